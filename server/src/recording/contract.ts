@@ -1,0 +1,75 @@
+/**
+ * Terminal recordings: written before delivered, sealed at rest, hash-chained. security.md section 3 "Recording and audit".
+ * The broker owns the writer of a live session; readers work on live and ended recordings alike.
+ */
+import type { SessionId } from '@sallyport/shared/ids';
+
+export type RecordedEvent =
+  /** Terminal bytes as they were sent towards the page, raw. */
+  | { readonly type: 'output'; readonly bytes: Uint8Array }
+  | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
+  /** Start and end of a command; `number` is the ledger's. */
+  | { readonly type: 'command'; readonly number: number; readonly state: string }
+  | { readonly type: 'title'; readonly text: string }
+  | { readonly type: 'clear' }
+  /** Something about the session that is no output: attached, detached, taken over, question asked (never its answer). */
+  | { readonly type: 'note'; readonly text: string };
+
+/** An event as read back. `timeMs`: monotonic milliseconds since the start; `wallMs`: UTC. `offset`: output bytes before it. */
+export interface TimedEvent {
+  readonly index: number;
+  readonly timeMs: number;
+  readonly offset: number;
+  readonly event: RecordedEvent;
+}
+
+export interface RecordingHeader {
+  readonly sessionId: SessionId;
+  readonly startedAt: number;
+  readonly cols: number;
+  readonly rows: number;
+  readonly kind: 'powershell' | 'pty';
+  readonly user: string;
+  readonly target: string;
+  readonly identity: string;
+}
+
+export interface RecordingSummary {
+  readonly events: number;
+  readonly outputBytes: number;
+  readonly durationMs: number;
+  /** Hash of the last chunk of the chain, hex. */
+  readonly head: string;
+}
+
+export interface RecordingWriter {
+  /** Output bytes appended so far: the stream offset. */
+  readonly outputBytes: number;
+  /**
+   * Appends one event. `written` is called, in order, once the event is in the file (it survives a kill -9 of the
+   * gateway); only then it may be delivered. Never throws: a failure goes to `failed` and nothing is called after it.
+   */
+  append(event: RecordedEvent, written?: () => void): void;
+  /** Writes the end, seals, flushes to disk, enters the head in the catalogue. Idempotent. */
+  close(reason: string): Promise<RecordingSummary>;
+}
+export interface WriterEvents {
+  /** No acknowledgement for 2 s: pause the target. */
+  slow(): void;
+  /** It goes again. */
+  recovered(): void;
+  /** It failed, or 5 s more have passed. The session must end with recording_unavailable. */
+  failed(error: Error): void;
+}
+
+export interface Recordings {
+  /** @throws SallyportError recording_space below 5 % free, recording_unavailable when it cannot be created */
+  create(header: RecordingHeader, events: WriterEvents): Promise<RecordingWriter>;
+  /** Output bytes [from, to) of a live or ended recording, in pieces. For resume: exact. */
+  readOutput(sessionId: SessionId, from: number, to: number): AsyncIterable<Uint8Array>;
+  /** All events from `fromIndex` on. @throws SallyportError recording_corrupt at the first bad chunk, after the good ones */
+  readEvents(sessionId: SessionId, fromIndex?: number): AsyncIterable<TimedEvent>;
+  header(sessionId: SessionId): Promise<RecordingHeader>;
+  /** The last `maxBytes` of output, cut at a line start where possible. `offset`: where it starts. */
+  tail(sessionId: SessionId, maxBytes: number): Promise<{ offset: number; bytes: Uint8Array }>;
+}

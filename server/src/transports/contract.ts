@@ -1,0 +1,106 @@
+/**
+ * Bytes to a target. One connector per transport; a connection carries channels (a PTY shell, the PowerShell subsystem).
+ * Suite: test/contracts/transport.ts. Every wait takes an AbortSignal; every owner closes what it opened.
+ */
+import type { Secret } from '../secret.ts';
+
+/** Where to connect, already checked by `targets`: `ip` is connected to and never resolved again. security.md T5. */
+export interface Endpoint {
+  /** The name as the user wrote it (for pins and messages). */
+  readonly host: string;
+  readonly port: number;
+  /** Resolves and checks the name, at the moment of use. @throws SallyportError target_address_refused, target_name_unresolved */
+  resolve(signal: AbortSignal): Promise<string>;
+}
+
+/** How to sign in at the target. `ask` = only what the person types. */
+export type Identity =
+  | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
+  | { readonly kind: 'privateKey'; readonly user: string; readonly key: Secret; readonly passphrase: Secret | null }
+  | { readonly kind: 'ask'; readonly user: string };
+
+export interface HostKey {
+  readonly host: string;
+  readonly port: number;
+  /** For example `ssh-ed25519`. */
+  readonly type: string;
+  /** The public key blob, base64. */
+  readonly key: string;
+  /** `SHA256:` and base64 without padding. */
+  readonly fingerprint: string;
+}
+
+/** What the connector asks while it connects; the connect clock stands still meanwhile. */
+export interface ConnectPort {
+  /** Called with the presented key before any credential leaves. Resolves when it is pinned; rejects with host_key_unknown / host_key_changed. */
+  checkHostKey(key: HostKey): Promise<void>;
+  /** A password or passphrase from the person; null = cancelled. */
+  askSecret(purpose: 'password' | 'passphrase', user: string, message: string): Promise<Secret | null>;
+  /** Keyboard-interactive; null = cancelled. */
+  askKeyboard(
+    title: string,
+    instructions: string,
+    prompts: readonly { text: string; echo: boolean }[],
+  ): Promise<readonly Secret[] | null>;
+  /** SSH banner, raw peer text, at most 8 KiB. */
+  banner(text: string): void;
+  /** Progress for the page: 'resolving', 'connecting', 'host-key', 'signing-in', 'opening'. */
+  step(name: ConnectStep): void;
+}
+export type ConnectStep = 'resolving' | 'connecting' | 'host-key' | 'signing-in' | 'opening';
+
+export interface ConnectRequest {
+  readonly endpoint: Endpoint;
+  readonly identity: Identity;
+  /** Milliseconds for TCP, handshake, whole sign-in. security.md section 4. */
+  readonly timeouts: { readonly tcpMs: number; readonly handshakeMs: number; readonly loginMs: number };
+}
+
+export interface ChannelEvents {
+  /** Bytes from the target. One call per socket read where possible; the receiver owns the array. */
+  data(bytes: Uint8Array): void;
+  /** The write buffer has room again after `write` returned false. */
+  drain(): void;
+  /** Called once, last. */
+  closed(end: ChannelEnd): void;
+}
+export interface ChannelEnd {
+  readonly exitCode: number | null;
+  /** For example `TERM`; null when not killed by a signal. */
+  readonly signal: string | null;
+  /** Set when the channel did not end by itself. */
+  readonly error: Error | null;
+}
+
+export interface ByteChannel {
+  /** @returns false when the caller should wait for `drain`. */
+  write(bytes: Uint8Array): boolean;
+  /** Stops reading from the target until `resume`; nothing is lost. */
+  pause(): void;
+  resume(): void;
+  /** Idempotent; resolves when the channel is closed. */
+  close(): Promise<void>;
+}
+export interface PtyChannel extends ByteChannel {
+  resize(cols: number, rows: number): void;
+  /** SSH signal name without SIG. */
+  signal(name: 'INT' | 'TERM' | 'HUP' | 'KILL' | 'QUIT'): void;
+}
+
+export interface Connection {
+  /** For the facts bar, for example `SSH, chacha20-poly1305`. */
+  readonly protection: string;
+  /** The checked address that was connected to. */
+  readonly ip: string;
+  readonly port: number;
+  openPty(options: { cols: number; rows: number; term: string }, events: ChannelEvents): Promise<PtyChannel>;
+  /** @throws SallyportError subsystem_refused */
+  openSubsystem(name: string, events: ChannelEvents): Promise<ByteChannel>;
+  /** Idempotent; closes all channels. */
+  close(): Promise<void>;
+}
+
+export interface Connector {
+  /** @throws SallyportError with the codes of security.md section 4 (target_timeout, host_key_*, target_auth_failed ...) */
+  connect(request: ConnectRequest, port: ConnectPort, signal: AbortSignal): Promise<Connection>;
+}

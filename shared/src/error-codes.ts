@@ -1,0 +1,120 @@
+/**
+ * Every code that a browser, a CLI or an API client may see, with the text a person reads: what happened, what did not
+ * happen, what to do. security.md section 4 fixes the codes. A test holds this table against `http/error-status.ts`,
+ * `wire/close-codes.ts` and `docs/errors.md`.
+ */
+export const ERROR_TEXT = {
+  // ---- requests
+  bad_request: 'The request is not of the expected form. Nothing was changed.',
+  payload_too_large: 'The request is too large. Nothing was changed.',
+  unsupported_media_type: 'The request must be application/json.',
+  unauthenticated: 'You are not signed in, or your sign-in has ended. Sign in again; your sessions go on meanwhile.',
+  bad_credentials: 'The name or the password is not right.',
+  forbidden: 'You may not do this. Ask an administrator of this gateway.',
+  not_found: 'There is nothing here under that name, or you may not see it.',
+  conflict: 'This was changed by somebody else in the meantime. Load it again and repeat your change.',
+  name_taken: 'That name is in use already. Choose another one.',
+  weak_password: 'The password is too short. Use at least 12 characters.',
+  last_administrator: 'This is the last administrator who can sign in. Make another one first.',
+  setup_done: 'This gateway is set up already. Sign in instead.',
+  setup_token_invalid: 'The set-up link is not valid any more. Start the gateway again to get a new one.',
+  step_up_required: 'Confirm your password to go on.',
+  origin_refused: 'The request did not come from a page of this gateway. Nothing was done.',
+  csrf_refused: 'The request lacks the header that pages of this gateway send. Nothing was done.',
+  rate_limited: 'Too many attempts. Wait, then try again.',
+  internal: 'The gateway failed to do this. Nothing more is known here; the log has the details under the request id.',
+  dependency_unavailable: 'The gateway cannot reach its storage. Live sessions go on; new work has to wait.',
+  secret_unreadable: 'A stored secret cannot be read. Nothing was sent. An administrator must look at the key file.',
+  bad_name: 'The name holds characters that are not allowed, or is too long.',
+  // ---- sockets
+  ticket_invalid: 'The ticket for this console was used or has expired. Load the page again.',
+  resume_invalid:
+    'This page was away too long to go on where it was. Attach again; the session itself is not affected.',
+  bad_message: 'The page sent something that the gateway does not understand. Load the page again.',
+  bad_state: 'That cannot be done in the present state of the session.',
+  upgrade_failed:
+    'The connection for the console could not be opened. A proxy between you and the gateway may block WebSockets.',
+  taken_over: 'Another window took this session over.',
+  revoked: 'Your sign-in was revoked. The session goes on without this page until it is ended.',
+  grant_removed: 'Your right to use this target was removed, so the session was ended.',
+  draining: 'The gateway is shutting down.',
+  slow_reader: 'This page did not take its output for 10 minutes and was detached. The session goes on.',
+  line_too_long: 'The line is longer than 1 MiB and was not run.',
+  session_busy: 'A command is still running. The line was not run.',
+  // ---- opening a target
+  target_address_refused:
+    'This address is outside the ranges that this gateway may connect to. No connection was made. An administrator can add the range under Settings, Target ranges (targetRanges).',
+  target_name_unresolved: 'The name of the target could not be resolved. No connection was made.',
+  target_unreachable: 'The target does not accept a connection on that port. No password has been sent.',
+  target_timeout: 'The target did not answer in time.',
+  target_lost: 'The connection to the target was lost. What ran there may have ended with it.',
+  target_closed: 'The target ended the session.',
+  target_auth_failed: 'The target refused the credential. It was tried once and will not be tried again by itself.',
+  target_auth_unsupported: 'The target offers no way to sign in that this credential can use.',
+  password_expired: 'The password at the target has expired and must be changed there first.',
+  credential_needed: 'A credential for the target is needed and none was given.',
+  key_unreadable:
+    'The private key cannot be read: wrong passphrase, or a form that is not supported. Nothing was sent.',
+  host_key_unknown:
+    'The host key of the target is not known here and nobody who may accept it did. No credential was sent.',
+  host_key_changed:
+    'The host key of the target is not the one on record. No credential was sent. Find out why before anything else.',
+  ssh_protocol_error: 'The target does not speak SSH as it should.',
+  ssh_algorithms: 'The target and this gateway have no safe SSH algorithm in common. No credential was sent.',
+  subsystem_refused:
+    'The target has no PowerShell subsystem for SSH yet. Add the Subsystem line to its sshd_config and restart sshd.',
+  powershell_missing:
+    'The PowerShell subsystem ended at once. The path of pwsh in the Subsystem line of the target is probably wrong.',
+  shell_refused: 'The target refused to start a shell.',
+  powershell_open_failed: 'PowerShell at the target did not open a runspace.',
+  endpoint_not_interactive: 'This endpoint has no commands for interactive use.',
+  // ---- a hostile or broken target
+  oop_line_too_long: 'The target sent a line beyond 2 MiB. The session was ended.',
+  oop_bad_packet: 'The target sent something that is no PowerShell remoting packet. The session was ended.',
+  psrp_bad_length: 'The target sent a fragment with an impossible length. The session was ended.',
+  psrp_fragment_truncated: 'The target sent a fragment that ends too early. The session was ended.',
+  psrp_fragment_sequence: 'The target sent fragments out of order. The session was ended.',
+  psrp_object_mismatch: 'The target mixed the fragments of two objects. The session was ended.',
+  psrp_object_too_large: 'The target sent an object beyond the limit. The session was ended.',
+  psrp_unknown_message: 'The target sent a message for somebody else. The session was ended.',
+  psrp_bad_state: 'The target sent a message out of turn. The session was ended.',
+  psrp_version: 'The target speaks a version of PowerShell remoting that is not supported.',
+  clixml_error: 'The target sent data that cannot be read. The session was ended.',
+  clixml_dtd_forbidden: 'The target sent a document type definition.',
+  clixml_malformed: 'The target sent data that is not well formed.',
+  clixml_too_deep: 'The target sent data nested too deep.',
+  clixml_too_large: 'The target sent data with too many parts.',
+  clixml_bad_value: 'The target sent a value that cannot be.',
+  clixml_bad_ref: 'The target sent a reference to nothing.',
+  clixml_unknown_tag: 'The target sent a value of an unknown kind.',
+  too_many_questions: 'The target asked more than 20 questions in a minute. The session was ended.',
+  // ---- sessions
+  exited: 'The session has ended.',
+  closed_by_user: 'You ended the session.',
+  terminated: 'An administrator ended the session.',
+  cancelled: 'Opening was cancelled. No credential was sent after that.',
+  detached_too_long: 'The session was left alone beyond its limit and was ended.',
+  gateway_lost: 'The gateway stopped while this session ran. What had been shown is recorded.',
+  recording_unavailable:
+    'The recording cannot be written, so the session was ended. Nothing was shown that is not recorded.',
+  recording_space:
+    'There is too little room left for recordings, so no new session is opened. An administrator must make room.',
+  recording_corrupt: 'The recording was changed or damaged. The part before that is verified and can be played.',
+  audit_unavailable: 'The audit log cannot be written, so this was refused.',
+  too_many_sessions: 'You have as many live sessions as one person may have. End one first.',
+  // ---- starting
+  config_invalid: 'The configuration is not valid.',
+  insecure_listen:
+    'The gateway would be reachable from elsewhere without TLS. Set publicUrl to https and give certificate and key, or name the proxy in trustedProxies.',
+  port_in_use: 'The port is in use by another program.',
+  data_locked: 'Another gateway works on this data directory.',
+  schema_newer: 'The data was written by a newer version of the gateway. Start that version, or restore a backup.',
+  key_missing: 'The key file is missing, but there is data sealed with it. Put the key file back.',
+  key_mismatch: 'The key file is not the one that sealed this data.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_TEXT;
+
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_TEXT, code);
+/** The text for a person; a code from a newer gateway gets the text of `internal`. */
+export const errorText = (code: string): string => (isErrorCode(code) ? ERROR_TEXT[code] : ERROR_TEXT.internal);
