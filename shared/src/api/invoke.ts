@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+/** `POST /api/invoke` (API token): run a script at one target, recorded and in the ledger like a typed line. Answer: JSON lines of `InvokeEvent`. */
+export const InvokeBody = z.strictObject({
+  targetId: z.string().max(128),
+  script: z
+    .string()
+    .min(1)
+    .max(128 * 1024),
+  output: z.enum(['text', 'json']),
+  cols: z.number().int().min(20).max(1000).default(120),
+  timeoutMs: z
+    .number()
+    .int()
+    .min(1000)
+    .max(24 * 3600 * 1000)
+    .default(600_000),
+});
+export type InvokeBody = z.infer<typeof InvokeBody>;
+
+export const InvokeEvent = z.discriminatedUnion('type', [
+  /** Text as the console shows it. */
+  z.object({ type: z.literal('text'), text: z.string() }),
+  /** One output object with its properties (json mode). */
+  z.object({ type: z.literal('object'), value: z.unknown() }),
+  z.object({
+    type: z.literal('stream'),
+    stream: z.enum(['error', 'warning', 'verbose', 'debug', 'information', 'progress']),
+    text: z.string(),
+  }),
+  z.object({
+    type: z.literal('ended'),
+    state: z.string(),
+    exitCode: z.number(),
+    code: z.string().nullable(),
+    message: z.string(),
+    sessionId: z.string(),
+  }),
+]);
+export type InvokeEvent = z.infer<typeof InvokeEvent>;

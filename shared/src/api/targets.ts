@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { DisplayName } from './common.ts';
+
+/** Transports grow here (wsman comes later). */
+export const TransportKind = z.enum(['ssh']);
+export type TransportKind = z.infer<typeof TransportKind>;
+
+const host = z.string().trim().min(1).max(253);
+const port = z.number().int().min(1).max(65535);
+const subsystem = z
+  .string()
+  .trim()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+
+export const Target = z.object({
+  id: z.string(),
+  name: z.string(),
+  transport: TransportKind,
+  host: z.string(),
+  port: z.number(),
+  /** PowerShell subsystem name. */
+  subsystem: z.string(),
+  /** What may be opened here. */
+  offers: z.array(z.enum(['powershell', 'pty'])),
+  /** Vault entry used by default; null = asked at connect. */
+  credentialId: z.string().nullable(),
+  /** User name suggested when asked. */
+  user: z.string(),
+  connectTimeoutMs: z.number(),
+  notes: z.string(),
+  isDemo: z.boolean(),
+  /** In-process demo target: administrators only. */
+  administratorOnly: z.boolean(),
+  /** What was found when it was last looked for; shown as "PowerShell not found here". */
+  powershellMissing: z.boolean(),
+  createdAt: z.number(),
+  lastOpenedAt: z.number().nullable(),
+});
+export type Target = z.infer<typeof Target>;
+export const TargetList = z.object({ targets: z.array(Target) });
+
+/** `POST /api/targets`, `PUT /api/targets/:id`. */
+export const TargetBody = z.strictObject({
+  name: DisplayName,
+  transport: TransportKind,
+  host,
+  port,
+  subsystem,
+  offers: z
+    .array(z.enum(['powershell', 'pty']))
+    .min(1)
+    .max(2),
+  credentialId: z.string().nullable(),
+  user: z.string().trim().max(256),
+  connectTimeoutMs: z.number().int().min(5000).max(180_000),
+  notes: z.string().max(4000),
+});
+export type TargetBody = z.infer<typeof TargetBody>;
+
+/** A vault entry, never its secret. */
+export const Credential = z.object({
+  id: z.string(),
+  label: z.string(),
+  kind: z.enum(['password', 'privateKey']),
+  user: z.string(),
+  /** For keys: type and SHA-256 fingerprint of the public key; empty for passwords. */
+  publicFacts: z.string(),
+  createdAt: z.number(),
+});
+export type Credential = z.infer<typeof Credential>;
+export const CredentialList = z.object({ credentials: z.array(Credential) });
+/** `POST /api/credentials` (step-up). `secret`: the password, or the private key's text (OpenSSH or PEM). */
+export const NewCredential = z.strictObject({
+  label: DisplayName,
+  kind: z.enum(['password', 'privateKey']),
+  user: z.string().trim().max(256),
+  secret: z
+    .string()
+    .min(1)
+    .max(64 * 1024),
+  passphrase: z.string().max(1024).nullable(),
+});
+export type NewCredential = z.infer<typeof NewCredential>;
+
+export const HostKeyPin = z.object({
+  id: z.string(),
+  host: z.string(),
+  port: z.number(),
+  keyType: z.string(),
+  fingerprint: z.string(),
+  acceptedBy: z.string(),
+  acceptedAt: z.number(),
+});
+export type HostKeyPin = z.infer<typeof HostKeyPin>;
+export const HostKeyList = z.object({ hostKeys: z.array(HostKeyPin) });
+
+/** `POST /api/where-to`: reads one line ("web01", "ann@web01:2222", "Enter-PSSession -HostName ..."). Connects to nothing. */
+export const WhereToBody = z.strictObject({ line: z.string().trim().min(1).max(1024) });
+export const WhereTo = z.object({
+  /** Known targets that the line may mean, best first. */
+  targets: z.array(Target),
+  address: z
+    .object({
+      host: z.string(),
+      port: z.number(),
+      user: z.string(),
+      kind: z.enum(['powershell', 'pty']).nullable(),
+      subsystem: z.string(),
+    })
+    .nullable(),
+  /** Parts of the line that cannot be honoured, each with the reason. */
+  notHonoured: z.array(z.object({ part: z.string(), why: z.string() })),
+  /** Why the line is no address; null when it is. */
+  problem: z.string().nullable(),
+});
+export type WhereTo = z.infer<typeof WhereTo>;
+
+/** `POST /api/probe`: how far a connection comes, one station per step; sends no credential. product.md "diagnosis". */
+export const ProbeBody = z.strictObject({ host, port, subsystem });
+export type ProbeBody = z.infer<typeof ProbeBody>;
+export const ProbeStation = z.object({
+  step: z.enum(['resolve', 'policy', 'tcp', 'ssh', 'host-key', 'sign-in', 'powershell']),
+  state: z.enum(['ok', 'failed', 'not-tried']),
+  detail: z.string(),
+});
+export const ProbeResult = z.object({
+  stations: z.array(ProbeStation),
+  hostKey: z
+    .object({ type: z.string(), fingerprint: z.string(), state: z.enum(['pinned', 'unknown', 'changed']) })
+    .nullable(),
+  /** Numbered remedies; `lines` are to be copied as they are. `system` e.g. "Linux", "Windows". */
+  remedies: z.array(z.object({ title: z.string(), system: z.string(), lines: z.array(z.string()) })),
+});
+export type ProbeResult = z.infer<typeof ProbeResult>;
