@@ -1,0 +1,253 @@
+/**
+ * Starts a real OpenSSH server on a free loopback port with its own configuration, keys and (as root) its own user, and
+ * stops it with everything it started. `const lab = await startSshd(); lab.port; lab.keys.ed25519; await lab.stop()`.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import path from 'node:path';
+import { openKeyRing, type HostKeyType, type KeyRing, type LabKeys } from './keys.ts';
+
+export interface SshdOptions {
+  /** Address to listen at; `127.0.0.1` when absent. */
+  readonly listen?: '127.0.0.1' | '::1';
+  /** Listens here instead of at a free port (to come back where another server was). */
+  readonly port?: number;
+  /** Command of `Subsystem powershell`; absent = the real pwsh when there is one, null = no such line. */
+  readonly subsystem?: string | null;
+  /** More subsystems: name and command. */
+  readonly subsystems?: Readonly<Record<string, string>>;
+  readonly forceCommand?: string;
+  /** Text shown before sign-in. */
+  readonly banner?: string;
+  readonly hostKeys?: readonly HostKeyType[];
+  /** Which of the ring's two sets of host keys; 1 makes the same server look changed. */
+  readonly hostKeySet?: 0 | 1;
+  /** Default: publickey, and as root also password and keyboard-interactive. */
+  readonly methods?: readonly ('publickey' | 'password' | 'keyboard-interactive')[];
+  /** For example `publickey,password`: all of them in this order. */
+  readonly authenticationMethods?: string;
+  /** Further lines of sshd_config. */
+  readonly lines?: readonly string[];
+}
+
+export interface LabHostKey {
+  readonly type: string;
+  /** Base64 of the public key blob. */
+  readonly key: string;
+  /** `SHA256:` and base64 without padding. */
+  readonly fingerprint: string;
+}
+
+export interface LabSshd {
+  readonly host: '127.0.0.1' | '::1';
+  readonly port: number;
+  readonly user: string;
+  /** Null when not root: then only keys work. */
+  readonly password: string | null;
+  /** All of these may sign in as `user`. */
+  readonly keys: LabKeys;
+  readonly hostKeys: readonly LabHostKey[];
+  /** What sshd logged, newest last. */
+  log(): string;
+  /** Ends the listener and every session at once, without a good-bye, as a crash would. */
+  kill(): Promise<void>;
+  /** `kill`, and removes all files. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const LAB_USER = 'sallyport-lab';
+export const isRoot = process.getuid?.() === 0;
+
+/** The first of `PATH` that may be run; null when there is none. */
+export function findProgram(name: string, extra: readonly string[] = []): string | null {
+  for (const directory of [...(process.env['PATH'] ?? '').split(':'), ...extra]) {
+    const file = path.join(directory, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not there: look on.
+    }
+  }
+  return null;
+}
+
+/** A real PowerShell: `PWSH`, or the one on PATH; null when there is none. */
+export const findPwsh = (): string | null => process.env['PWSH'] ?? findProgram('pwsh');
+export const findSshd = (): string | null => findProgram('sshd', ['/usr/sbin', '/usr/local/sbin', '/usr/bin']);
+
+/** The unprivileged user behind the lab's server: as root a user of its own with an empty profile, else ourselves. */
+function labUser(ring: KeyRing): { user: string; password: string | null } {
+  if (!isRoot) return { user: userInfo().username, password: null };
+  try {
+    execFileSync('id', ['-u', LAB_USER], { stdio: 'ignore' });
+  } catch {
+    try {
+      execFileSync('useradd', ['-m', '-s', '/bin/bash', LAB_USER], { stdio: 'pipe' });
+    } catch {
+      // Another test process may have made the user in the same moment; else this throws.
+      execFileSync('id', ['-u', LAB_USER], { stdio: 'ignore' });
+    }
+  }
+  execFileSync('chpasswd', { input: `${LAB_USER}:${ring.password}\n` });
+  const home = `/home/${LAB_USER}`;
+  for (const file of ['.hushlogin', '.bashrc', '.profile', '.bash_logout']) writeFileSync(path.join(home, file), '');
+  return { user: LAB_USER, password: ring.password };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(host: string): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, host);
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+function configuration(options: SshdOptions, ring: KeyRing, directory: string, user: string, port: number): string {
+  const methods = options.methods ?? ['publickey', 'password', 'keyboard-interactive'];
+  const yes = (value: boolean): string => (value ? 'yes' : 'no');
+  const isPam = isRoot && methods.includes('keyboard-interactive');
+  const pwsh = findPwsh();
+  const subsystem =
+    options.subsystem === undefined ? (pwsh === null ? null : `${pwsh} -sshs -NoLogo -NoProfile`) : options.subsystem;
+  const all = { ...(subsystem === null ? {} : { powershell: subsystem }), ...options.subsystems };
+  if (options.banner !== undefined) writeFileSync(path.join(directory, 'banner'), options.banner);
+  return [
+    `Port ${String(port)}`,
+    `ListenAddress ${options.listen ?? '127.0.0.1'}`,
+    ...(options.hostKeys ?? ['ed25519']).map((type) => `HostKey ${ring.hostKeyFile(type, options.hostKeySet ?? 0)}`),
+    'PidFile none',
+    'StrictModes no',
+    'UseDNS no',
+    'PrintMotd no',
+    'PrintLastLog no',
+    'LogLevel VERBOSE',
+    `UsePAM ${yes(isPam)}`,
+    `PubkeyAuthentication ${yes(methods.includes('publickey'))}`,
+    `PasswordAuthentication ${yes(isRoot && methods.includes('password'))}`,
+    `KbdInteractiveAuthentication ${yes(isPam)}`,
+    ...(options.authenticationMethods === undefined ? [] : [`AuthenticationMethods ${options.authenticationMethods}`]),
+    `AuthorizedKeysFile ${path.join(directory, 'authorized_keys')}`,
+    `AllowUsers ${user}`,
+    'MaxStartups 4000',
+    'MaxSessions 1000',
+    'MaxAuthTries 20',
+    'SetEnv LANG=C.UTF-8 POWERSHELL_TELEMETRY_OPTOUT=1 POWERSHELL_UPDATECHECK=Off',
+    ...(options.forceCommand === undefined ? [] : [`ForceCommand ${options.forceCommand}`]),
+    ...(options.banner === undefined ? [] : [`Banner ${path.join(directory, 'banner')}`]),
+    ...(options.lines ?? []),
+    ...Object.entries(all).map(([name, command]) => `Subsystem ${name} ${command}`),
+    '',
+  ].join('\n');
+}
+
+/** Every process below `pid`, through /proc. */
+function descendants(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  const found = [pid];
+  for (const parent of found) for (const [child, of] of parents) if (of === parent) found.push(child);
+  return found.slice(1);
+}
+
+function killAll(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  for (const pid of [child.pid, ...descendants(child.pid)]) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone already.
+    }
+  }
+}
+
+function readHostKey(file: string): LabHostKey {
+  const [type = '', key = ''] = readFileSync(`${file}.pub`, 'utf8').split(' ');
+  const hash = createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64');
+  return { type, key, fingerprint: `SHA256:${hash.replace(/=+$/, '')}` };
+}
+
+const LOG_BYTES = 64 * 1024;
+
+async function launch(program: string, config: string): Promise<{ child: ChildProcess; log: () => string }> {
+  const child = spawn(program, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  const exited = once(child, 'exit');
+  const listening = new Promise<void>((resolve) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-LOG_BYTES);
+      if (log.includes('Server listening on')) resolve();
+    });
+  });
+  await Promise.race([
+    listening,
+    exited.then(() => {
+      throw new Error(`sshd did not start:\n${log}`);
+    }),
+  ]);
+  return { child, log: () => log };
+}
+
+/** Starts sshd. @throws when there is no sshd, or it does not start (its log is in the message) */
+export async function startSshd(options: SshdOptions = {}): Promise<LabSshd> {
+  const program = findSshd();
+  if (program === null) throw new Error('no sshd: apt-get install openssh-server');
+  if (isRoot) mkdirSync('/run/sshd', { recursive: true });
+  const ring = openKeyRing();
+  const { user, password } = labUser(ring);
+  const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-sshd-'));
+  execFileSync('chmod', ['755', directory]);
+  const authorized = Object.values(ring.keys).map((key) => key.publicLine);
+  writeFileSync(path.join(directory, 'authorized_keys'), `${authorized.join('\n')}\n`, { mode: 0o644 });
+  const host = options.listen ?? '127.0.0.1';
+  const port = options.port ?? (await freePort(host));
+  const config = path.join(directory, 'sshd_config');
+  writeFileSync(config, configuration(options, ring, directory, user, port));
+  const { child, log } = await launch(program, config);
+  const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve();
+  const kill = async (): Promise<void> => {
+    killAll(child);
+    await exited;
+  };
+  return {
+    host,
+    port,
+    user,
+    password,
+    keys: ring.keys,
+    hostKeys: (options.hostKeys ?? ['ed25519']).map((type) =>
+      readHostKey(ring.hostKeyFile(type, options.hostKeySet ?? 0)),
+    ),
+    log,
+    kill,
+    async stop() {
+      await kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
