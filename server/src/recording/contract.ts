@@ -72,4 +72,34 @@ export interface Recordings {
   header(sessionId: SessionId): Promise<RecordingHeader>;
   /** The last `maxBytes` of output, cut at a line start where possible. `offset`: where it starts. */
   tail(sessionId: SessionId, maxBytes: number): Promise<{ offset: number; bytes: Uint8Array }>;
+  /** Reads the whole chain now. `broken`: changed, damaged or cut since it was sealed; `firstBad` is the event index there. */
+  check(sessionId: SessionId): Promise<RecordingCheck>;
+  /** At start: closes what a dead gateway left open. Whole valid chunks are kept, a torn tail is cut off and said. */
+  recover(): Promise<readonly RecoveredRecording[]>;
+  /** Deletes recordings that started before `startedBefore`; `deleting` is awaited first for each (audit), a rejection keeps it. */
+  deleteOlderThan(startedBefore: number, deleting: (sessionId: SessionId) => Promise<void>): Promise<number>;
+  /** Free space of the file system: below 20 % `warning`, below 5 % `refused` (no new session). */
+  space(): Promise<{ readonly freeFraction: number; readonly state: 'ok' | 'warning' | 'refused' }>;
+}
+
+export interface RecordingCheck {
+  readonly chain: 'verified' | 'broken' | 'open';
+  readonly firstBad: number | null;
+  readonly summary: RecordingSummary;
+}
+export interface RecoveredRecording {
+  readonly sessionId: SessionId;
+  readonly summary: RecordingSummary;
+  /** Bytes of a chunk that was being written when the gateway died, never acknowledged, cut off. */
+  readonly tornBytes: number;
+}
+
+/**
+ * Data keys of recordings, wrapped by the vault; `app.ts` implements it (this room may not import the vault).
+ * The key is 32 random bytes, one per session.
+ */
+export interface RecordingKeys {
+  create(sessionId: SessionId): { readonly key: Uint8Array; readonly sealed: Uint8Array };
+  /** @throws SallyportError secret_unreadable */
+  open(sessionId: SessionId, sealed: Uint8Array): Uint8Array;
 }

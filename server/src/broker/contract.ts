@@ -1,0 +1,140 @@
+/**
+ * The broker: opens, attaches, resumes, lists and ends sessions. The ws room drives it with sockets, the http room with
+ * requests, `app.ts` hands in what opens a terminal. conventions.md section 3; security.md T1, T7, T13 and section 4.
+ */
+import type { ErrorCode } from '@sallyport/shared/error-codes';
+import type { SessionRow } from '@sallyport/shared/api/sessions';
+import type {
+  ClientMessage,
+  CommandMark,
+  ServerMessage,
+  SessionFacts,
+  TerminalKind,
+} from '@sallyport/shared/wire/control';
+import type { Actor } from '../audit/contract.ts';
+import type { Subject } from '../policy.ts';
+import type { Terminal, TerminalEvents } from '../terminals/contract.ts';
+
+/** Who asks, read anew by identity for this very request. `loginHash`: what revocation names; tokens are bound to it. */
+export interface Requester {
+  readonly subject: Subject;
+  readonly userName: string;
+  readonly loginHash: string;
+  readonly actor: Actor;
+}
+
+export interface OpenRequest {
+  /** Null for an address typed by the person (`session.openAdHoc`). */
+  readonly targetId: string | null;
+  readonly targetName: string;
+  /** `host:port` as asked for. */
+  readonly address: string;
+  readonly isDemoTarget: boolean;
+  /** The demo's own target: for administrators only. */
+  readonly administratorOnly: boolean;
+  /** User name at the target, for the facts bar; empty when it will be asked. */
+  readonly identity: string;
+  readonly kind: TerminalKind;
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** What `OpenTerminal` tells and asks while it connects, and the terminal afterwards. */
+export interface OpeningPort extends TerminalEvents {
+  /** Progress of connecting, for the page ('resolving', 'connecting', 'host-key', 'signing-in', 'opening'). */
+  step(name: string): void;
+  /** Facts learnt while connecting; shown in the facts bar and kept with the session. */
+  facts(change: Partial<Pick<SessionFacts, 'address' | 'identity' | 'protection' | 'remote'>>): void;
+}
+/**
+ * Connects to the target and starts its terminal. A rejection ends the session with the code of the SallyportError
+ * (its `peerText` is shown in the target's voice). `port.ask` resolves to `cancel` when nobody answers within 120 s.
+ * Must close what it opened when `signal` fires.
+ */
+export type OpenTerminal = (
+  port: OpeningPort,
+  size: { readonly cols: number; readonly rows: number },
+  signal: AbortSignal,
+) => Promise<Terminal>;
+
+/** A page's socket, implemented by the ws room. None of these throws; after `close` they do nothing. */
+export interface SessionSocket {
+  /** One binary frame (kind byte first), at most MAX_FRAME_BYTES. The receiver owns the array. */
+  send(frame: Uint8Array): void;
+  /** In order with `send`. */
+  sendControl(message: ServerMessage): void;
+  /** Close code of shared/wire/close-codes.ts, the reason an error code. */
+  close(code: number, reason: ErrorCode): void;
+  /** Bytes handed over and not yet taken by the operating system. */
+  readonly bufferedAmount: number;
+}
+
+/** Everything a page may say once it is attached; `ping` is answered by the ws room. */
+export type PageMessage = Exclude<ClientMessage, { type: 'attach' | 'resume' | 'ping' }>;
+
+/** One attached page. Made by `attach` and `resume`; the ws room calls it. */
+export interface Page {
+  readonly sessionId: string;
+  readonly role: 'controller' | 'viewer';
+  /** A control message, checked by zod. @throws SallyportError bad_state, forbidden, line_too_long: close the socket with it */
+  handle(message: PageMessage): void;
+  /** PTY input bytes (payload of an `input` frame). @throws SallyportError bad_state (viewer, PowerShell session), forbidden */
+  input(bytes: Uint8Array): void;
+  /** The socket is closed, by whichever side. Idempotent. */
+  gone(): void;
+}
+
+export interface AttachRequest {
+  readonly cols: number;
+  readonly rows: number;
+  /** Absolute output bytes the page already has; null = from the tail. */
+  readonly offset: number | null;
+  readonly takeOver: boolean;
+}
+export interface ResumeRequest {
+  readonly token: string;
+  readonly offset: number;
+  readonly cols: number;
+  readonly rows: number;
+}
+
+export interface Broker {
+  /**
+   * Audits, creates the recording, starts to connect. Resolves before the target answered: questions and failures come
+   * over the session's socket. @throws SallyportError forbidden, not_found, rate_limited, too_many_sessions,
+   * recording_space, recording_unavailable, audit_unavailable, draining
+   */
+  open(who: Requester, request: OpenRequest, openTerminal: OpenTerminal): Promise<{ readonly sessionId: string }>;
+  /**
+   * `attached` and the missing output go to the socket before this resolves; the ws room must queue what the page says
+   * until then. @throws SallyportError not_found, forbidden, bad_state
+   */
+  attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page>;
+  /** The same page, same login, within 120 s. @throws SallyportError resume_invalid, not_found */
+  resume(who: Requester, sessionId: string, request: ResumeRequest, socket: SessionSocket): Promise<Page>;
+  /** Live and past sessions that `who` may see, newest first. */
+  list(
+    who: Requester,
+    filter: { readonly before: number | null; readonly limit: number },
+  ): Promise<readonly SessionRow[]>;
+  /** @throws SallyportError not_found */
+  get(who: Requester, sessionId: string): Promise<SessionRow>;
+  /** Commands of a live or past session, in order. The caller has asked policy (`ledger.read` or `recording.replay`). */
+  commands(sessionId: string): Promise<readonly CommandMark[]>;
+  /** Ends a session: `closed_by_user` by its owner, else `terminated`. Audited first. @throws SallyportError not_found */
+  terminate(who: Requester, sessionId: string): Promise<void>;
+  /** Logins ended: their sockets close at once, their resume tokens die. Idle and logout detach; `revoked` ends the user's sessions opened by them. */
+  loginsEnded(ended: {
+    readonly loginHashes: readonly string[];
+    readonly userId: string;
+    readonly why: 'logout' | 'idle' | 'revoked' | 'changed';
+  }): void;
+  /** A role, grant or target changed: asks policy again for live sessions now (`userId` null: everybody's). */
+  recheck(userId: string | null): Promise<void>;
+  /** At start, before the first open: sessions of a gateway that died get `gateway_lost`, their recordings are closed. */
+  recover(): Promise<number>;
+  /** Ends every session with `reason`, seals the recordings; resolves within `deadlineMs`. No new session after that. */
+  closeAll(reason: 'draining' | 'terminated', deadlineMs: number): Promise<void>;
+  /** Live sessions and attached pages, for metrics and readiness. */
+  counts(): { readonly sessions: number; readonly pages: number };
+}
