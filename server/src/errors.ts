@@ -8,11 +8,18 @@ export class SallyportError extends Error {
   readonly code: ErrorCode;
   /** Escaped text of the peer that a person may see in the target's voice; empty when there is none. */
   readonly peerText: string;
-  constructor(code: ErrorCode, message: string, options: ErrorOptions & { peerText?: string } = {}) {
+  /** For `rate_limited`: whole seconds until it is worth trying again (Retry-After); null elsewhere. */
+  readonly retryAfterS: number | null;
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: ErrorOptions & { peerText?: string; retryAfterS?: number } = {},
+  ) {
     super(message, options);
     this.name = new.target.name;
     this.code = code;
     this.peerText = options.peerText ?? '';
+    this.retryAfterS = options.retryAfterS ?? null;
   }
 }
 

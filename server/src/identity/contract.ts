@@ -43,8 +43,11 @@ export interface Identity {
   ): Promise<{ cookie: string; principal: Principal }>;
   logout(principal: Principal): Promise<void>;
   issueTicket(principal: Principal, purpose: TicketPurpose): string;
-  /** Once, within 30 s. The principal is read anew, so a revoked login gets nothing. */
-  redeemTicket(ticket: string, purpose: TicketPurpose): Promise<Principal | null>;
+  /**
+   * Once, within 30 s. Says what the ticket was issued for: a socket learns its session from it. The principal is read
+   * anew, so a revoked login gets nothing.
+   */
+  redeemTicket(ticket: string): Promise<{ principal: Principal; purpose: TicketPurpose } | null>;
   /** Reads the principal anew: null when its login, token or user ended meanwhile. */
   refresh(principal: Principal): Promise<Principal | null>;
   /** Called with the login hashes that ended (logout, revocation, role change); within 2 s of the cause. */
