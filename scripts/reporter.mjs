@@ -1,0 +1,28 @@
+// Vitest reporter of `npm test`: writes counts, failures and the reason of every skipped test to SALLYPORT_TEST_REPORT.
+import { writeFileSync } from 'node:fs';
+
+export default class CountingReporter {
+  onTestRunEnd(modules, unhandledErrors) {
+    const report = {
+      passed: 0,
+      failed: unhandledErrors.length,
+      skipped: [],
+      failures: unhandledErrors.map((e) => String(e.message)),
+    };
+    for (const module of modules) {
+      if (module.state() === 'failed' && module.errors().length > 0) {
+        report.failed += 1;
+        report.failures.push(`${module.moduleId}: ${module.errors()[0]?.message}`);
+      }
+      for (const test of module.children.allTests()) {
+        const result = test.result();
+        if (result.state === 'passed') report.passed += 1;
+        else if (result.state === 'failed') {
+          report.failed += 1;
+          report.failures.push(test.fullName);
+        } else report.skipped.push({ name: test.fullName, reason: result.note ?? 'no reason given' });
+      }
+    }
+    writeFileSync(process.env.SALLYPORT_TEST_REPORT, JSON.stringify(report));
+  }
+}

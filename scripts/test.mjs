@@ -1,0 +1,90 @@
+// `npm test`: everything that CI runs. Installs what is missing, checks, then tests against real sshd, pwsh and Chromium.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { requireNode } from './node-version.mjs';
+
+requireNode();
+const { ensureBuild, ensurePackages, root } = await import('./prepare.mjs');
+
+/** Debian packages that the tests meet, and a file that shows that they are there. */
+const DEBIAN = [
+  ['openssh-server', ['/usr/sbin/sshd']],
+  ['openssh-client', ['/usr/bin/ssh-keygen']],
+  ['chromium', ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']],
+  ['nginx-light', ['/usr/sbin/nginx']],
+];
+
+function installDebianPackages() {
+  const missing = DEBIAN.filter(([, files]) => !files.some((file) => existsSync(file))).map(([name]) => name);
+  if (missing.length === 0) return;
+  const line = `apt-get update && apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
+    console.error(`The tests need ${missing.join(', ')}. As root on Debian: ${line}`);
+    process.exit(1);
+  }
+  console.log(`Installing ${missing.join(', ')} ...`);
+  const { status } = spawnSync('sh', ['-c', line], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+  if (status !== 0) process.exit(1);
+}
+
+const total = { passed: 0, failed: 0, skipped: [], failures: [] };
+
+function step(name, command, args, env = {}) {
+  const started = Date.now();
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  console.log(`--- ${name}: ${status === 0 ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
+  return status === 0;
+}
+
+/** A step that is one check: it passes or fails as a whole. */
+function checkStep(name, command, args) {
+  if (step(name, command, args)) total.passed += 1;
+  else {
+    total.failed += 1;
+    total.failures.push(name);
+  }
+}
+
+function vitestStep(project) {
+  const file = path.join(root, '.cache', `report-${project}.json`);
+  rmSync(file, { force: true });
+  const ok = step(
+    project,
+    'npx',
+    ['vitest', 'run', '--project', project, '--reporter=dot', '--reporter=./scripts/reporter.mjs'],
+    { SALLYPORT_TEST_REPORT: file },
+  );
+  if (!existsSync(file)) {
+    total.failed += 1;
+    total.failures.push(`${project}: the run left no report`);
+    return;
+  }
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  total.passed += report.passed;
+  total.failed += report.failed + (ok || report.failed > 0 ? 0 : 1);
+  total.skipped.push(...report.skipped);
+  total.failures.push(...report.failures);
+}
+
+installDebianPackages();
+ensurePackages();
+mkdirSync(path.join(root, '.cache'), { recursive: true });
+const started = Date.now();
+for (const name of ['format', 'imports', 'types', 'lint'])
+  checkStep(name, process.execPath, ['scripts/check.mjs', name]);
+ensureBuild();
+for (const project of ['unit', 'integration', 'e2e']) vitestStep(project);
+if (existsSync(path.join(root, 'test/fuzz/main.ts')))
+  checkStep('fuzz', 'npm', ['run', '-s', 'fuzz', '--', '--seconds', '20', '--seed', '1']);
+
+if (total.skipped.length > 0) console.log('\nSkipped:');
+for (const { name, reason } of total.skipped) console.log(`  ${name}: ${reason}`);
+if (total.failures.length > 0) console.log('\nFailed:');
+for (const failure of total.failures) console.log(`  ${failure}`);
+console.log(`\nTime: ${((Date.now() - started) / 1000).toFixed(0)} s`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
+process.exit(total.failed === 0 ? 0 : 1);
