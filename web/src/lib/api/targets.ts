@@ -1,0 +1,41 @@
+import type {
+  Credential,
+  HostKeyPin,
+  NewCredential,
+  ProbeResult,
+  Target,
+  TargetBody,
+  WhereTo,
+} from '@sallyport/shared/api/targets';
+import { request } from './request.ts';
+
+/** `GET /api/targets` */
+export const listTargets = async (): Promise<Target[]> =>
+  (await request<{ targets: Target[] }>('GET', 'targets')).targets;
+/** `POST /api/targets` */
+export const addTarget = (body: TargetBody): Promise<Target> => request('POST', 'targets', body);
+/** `PUT /api/targets/:id` */
+export const changeTarget = (id: string, body: TargetBody): Promise<Target> => request('PUT', `targets/${id}`, body);
+/** `DELETE /api/targets/:id` */
+export const deleteTarget = (id: string): Promise<void> => request('DELETE', `targets/${id}`);
+
+/** `POST /api/where-to` */
+export const readLine = (line: string, signal: AbortSignal): Promise<WhereTo> =>
+  request('POST', 'where-to', { line }, signal);
+/** `POST /api/probe` */
+export const probe = (host: string, port: number, subsystem: string, signal: AbortSignal): Promise<ProbeResult> =>
+  request('POST', 'probe', { host, port, subsystem }, signal);
+
+/** `GET /api/credentials` */
+export const listCredentials = async (): Promise<Credential[]> =>
+  (await request<{ credentials: Credential[] }>('GET', 'credentials')).credentials;
+/** `POST /api/credentials` */
+export const addCredential = (body: NewCredential): Promise<Credential> => request('POST', 'credentials', body);
+/** `DELETE /api/credentials/:id` */
+export const deleteCredential = (id: string): Promise<void> => request('DELETE', `credentials/${id}`);
+
+/** `GET /api/host-keys` */
+export const listHostKeys = async (): Promise<HostKeyPin[]> =>
+  (await request<{ hostKeys: HostKeyPin[] }>('GET', 'host-keys')).hostKeys;
+/** `DELETE /api/host-keys/:id` */
+export const deleteHostKey = (id: string): Promise<void> => request('DELETE', `host-keys/${id}`);
