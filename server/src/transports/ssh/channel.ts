@@ -1,0 +1,172 @@
+import type { Socket } from 'node:net';
+import type { ClientChannel } from 'ssh2';
+import type { ChannelEnd, ChannelEvents, PtyChannel } from '../contract.ts';
+
+/** Unsent bytes in the socket above which `write` says wait, and below which `drain` is told. */
+const HIGH_WRITE_BYTES = 256 * 1024;
+const LOW_WRITE_BYTES = 64 * 1024;
+/** How long a closing channel may wait for the target's own close. */
+const CLOSE_MS = 2000;
+/** ssh2's window is 2 MiB; a target that sends twice as much into a stopped channel ignores the window. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+
+/** What a channel needs to know of its connection. */
+export interface ChannelOwner {
+  readonly socket: Socket;
+  /** Why the connection ended, if it did so by itself. */
+  lost(): Error | null;
+  gone(channel: SshChannel): void;
+}
+
+/**
+ * One SSH session channel. What one socket read brought leaves as one `data` call: ssh2 gives 4 KiB pieces, and each
+ * call costs a journal entry and a frame further up.
+ */
+export class SshChannel implements PtyChannel {
+  readonly #stream: ClientChannel;
+  readonly #owner: ChannelOwner;
+  readonly #events: ChannelEvents;
+  readonly #closed: Promise<void>;
+  #resolveClosed: () => void = () => undefined;
+  #batch: Uint8Array[] = [];
+  #isFlushDue = false;
+  #state: 'waiting' | 'open' | 'closing' | 'closed' = 'waiting';
+  #isPaused = false;
+  #isDrainDue = false;
+  #exit: { code: number | null; signal: string | null } | null = null;
+  #isStreamClosed = false;
+
+  /** @param isErrorShown true for a PTY: what comes as standard error is shown with the rest; else it is dropped */
+  constructor(stream: ClientChannel, owner: ChannelOwner, events: ChannelEvents, isErrorShown: boolean) {
+    this.#stream = stream;
+    this.#owner = owner;
+    this.#events = events;
+    this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    stream.on('exit', (code: number | null, signal?: string) => {
+      this.#exit = { code, signal: signal?.replace(/^SIG/, '') ?? null };
+    });
+    stream.on('close', () => {
+      this.#isStreamClosed = true;
+      this.#finish();
+    });
+    // A write error only says that the channel is gone, which `close` says too.
+    stream.on('error', () => undefined);
+    stream.on('drain', () => this.socketDrained());
+    if (isErrorShown) stream.stderr.on('data', (chunk: Buffer) => this.#take(chunk));
+    else stream.stderr.resume();
+  }
+
+  /** Starts delivery; called once the opener holds the channel, so that no event comes before. */
+  start(): void {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'open';
+    this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    if (this.#isPaused) this.#stream.pause();
+    this.#finish();
+  }
+
+  /** True when the target sent far more than the window allows. */
+  isFlooded(): boolean {
+    return this.#stream.readableLength > MAX_UNREAD_BYTES || this.#stream.stderr.readableLength > MAX_UNREAD_BYTES;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#state === 'closing' || this.#state === 'closed' || this.#isStreamClosed || !this.#stream.writable)
+      return true;
+    const hasRoom = this.#stream.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    if (hasRoom && this.#owner.socket.writableLength < HIGH_WRITE_BYTES) return true;
+    this.#isDrainDue = true;
+    return false;
+  }
+
+  /** The socket or the channel has room again. */
+  socketDrained(): void {
+    if (!this.#isDrainDue || this.#state !== 'open') return;
+    if (this.#stream.writableNeedDrain || this.#owner.socket.writableLength > LOW_WRITE_BYTES) return;
+    this.#isDrainDue = false;
+    this.#events.drain();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    if (this.#state !== 'open') return;
+    this.#stream.pause();
+    this.#stream.stderr.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#state !== 'open') return;
+    this.#schedule();
+    this.#stream.resume();
+    this.#stream.stderr.resume();
+  }
+
+  resize(cols: number, rows: number): void {
+    if (this.#state !== 'closed' && !this.#isStreamClosed) this.#stream.setWindow(rows, cols, 0, 0);
+  }
+
+  signal(name: 'INT' | 'TERM' | 'HUP' | 'KILL' | 'QUIT'): void {
+    if (this.#state !== 'closed' && !this.#isStreamClosed) this.#stream.signal(name);
+  }
+
+  close(): Promise<void> {
+    if (this.#state === 'waiting' || this.#state === 'open') {
+      this.#state = 'closing';
+      this.#batch = [];
+      this.#stream.removeAllListeners('data').resume();
+      this.#stream.stderr.removeAllListeners('data').resume();
+      this.#stream.close();
+      // The target has been told; when it does not answer, we do not wait for it.
+      const timer = setTimeout(() => this.#end(null), CLOSE_MS);
+      timer.unref();
+      void this.#closed.then(() => clearTimeout(timer));
+      this.#finish();
+    }
+    return this.#closed;
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    this.#batch.push(chunk);
+    this.#schedule();
+  }
+
+  /** The next tick comes when ssh2 has parsed the whole socket read. */
+  #schedule(): void {
+    if (this.#isFlushDue || this.#isPaused) return;
+    this.#isFlushDue = true;
+    process.nextTick(() => {
+      this.#isFlushDue = false;
+      this.#flush();
+      this.#finish();
+    });
+  }
+
+  #flush(): void {
+    if (this.#isPaused || this.#state !== 'open') return;
+    const batch = this.#batch;
+    const [first] = batch;
+    if (first === undefined) return;
+    this.#batch = [];
+    this.#events.data(batch.length === 1 ? first : Buffer.concat(batch));
+  }
+
+  /** INVARIANT: `closed` comes last, after every byte; a paused channel keeps both until `resume`. */
+  #finish(): void {
+    if (!this.#isStreamClosed || this.#state === 'waiting') return;
+    this.#flush();
+    if (this.#state === 'open' && this.#batch.length > 0) return;
+    this.#end(this.#exit === null && this.#state === 'open' ? this.#owner.lost() : null);
+  }
+
+  #end(error: Error | null): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    const end: ChannelEnd = { exitCode: this.#exit?.code ?? null, signal: this.#exit?.signal ?? null, error };
+    this.#owner.gone(this);
+    this.#events.closed(end);
+    this.#resolveClosed();
+  }
+}

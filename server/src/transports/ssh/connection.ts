@@ -1,0 +1,149 @@
+import type { Socket } from 'node:net';
+import type { ErrorCode } from '@sallyport/shared/error-codes';
+import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2';
+import type { Clock } from '../../clock.ts';
+import { SallyportError, toError } from '../../errors.ts';
+import type { ByteChannel, ChannelEvents, Connection, PtyChannel } from '../contract.ts';
+import { SshChannel, type ChannelOwner } from './channel.ts';
+import { escapePeerText } from './errors.ts';
+
+/** For a target that neither opens nor refuses the channel. */
+const OPEN_MS = 30_000;
+/** For the target to take our good-bye. */
+const CLOSE_MS = 1000;
+/** RFC 8160: the terminal's line editing knows UTF-8. Opcode 42, value 1, end of list; ssh2 has no name for it. */
+const PTY_MODES = Buffer.from([42, 0, 0, 0, 1, 0]);
+
+type OpenCallback = (error: Error | undefined, stream: ClientChannel) => void;
+
+/** A signed-in SSH connection. */
+export class SshConnection implements Connection, ChannelOwner {
+  readonly protection: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly socket: Socket;
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #channels = new Set<SshChannel>();
+  readonly #pending = new Set<(error: SallyportError) => void>();
+  readonly #closed: Promise<void>;
+  #lost: SallyportError | null = null;
+  #isClosing = false;
+  #isClosed = false;
+
+  constructor(
+    client: Client,
+    socket: Socket,
+    facts: { protection: string; ip: string; port: number },
+    clock: Clock,
+    closed: () => void,
+  ) {
+    this.#client = client;
+    this.socket = socket;
+    this.protection = facts.protection;
+    this.ip = facts.ip;
+    this.port = facts.port;
+    this.#clock = clock;
+    socket.on('drain', () => {
+      for (const channel of this.#channels) channel.socketDrained();
+    });
+    this.#closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#isClosed = true;
+        for (const reject of [...this.#pending]) reject(this.#loss());
+        closed();
+        resolve();
+      });
+    });
+  }
+
+  lost(): Error | null {
+    return this.#lost;
+  }
+  gone(channel: SshChannel): void {
+    this.#channels.delete(channel);
+  }
+  /** The connection broke; its channels end with this error. The first reason stays. */
+  broke(error: SallyportError): void {
+    if (!this.#isClosing) this.#lost ??= error;
+    this.socket.destroy();
+  }
+  /** The client said it is closing; called before ssh2 closes the channels. */
+  ended(): void {
+    if (!this.#isClosing) this.#lost ??= new SallyportError('target_lost', 'target closed the connection');
+  }
+  /** @throws SallyportError ssh_protocol_error when the target ignores the window of a channel */
+  checkFlood(): void {
+    for (const channel of this.#channels)
+      if (channel.isFlooded()) throw new SallyportError('ssh_protocol_error', 'target ignores the channel window');
+  }
+
+  /** @throws SallyportError shell_refused, target_timeout, target_lost */
+  openPty(options: { cols: number; rows: number; term: string }, events: ChannelEvents): Promise<PtyChannel> {
+    // The types know only modes by name; ssh2 sends a buffer as it is.
+    const pty = {
+      ...options,
+      width: 0,
+      height: 0,
+      modes: PTY_MODES as unknown as NonNullable<PseudoTtyOptions['modes']>,
+    };
+    return this.#open('shell_refused', events, true, (callback) => this.#client.shell(pty, callback));
+  }
+
+  openSubsystem(name: string, events: ChannelEvents): Promise<ByteChannel> {
+    return this.#open('subsystem_refused', events, false, (callback) => this.#client.subsys(name, callback));
+  }
+
+  #open(
+    refusal: ErrorCode,
+    events: ChannelEvents,
+    isErrorShown: boolean,
+    request: (callback: OpenCallback) => unknown,
+  ): Promise<SshChannel> {
+    if (this.#isClosing || this.#isClosed) return Promise.reject(this.#loss());
+    return new Promise((resolve, reject) => {
+      const settle = (): boolean => {
+        cancel();
+        return this.#pending.delete(fail);
+      };
+      const fail = (error: SallyportError): void => {
+        if (settle()) reject(error);
+      };
+      const cancel = this.#clock.after(OPEN_MS, () =>
+        fail(new SallyportError('target_timeout', 'target did not answer the request for a channel')),
+      );
+      this.#pending.add(fail);
+      const opened: OpenCallback = (error, stream) => {
+        if (error !== undefined) {
+          const why = `target refused the channel: ${escapePeerText(error.message)}`;
+          fail(this.#isClosed || this.#lost !== null ? this.#loss() : new SallyportError(refusal, why));
+        } else if (!settle()) stream.close();
+        else {
+          const channel = new SshChannel(stream, this, events, isErrorShown);
+          this.#channels.add(channel);
+          resolve(channel);
+          setImmediate(() => channel.start());
+        }
+      };
+      try {
+        request(opened);
+      } catch (thrown) {
+        fail(new SallyportError('target_lost', 'connection is gone', { cause: toError(thrown) }));
+      }
+    });
+  }
+
+  #loss(): SallyportError {
+    return this.#lost ?? new SallyportError('target_lost', 'connection is closed');
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      await Promise.all([...this.#channels].map((channel) => channel.close()));
+      this.#client.end();
+      this.#clock.after(CLOSE_MS, () => this.socket.destroy());
+    }
+    await this.#closed;
+  }
+}

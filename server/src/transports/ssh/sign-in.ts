@@ -1,0 +1,135 @@
+/**
+ * The order of ways to sign in: none (to learn the methods), publickey, keyboard-interactive, password. A stored
+ * credential is tried once; whatever the target says to it, it is not sent again. security.md section 2, rule 9.
+ */
+import type { AnyAuthMethod, ParsedKey } from 'ssh2';
+import { SallyportError } from '../../errors.ts';
+import type { Secret } from '../../secret.ts';
+import type { ConnectPort, Identity } from '../contract.ts';
+import { escapePeerText } from './errors.ts';
+import { isEncryptedKey, readPrivateKey } from './private-key.ts';
+
+const MAX_PROMPTS = 16;
+const MAX_PROMPT_CHARS = 1024;
+const MAX_INSTRUCTION_CHARS = 8 * 1024;
+/** What PAM and others write when the sign-in turns into a change of password. */
+const PASSWORD_CHANGE =
+  /new (?:unix |kerberos )?password|password (?:has |is )?expired|required to change your password|password must be changed/i;
+
+export interface Prompt {
+  readonly prompt: string;
+  readonly echo?: boolean | undefined;
+}
+
+/** The target's wish: which methods may go on; null at the start. */
+export type MethodsLeft = readonly string[] | null;
+
+const cancelled = (): SallyportError => new SallyportError('cancelled', 'the person gave no secret');
+
+export class SignIn {
+  readonly #identity: Identity;
+  readonly #ask: Pick<ConnectPort, 'askSecret' | 'askKeyboard'>;
+  readonly #key: ParsedKey | null;
+  readonly #tried = new Set<string>();
+  #isStoredUsed = false;
+  #isAnswered = false;
+  #prompts = 0;
+
+  /**
+   * @param ask the questions to the person, with the connect clock held
+   * @throws SallyportError key_unreadable before anything is sent; credential_needed without a user name
+   */
+  constructor(identity: Identity, ask: Pick<ConnectPort, 'askSecret' | 'askKeyboard'>) {
+    if (identity.user === '') throw new SallyportError('credential_needed', 'no user name for the target');
+    this.#identity = identity;
+    this.#ask = ask;
+    const isReadable =
+      identity.kind === 'privateKey' && (identity.passphrase !== null || !isEncryptedKey(identity.key));
+    this.#key = isReadable ? readPrivateKey(identity.key, identity.passphrase) : null;
+  }
+
+  /** True once a credential, stored or typed, has been sent. */
+  get hasOffered(): boolean {
+    return this.#isAnswered || this.#tried.has('publickey') || this.#tried.has('password');
+  }
+
+  /**
+   * @param isPartial the method tried last was right, but the target wants one more
+   * @throws SallyportError target_auth_failed, target_auth_unsupported, cancelled, key_unreadable
+   */
+  async next(methodsLeft: MethodsLeft, isPartial: boolean): Promise<AnyAuthMethod> {
+    const username = this.#identity.user;
+    if (methodsLeft === null) return { type: 'none', username };
+    if (this.#may('publickey', methodsLeft) && this.#identity.kind === 'privateKey') {
+      const key = this.#key ?? (await this.#askPassphrase(this.#identity.key));
+      this.#tried.add('publickey');
+      // The types want the key's text; ssh2 takes a parsed key as it is (isParsedKey) and so never sees a passphrase.
+      return { type: 'publickey', username, key };
+    }
+    const isSecretWelcome = this.#identity.kind !== 'privateKey' || isPartial || this.#isAnswered;
+    if (isSecretWelcome && !(this.#isAnswered && !isPartial)) {
+      if (this.#may('keyboard-interactive', methodsLeft)) {
+        this.#tried.add('keyboard-interactive');
+        return { type: 'keyboard-interactive', username, prompt: () => undefined };
+      }
+      if (this.#may('password', methodsLeft)) return this.#password(username);
+    }
+    if (this.hasOffered) throw new SallyportError('target_auth_failed', `target refused the sign-in of ${username}`);
+    throw new SallyportError(
+      'target_auth_unsupported',
+      `target offers only: ${escapePeerText(methodsLeft.join(', '))}`,
+    );
+  }
+
+  /**
+   * Answers one round of keyboard-interactive, RFC 4256 section 3.2. The stored password answers a single hidden prompt,
+   * once; everything else is asked.
+   * @throws SallyportError ssh_protocol_error beyond 16 prompts of 1 KiB, password_expired, cancelled
+   */
+  async answer(title: string, instructions: string, prompts: readonly Prompt[]): Promise<string[]> {
+    this.#check(title, instructions, prompts);
+    this.#isAnswered = true;
+    const [only] = prompts;
+    if (this.#identity.kind === 'password' && !this.#isStoredUsed && prompts.length === 1 && only?.echo === false) {
+      this.#isStoredUsed = true;
+      return [this.#identity.password.reveal()];
+    }
+    const shown = prompts.map(({ prompt, echo }) => ({ text: prompt, echo: echo === true }));
+    const answers = await this.#ask.askKeyboard(title, instructions, shown);
+    if (answers === null) throw cancelled();
+    if (answers.length !== prompts.length) throw new SallyportError('bad_message', 'as many answers as prompts needed');
+    return answers.map((secret) => secret.reveal());
+  }
+
+  #check(title: string, instructions: string, prompts: readonly Prompt[]): void {
+    this.#prompts += prompts.length;
+    const isLong =
+      title.length + instructions.length > MAX_INSTRUCTION_CHARS ||
+      prompts.some(({ prompt }) => prompt.length > MAX_PROMPT_CHARS);
+    if (this.#prompts > MAX_PROMPTS || isLong)
+      throw new SallyportError('ssh_protocol_error', 'target asks more than 16 prompts of 1 KiB');
+    if ([title, instructions, ...prompts.map(({ prompt }) => prompt)].some((text) => PASSWORD_CHANGE.test(text)))
+      throw new SallyportError('password_expired', 'target asks for a new password');
+  }
+
+  #may(method: string, methodsLeft: readonly string[]): boolean {
+    return methodsLeft.includes(method) && !this.#tried.has(method);
+  }
+
+  async #password(username: string): Promise<AnyAuthMethod> {
+    this.#tried.add('password');
+    if (this.#identity.kind === 'password' && !this.#isStoredUsed) {
+      this.#isStoredUsed = true;
+      return { type: 'password', username, password: this.#identity.password.reveal() };
+    }
+    const typed = await this.#ask.askSecret('password', username, `Password for ${username}`);
+    if (typed === null) throw cancelled();
+    return { type: 'password', username, password: typed.reveal() };
+  }
+
+  async #askPassphrase(key: Secret): Promise<ParsedKey> {
+    const typed = await this.#ask.askSecret('passphrase', this.#identity.user, 'Passphrase of the private key');
+    if (typed === null) throw cancelled();
+    return readPrivateKey(key, typed);
+  }
+}
