@@ -1,0 +1,77 @@
+/** The settings, one row each: how it is written, its default, what it is for. `config check` prints this table. */
+import { z } from 'zod';
+import { parseListen, parseRange } from './addresses.ts';
+
+const text = z.string().trim().min(1).max(4096);
+const range = text.refine((value) => parseRange(value) !== null, 'not an address or CIDR range');
+const list = z.array(range).max(256);
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
+/** Schema of the whole configuration after all sources were laid over each other. Extra keys are refused. */
+export const ConfigSchema = z.strictObject({
+  /** Where the database, keys, recordings and spool are. */
+  dataDir: text,
+  listen: text.refine((value) => parseListen(value) !== null, 'not host:port'),
+  /** The address people type; decides Origin list, cookie name, socket address, links. Null: http on the loopback port. */
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => !/[?#@]/.test(url), 'must not have a query, a fragment or a user')
+    .nullable(),
+  tlsCertFile: text.nullable(),
+  tlsKeyFile: text.nullable(),
+  /** Addresses or ranges of proxies whose forwarded headers are believed. */
+  trustedProxies: list,
+  /** Ranges that targets may have, besides those of the settings page. */
+  targetRanges: list,
+  /** Null: `recordings` in the data directory. */
+  recordingsDir: text.nullable(),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']),
+  sessionsPerUser: whole(1, 1000),
+  sessionOpensPerMinute: whole(1, 10_000),
+  /** Largest PSRP object from a target, MiB. */
+  maxObjectMiB: whole(1, 200),
+  /** Directory of the built page. Null: `dist/web` beside the program. */
+  webDir: text.nullable(),
+});
+export type Config = z.infer<typeof ConfigSchema>;
+export type SettingName = keyof Config;
+
+/** What holds when nobody says otherwise. The data directory is that of a clone; the image sets SALLYPORT_DATA. */
+export const DEFAULTS: Config = {
+  dataDir: './.sallyport',
+  listen: '127.0.0.1:8022',
+  publicUrl: null,
+  tlsCertFile: null,
+  tlsKeyFile: null,
+  trustedProxies: [],
+  targetRanges: [],
+  recordingsDir: null,
+  logLevel: 'info',
+  sessionsPerUser: 20,
+  sessionOpensPerMinute: 30,
+  maxObjectMiB: 32,
+  webDir: null,
+};
+
+/** Environment variable of each setting. Lists are separated by commas; an empty text means: not set. */
+export const ENVIRONMENT: Record<SettingName, string> = {
+  dataDir: 'SALLYPORT_DATA',
+  listen: 'SALLYPORT_LISTEN',
+  publicUrl: 'SALLYPORT_PUBLIC_URL',
+  tlsCertFile: 'SALLYPORT_TLS_CERT_FILE',
+  tlsKeyFile: 'SALLYPORT_TLS_KEY_FILE',
+  trustedProxies: 'SALLYPORT_TRUSTED_PROXIES',
+  targetRanges: 'SALLYPORT_TARGET_RANGES',
+  recordingsDir: 'SALLYPORT_RECORDINGS_DIR',
+  logLevel: 'SALLYPORT_LOG_LEVEL',
+  sessionsPerUser: 'SALLYPORT_SESSIONS_PER_USER',
+  sessionOpensPerMinute: 'SALLYPORT_SESSION_OPENS_PER_MINUTE',
+  maxObjectMiB: 'SALLYPORT_MAX_OBJECT_MIB',
+  webDir: 'SALLYPORT_WEB_DIR',
+};
+
+/** Variables of the command line tools, known here so that a misspelt one can be told from them. */
+export const CLIENT_ENVIRONMENT: ReadonlySet<string> = new Set(['SALLYPORT_URL', 'SALLYPORT_TOKEN']);
+/** Settings that `config check` prints as `[secret]`. There is none today: keys are files, and only their paths are set. */
+export const SECRET_SETTINGS: ReadonlySet<SettingName> = new Set();
+export const LIST_SETTINGS: ReadonlySet<SettingName> = new Set(['trustedProxies', 'targetRanges']);
