@@ -84,8 +84,8 @@ export function loadConfig(input: {
 }): LoadedConfig {
   const env = fromEnvironment(input.env);
   const args = input.args ?? {};
-  const dataDir = args.dataDir ?? env.dataDir ?? DEFAULTS.dataDir;
-  const file = input.configFile ?? join(String(dataDir), 'config.json');
+  const dataDir = [args.dataDir, env.dataDir].find((value) => typeof value === 'string') ?? DEFAULTS.dataDir;
+  const file = input.configFile ?? join(dataDir, 'config.json');
   const found = readJsonFile(file, input.configFile !== undefined);
   for (const name of Object.keys(found ?? {}))
     if (!isSetting(name)) throw invalid(`${file}: ${JSON.stringify(name)} is no setting`);
