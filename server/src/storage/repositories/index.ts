@@ -1,0 +1,22 @@
+import type { Kysely } from 'kysely';
+import type { Storage } from '../contract.ts';
+import type { Tables } from '../tables.ts';
+import { credentialRepository, hostKeyRepository, targetRepository } from './machines.ts';
+import { loginRepository, tokenRepository, userRepository, valueRepository } from './people.ts';
+import { auditRepository, ledgerRepository } from './records.ts';
+import { recordingRepository, sessionRepository } from './sessions.ts';
+
+/** All repositories over one connection or one transaction. The queries are the same in every dialect. */
+export const repositories = (db: Kysely<Tables>): Omit<Storage, 'transaction' | 'backupTo' | 'close'> => ({
+  users: userRepository(db),
+  logins: loginRepository(db),
+  tokens: tokenRepository(db),
+  targets: targetRepository(db),
+  credentials: credentialRepository(db),
+  hostKeys: hostKeyRepository(db),
+  sessions: sessionRepository(db),
+  recordings: recordingRepository(db),
+  ledger: ledgerRepository(db),
+  audit: auditRepository(db),
+  values: valueRepository(db),
+});

@@ -1,0 +1,63 @@
+import type { Kysely } from 'kysely';
+import type { Storage } from '../contract.ts';
+import type { Tables } from '../tables.ts';
+
+export const targetRepository = (db: Kysely<Tables>): Storage['targets'] => ({
+  async insert(row) {
+    await db.insertInto('targets').values(row).execute();
+  },
+  async byId(id) {
+    return (await db.selectFrom('targets').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+  },
+  async byName(name) {
+    return (await db.selectFrom('targets').selectAll().where('name', '=', name).executeTakeFirst()) ?? null;
+  },
+  list: () => db.selectFrom('targets').selectAll().orderBy('name').execute(),
+  async update(id, change) {
+    if (Object.keys(change).length === 0) return;
+    await db.updateTable('targets').set(change).where('id', '=', id).execute();
+  },
+  async delete(id) {
+    const gone = await db.deleteFrom('targets').where('id', '=', id).executeTakeFirst();
+    return gone.numDeletedRows > 0n;
+  },
+});
+
+export const credentialRepository = (db: Kysely<Tables>): Storage['credentials'] => ({
+  async insert(row) {
+    await db.insertInto('credentials').values(row).execute();
+  },
+  async byId(id) {
+    return (await db.selectFrom('credentials').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+  },
+  list: () => db.selectFrom('credentials').selectAll().orderBy('label').orderBy('id').execute(),
+  async update(id, change) {
+    if (Object.keys(change).length === 0) return;
+    await db.updateTable('credentials').set(change).where('id', '=', id).execute();
+  },
+  async delete(id) {
+    const gone = await db.deleteFrom('credentials').where('id', '=', id).executeTakeFirst();
+    return gone.numDeletedRows > 0n;
+  },
+});
+
+export const hostKeyRepository = (db: Kysely<Tables>): Storage['hostKeys'] => ({
+  async insert(row) {
+    await db.insertInto('host_keys').values(row).execute();
+  },
+  find: (via, host, port) =>
+    db
+      .selectFrom('host_keys')
+      .selectAll()
+      .where('via', '=', via)
+      .where('host', '=', host)
+      .where('port', '=', port)
+      .orderBy('keyType')
+      .execute(),
+  list: () =>
+    db.selectFrom('host_keys').selectAll().orderBy('host').orderBy('port').orderBy('via').orderBy('keyType').execute(),
+  async delete(id) {
+    const gone = await db.deleteFrom('host_keys').where('id', '=', id).executeTakeFirst();
+    return gone.numDeletedRows > 0n;
+  },
+});
