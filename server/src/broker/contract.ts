@@ -75,6 +75,8 @@ export type PageMessage = Exclude<ClientMessage, { type: 'attach' | 'resume' | '
 /** One attached page. Made by `attach` and `resume`; the ws room calls it. */
 export interface Page {
   readonly sessionId: string;
+  /** The user whose session it is: what policy is asked about for each message. */
+  readonly ownerId: string;
   readonly role: 'controller' | 'viewer';
   /** A control message, checked by zod. @throws SallyportError bad_state, forbidden, line_too_long: close the socket with it */
   handle(message: PageMessage): void;
@@ -110,8 +112,11 @@ export interface Broker {
    * until then. @throws SallyportError not_found, forbidden, bad_state
    */
   attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page>;
-  /** The same page, same login, within 120 s. @throws SallyportError resume_invalid, not_found */
-  resume(who: Requester, sessionId: string, request: ResumeRequest, socket: SessionSocket): Promise<Page>;
+  /**
+   * The same page, same login, within 120 s. The `resume` message names no session: the token does.
+   * @throws SallyportError resume_invalid, not_found
+   */
+  resume(who: Requester, request: ResumeRequest, socket: SessionSocket): Promise<Page>;
   /** Live and past sessions that `who` may see, newest first. */
   list(
     who: Requester,
