@@ -1,4 +1,4 @@
-// Vitest reporter of `npm test`: writes counts, failures and the reason of every skipped test to SALLYPORT_TEST_REPORT.
+// Vitest reporter of `npm test`: writes counts, failures and the reason of every skipped test to TEST_REPORT_FILE.
 import { writeFileSync } from 'node:fs';
 
 export default class CountingReporter {
@@ -23,6 +23,6 @@ export default class CountingReporter {
         } else report.skipped.push({ name: test.fullName, reason: result.note ?? 'no reason given' });
       }
     }
-    writeFileSync(process.env.SALLYPORT_TEST_REPORT, JSON.stringify(report));
+    writeFileSync(process.env.TEST_REPORT_FILE, JSON.stringify(report));
   }
 }

@@ -56,7 +56,7 @@ function vitestStep(project) {
     project,
     'npx',
     ['vitest', 'run', '--project', project, '--reporter=dot', '--reporter=./scripts/reporter.mjs'],
-    { SALLYPORT_TEST_REPORT: file },
+    { TEST_REPORT_FILE: file },
   );
   if (!existsSync(file)) {
     total.failed += 1;

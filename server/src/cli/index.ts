@@ -1,5 +1,7 @@
 import { ApiError } from './client.ts';
 import { type CliIo, type Command, UsageError } from './command.ts';
+import { config } from './config.ts';
+import { healthcheck } from './healthcheck.ts';
 import { invoke } from './invoke.ts';
 import { recording } from './recording.ts';
 import { target } from './target.ts';
@@ -8,7 +10,7 @@ import { user } from './user.ts';
 import { SallyportError } from '../errors.ts';
 import { errorText } from '@sallyport/shared/error-codes';
 
-const COMMANDS: readonly Command[] = [invoke, user, target, token, recording];
+const COMMANDS: readonly Command[] = [invoke, user, target, token, recording, config, healthcheck];
 
 const help = (): string =>
   `Sallyport: a web gateway to PowerShell and SSH consoles.\n\nsallyport COMMAND --help tells more.\n\n${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')}\n`;

@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { saveLogin } from './client.ts';
+import { runCli } from './index.ts';
+
+let directory = '';
+let stop: () => Promise<void> = () => Promise.resolve();
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'sallyport-cli-'));
+});
+afterEach(async () => {
+  await stop();
+  stop = () => Promise.resolve();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function run(args: string[], env: Record<string, string> = {}) {
+  let out = '';
+  let err = '';
+  const code = await runCli(args, {
+    env: { XDG_CONFIG_HOME: directory, ...env },
+    out: (text) => (out += text),
+    err: (text) => (err += text),
+    ask: () => Promise.reject(new Error('there is no terminal')),
+  });
+  return { code, out, err };
+}
+
+/** A gateway that answers as told, over real HTTP; it keeps what it was asked. */
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+  const asked: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request);
+    answer(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  stop = () => new Promise((resolve) => server.close(() => resolve()));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return { url: `http://127.0.0.1:${port}/`, asked };
+}
+
+const target = {
+  id: 't1', name: 'web01', transport: 'ssh', host: 'web01', port: 22, subsystem: 'powershell', offers: ['powershell'],
+  credentialId: null, user: '', connectTimeoutMs: 30000, notes: '', isDemo: false, administratorOnly: false,
+  powershellMissing: false, createdAt: 0, lastOpenedAt: null,
+}; // prettier-ignore
+
+const invokeAnswers = (lines: unknown[]) => (request: IncomingMessage, response: ServerResponse) => {
+  response.setHeader('content-type', 'application/json');
+  if (request.url === '/api/targets') response.end(JSON.stringify({ targets: [target] }));
+  else response.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+};
+const ended = (exitCode: number) => ({
+  type: 'ended',
+  state: 'Completed',
+  exitCode,
+  code: null,
+  message: '',
+  sessionId: 's',
+});
+
+describe('sallyport', () => {
+  it('says what it can do, and exits 2 on an unknown command', async () => {
+    expect(await run(['help'])).toMatchObject({ code: 0, out: expect.stringContaining('invoke') as string });
+    expect(await run(['nonsense'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('no command nonsense') as string,
+    });
+    expect(await run(['invoke', '--help'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Exit code') as string,
+    });
+    expect(await run(['invoke', 'web01', '--nonsense'])).toMatchObject({ code: 2 });
+  });
+
+  it('keeps text on stdout and the other streams on stderr, and exits with the code of the script', async () => {
+    const { url } = await serve(
+      invokeAnswers([
+        { type: 'text', text: 'one\r\n' },
+        { type: 'stream', stream: 'warning', text: 'careful' },
+        ended(3),
+      ]),
+    );
+    const result = await run(['invoke', 'web01', '--script', 'x', '--url', url], { SALLYPORT_TOKEN: 't' });
+    expect(result).toEqual({ code: 3, out: 'one\r\n', err: 'WARNING: careful\n' });
+  });
+
+  it('prints one JSON object per line for objects', async () => {
+    const { url } = await serve(
+      invokeAnswers([{ type: 'object', value: { Name: 'a', Size: 1 } }, { type: 'object', value: 'b' }, ended(0)]),
+    );
+    const result = await run(['invoke', 'web01', '--script', 'x', '--output', 'json', '--url', url], {
+      SALLYPORT_TOKEN: 't',
+    });
+    expect(result).toEqual({ code: 0, out: '{"Name":"a","Size":1}\n"b"\n', err: '' });
+  });
+
+  it('reports a cut answer instead of taking it for success', async () => {
+    const { url } = await serve(invokeAnswers([{ type: 'text', text: 'half' }]));
+    expect(await run(['invoke', 'web01', '--script', 'x', '--url', url], { SALLYPORT_TOKEN: 't' })).toMatchObject({
+      code: 1,
+    });
+  });
+
+  it('shows a refusal with its code and request id', async () => {
+    const { url, asked } = await serve((_, response) => {
+      response.statusCode = 403;
+      response.end(JSON.stringify({ error: { code: 'forbidden', message: 'You may not do this.', requestId: 'r-7' } }));
+    });
+    const result = await run(['target', 'list', '--url', url], { SALLYPORT_TOKEN: 'secret-token' });
+    expect(result).toEqual({
+      code: 1,
+      out: '',
+      err: 'sallyport target: You may not do this. (forbidden, request r-7)\n',
+    });
+    expect(asked[0]?.headers.authorization).toBe('Bearer secret-token');
+  });
+
+  it('keeps the token of a login in a file that only its owner can read', () => {
+    const file = saveLogin({ XDG_CONFIG_HOME: directory }, { url: 'http://127.0.0.1:1/', token: 't' });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('prints every setting with its source', async () => {
+    writeFileSync(path.join(directory, 'config.json'), JSON.stringify({ logLevel: 'warn' }));
+    const result = await run(['config', 'check', '--data', directory], { SALLYPORT_LISTEN: '127.0.0.1:9' });
+    expect(result.code).toBe(0);
+    expect(result.out).toMatch(/logLevel +"warn" +file /);
+    expect(result.out).toMatch(/listen +"127.0.0.1:9" +environment/);
+    expect(await run(['config', 'check', '--data', directory], { SALLYPORT_NONSENSE: '1' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('config_invalid') as string,
+    });
+  });
+
+  it('tells a container whether the gateway answers', async () => {
+    const { url } = await serve((request, response) => {
+      response.statusCode = request.url === '/healthz' ? 200 : 404;
+      response.end();
+    });
+    const env = { SALLYPORT_LISTEN: new URL(url).host, SALLYPORT_DATA: directory };
+    expect(await run(['healthcheck'], env)).toMatchObject({ code: 0 });
+    await stop();
+    stop = () => Promise.resolve();
+    expect(await run(['healthcheck'], env)).toMatchObject({ code: 1 });
+  });
+});
