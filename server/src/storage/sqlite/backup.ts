@@ -1,17 +1,8 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SallyportError } from '../../errors.ts';
+import { syncPath } from '../files.ts';
 import { attempt, Connection } from './driver.ts';
-
-/** Makes names and contents of a directory's entries durable. */
-export function syncPath(path: string): void {
-  const handle = openSync(path, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
 
 /**
  * A consistent copy of a database while it is in use, by this process or another: one read transaction (VACUUM INTO).
