@@ -45,6 +45,8 @@ export interface ServerJoin {
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer } | null;
   /** Head and body must arrive within this. */
   readonly requestTimeoutMs: number;
+  /** Registers what must see a request before the checks do: an upgrade that they refuse has to be closed as one. */
+  readonly prepare?: (app: FastifyInstance) => Promise<void>;
 }
 export interface HttpServer {
   readonly app: FastifyInstance;
@@ -198,6 +200,7 @@ export async function createServer(join: ServerJoin): Promise<HttpServer> {
   app.setNotFoundHandler((request, reply) =>
     sendError(request, reply, new SallyportError('not_found', 'no such route'), join),
   );
+  await join.prepare?.(app);
   await app.register(cookie);
   await addHeaders(app, join);
   app.addHook('onRequest', async (request, reply) => {
