@@ -45,6 +45,8 @@ export interface RecordingSummary {
 export interface RecordingWriter {
   /** Output bytes appended so far: the stream offset. */
   readonly outputBytes: number;
+  /** Output bytes that are in the file: a reader may ask for so many. */
+  readonly writtenBytes: number;
   /**
    * Appends one event. `written` is called, in order, once the event is in the file (it survives a kill -9 of the
    * gateway); only then it may be delivered. Never throws: a failure goes to `failed` and nothing is called after it.

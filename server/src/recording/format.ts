@@ -1,0 +1,147 @@
+/**
+ * The journal's bytes: docs/recording-format.md. Header in plain, then chunks, each sealed with AES-256-GCM under the
+ * session's data key and chained: H(i) = SHA-256(H(i-1) || chunk bytes). Pure: no file, no clock.
+ */
+import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
+
+const MAGIC = Buffer.from('SALLYREC', 'latin1');
+const VERSION = 1;
+/** 1 kind + 3 length of the ciphertext, big endian. */
+export const CHUNK_HEAD_BYTES = 4;
+const TAG_BYTES = 16;
+const NONCE_BYTES = 12;
+const HASH_BYTES = 32;
+/** Plain bytes of one chunk that the writer aims at; what waits beyond joins the next chunk. */
+export const CHUNK_PLAIN_BYTES = 1024 * 1024;
+/** A reader refuses longer ones: CHUNK_PLAIN_BYTES plus one event, and room. */
+export const MAX_CHUNK_BYTES = 2 * 1024 * 1024;
+/** security.md section 4 "Recording file read": header 64 KiB. */
+export const MAX_HEADER_BYTES = 64 * 1024;
+
+/** `counted`: nonce = chunk number. `explicit`: the nonce stands in the chunk; for the end that a recovery writes. */
+const ChunkKind = { counted: 0, explicit: 1 } as const;
+
+/** The plain header: 8 magic + 2 version + 2 + n session id + 4 + n sealed data key. */
+export function encodeHeader(sessionId: string, sealedKey: Uint8Array): Buffer {
+  const id = Buffer.from(sessionId, 'latin1');
+  const head = Buffer.alloc(MAGIC.length + 4);
+  MAGIC.copy(head);
+  head.writeUInt16BE(VERSION, MAGIC.length);
+  head.writeUInt16BE(id.length, MAGIC.length + 2);
+  const keyLength = Buffer.alloc(4);
+  keyLength.writeUInt32BE(sealedKey.length);
+  return Buffer.concat([head, id, keyLength, sealedKey]);
+}
+
+/** @returns header length and what it says, or null when the bytes are no header (or not yet the whole of it) */
+export function parseHeader(bytes: Buffer): { length: number; sessionId: string; sealedKey: Buffer } | null {
+  const fixed = MAGIC.length + 4;
+  if (bytes.length < fixed || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return null;
+  if (bytes.readUInt16BE(MAGIC.length) !== VERSION) return null;
+  const idEnd = fixed + bytes.readUInt16BE(MAGIC.length + 2);
+  if (bytes.length < idEnd + 4) return null;
+  const length = idEnd + 4 + bytes.readUInt32BE(idEnd);
+  if (length > MAX_HEADER_BYTES || bytes.length < length) return null;
+  return {
+    length,
+    sessionId: bytes.toString('latin1', fixed, idEnd),
+    sealedKey: Buffer.from(bytes.subarray(idEnd + 4, length)),
+  };
+}
+
+/** A place in the chain: where the next chunk goes and what it is bound to. */
+export interface ChainPoint {
+  /** Number of the next chunk. */
+  readonly chunk: number;
+  /** File position of the next chunk. */
+  readonly position: number;
+  /** Hash of everything before it. */
+  readonly hash: Buffer;
+}
+
+/** Start of the chain: right after the header, bound to its bytes. */
+export const chainStart = (header: Uint8Array): ChainPoint => ({
+  chunk: 0,
+  position: header.length,
+  hash: createHash('sha256').update(header).digest(),
+});
+
+/** Session id + 8 chunk number + 32 previous hash. */
+function associated(sessionId: Buffer, point: ChainPoint): Buffer {
+  const data = Buffer.allocUnsafe(sessionId.length + 8 + HASH_BYTES);
+  sessionId.copy(data);
+  data.writeBigUInt64BE(BigInt(point.chunk), sessionId.length);
+  point.hash.copy(data, sessionId.length + 8);
+  return data;
+}
+
+function countedNonce(chunk: number): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeUIntBE(chunk, NONCE_BYTES - 6, 6);
+  return nonce;
+}
+
+export interface Chain {
+  readonly key: KeyObject;
+  /** Session id, latin1. */
+  readonly sessionId: Buffer;
+}
+
+/**
+ * Seals one chunk. INVARIANT: a `counted` chunk number is sealed once per key, ever; a recovery, which cannot know what
+ * the dead gateway had sealed but not written, takes an explicit random nonce.
+ */
+export function sealChunk(
+  chain: Chain,
+  point: ChainPoint,
+  plain: Uint8Array,
+  explicitNonce = false,
+): { bytes: Buffer; next: ChainPoint } {
+  const nonce = explicitNonce ? randomBytes(NONCE_BYTES) : countedNonce(point.chunk);
+  const cipher = createCipheriv('aes-256-gcm', chain.key, nonce);
+  cipher.setAAD(associated(chain.sessionId, point));
+  const sealed = cipher.update(plain);
+  cipher.final();
+  const prefix = CHUNK_HEAD_BYTES + (explicitNonce ? NONCE_BYTES : 0);
+  const bytes = Buffer.allocUnsafe(prefix + sealed.length + TAG_BYTES);
+  bytes.writeUInt8(explicitNonce ? ChunkKind.explicit : ChunkKind.counted, 0);
+  bytes.writeUIntBE(sealed.length, 1, 3);
+  if (explicitNonce) nonce.copy(bytes, CHUNK_HEAD_BYTES);
+  sealed.copy(bytes, prefix);
+  cipher.getAuthTag().copy(bytes, prefix + sealed.length);
+  return { bytes, next: after(point, bytes) };
+}
+
+/** The chain's place behind this chunk. */
+export const after = (point: ChainPoint, chunk: Uint8Array): ChainPoint => ({
+  chunk: point.chunk + 1,
+  position: point.position + chunk.length,
+  hash: createHash('sha256').update(point.hash).update(chunk).digest(),
+});
+
+/** @returns whole length of the chunk that begins with these 4 bytes, or null when no chunk begins so */
+export function chunkLength(head: Buffer): number | null {
+  const kind = head.readUInt8(0);
+  if (kind !== ChunkKind.counted && kind !== ChunkKind.explicit) return null;
+  const sealed = head.readUIntBE(1, 3);
+  if (sealed < 1 || sealed > MAX_CHUNK_BYTES) return null;
+  return CHUNK_HEAD_BYTES + (kind === ChunkKind.explicit ? NONCE_BYTES : 0) + sealed + TAG_BYTES;
+}
+
+/** @returns the plain bytes, or null when the chunk is not the one that was sealed at this place of this chain */
+export function openChunk(chain: Chain, point: ChainPoint, chunk: Buffer): Buffer | null {
+  if (chunkLength(chunk) !== chunk.length) return null;
+  const explicit = chunk.readUInt8(0) === ChunkKind.explicit;
+  const prefix = CHUNK_HEAD_BYTES + (explicit ? NONCE_BYTES : 0);
+  const nonce = explicit ? chunk.subarray(CHUNK_HEAD_BYTES, prefix) : countedNonce(point.chunk);
+  const decipher = createDecipheriv('aes-256-gcm', chain.key, nonce);
+  decipher.setAAD(associated(chain.sessionId, point));
+  decipher.setAuthTag(chunk.subarray(chunk.length - TAG_BYTES));
+  const plain = decipher.update(chunk.subarray(prefix, chunk.length - TAG_BYTES));
+  try {
+    decipher.final();
+  } catch {
+    return null; // The tag does not match: changed, moved, or another key.
+  }
+  return plain;
+}

@@ -1,0 +1,279 @@
+/**
+ * Writes one journal: seals, chains, writes, and only then calls `written`. INVARIANT (T7): nothing is called `written`
+ * before write(2) has returned for the whole chunk that holds it; after a failure nothing is called at all.
+ */
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import type { WriterEvents } from './contract.ts';
+import type { DiskHealth } from './disk-health.ts';
+import { ChunkBuilder, MAX_EVENT_BYTES, type JournalEvent } from './event-codec.ts';
+import type { JournalFile } from './files.ts';
+import { sealChunk, type Chain, type ChainPoint } from './format.ts';
+import { SparseIndex } from './sparse-index.ts';
+
+/** security.md section 4 "Recording write": no acknowledgement for so long = pause the target ... */
+const SLOW_MS = 2000;
+/** ... and so much longer = the session ends. */
+const FAILED_MS = 5000;
+/** security.md section 3: flushed to disk at least each 250 ms; the rest is for the flush itself. */
+const SYNC_AFTER_MS = 200;
+
+interface Waiting {
+  readonly event: JournalEvent;
+  readonly timeMs: number;
+  readonly written: (() => void) | undefined;
+}
+
+/** One for all writers: a chunk is filled and sealed in one turn. */
+const builder = new ChunkBuilder();
+
+/** One journal being written. Never throws into its caller; failures go to `events.failed`. */
+export class JournalWriter {
+  readonly #file: JournalFile;
+  readonly #chain: Chain;
+  readonly #clock: Clock;
+  readonly #disk: DiskHealth;
+  readonly #events: WriterEvents;
+  readonly #startedAt: number;
+  readonly index = new SparseIndex();
+  #point: ChainPoint;
+  #waiting: Waiting[] = [];
+  #waitingSince = 0;
+  #inFlight: Waiting[] = [];
+  #flightSince = 0;
+  #isFlying = false;
+  #isScheduled = false;
+  #state: 'open' | 'slow' | 'failed' = 'open';
+  #cancelWatch: (() => void) | null = null;
+  #isDirty = false;
+  #cancelSync: (() => void) | null = null;
+  #isSyncing = false;
+  #idleWaiters: (() => void)[] = [];
+  #appendedBytes = 0;
+  #writtenBytes = 0;
+  #writtenEvents = 0;
+  #lastTimeMs = 0;
+
+  constructor(options: {
+    file: JournalFile;
+    chain: Chain;
+    start: ChainPoint;
+    clock: Clock;
+    disk: DiskHealth;
+    events: WriterEvents;
+  }) {
+    this.#file = options.file;
+    this.#chain = options.chain;
+    this.#point = options.start;
+    this.#clock = options.clock;
+    this.#disk = options.disk;
+    this.#events = options.events;
+    this.#startedAt = options.clock.monotonic();
+  }
+
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+  get failed(): boolean {
+    return this.#state === 'failed';
+  }
+  /** What is in the file: a reader of the live journal may go so far. */
+  get written(): { point: ChainPoint; events: number; outputBytes: number; durationMs: number } {
+    return {
+      point: this.#point,
+      events: this.#writtenEvents,
+      outputBytes: this.#writtenBytes,
+      durationMs: this.#lastTimeMs,
+    };
+  }
+
+  append(event: JournalEvent, written?: () => void): void {
+    if (this.#state === 'failed') return;
+    const now = this.#clock.monotonic();
+    if (this.#waiting.length === 0) this.#waitingSince = now;
+    this.#push(event, now - this.#startedAt, written);
+    if (!this.#isFlying) this.#schedule();
+  }
+
+  /** Later in this turn: what one socket read brings becomes one chunk. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    process.nextTick(this.#flush);
+  }
+
+  #push(event: JournalEvent, timeMs: number, written: (() => void) | undefined): void {
+    if (event.type !== 'output') {
+      this.#waiting.push({ event, timeMs, written });
+      return;
+    }
+    const { bytes } = event;
+    this.#appendedBytes += bytes.length;
+    let from = 0;
+    for (; bytes.length - from > MAX_EVENT_BYTES; from += MAX_EVENT_BYTES) {
+      const piece = bytes.subarray(from, from + MAX_EVENT_BYTES);
+      this.#waiting.push({ event: { type: 'output', bytes: piece }, timeMs, written: undefined });
+    }
+    const rest = from === 0 ? event : { type: 'output' as const, bytes: bytes.subarray(from) };
+    this.#waiting.push({ event: rest, timeMs, written });
+  }
+
+  readonly #flush = (): void => {
+    this.#isScheduled = false;
+    if (this.#isFlying || this.#waiting.length === 0 || this.#state === 'failed') return;
+    const plain = this.#takeChunk();
+    const { bytes, next } = sealChunk(this.#chain, this.#point, plain);
+    this.#isFlying = true;
+    if (this.#disk.mayWriteNow(bytes.length)) this.#writeNow(bytes, next);
+    else {
+      this.#watch();
+      this.#write(bytes, 0, next);
+    }
+  };
+
+  #takeChunk(): Uint8Array {
+    builder.start(this.#clock.now());
+    let taken = 0;
+    for (const item of this.#waiting) {
+      if (!builder.add(item.event, item.timeMs)) break;
+      taken += 1;
+    }
+    this.#flightSince = this.#waitingSince;
+    if (taken === this.#waiting.length) {
+      this.#inFlight = this.#waiting;
+      this.#waiting = [];
+    } else {
+      this.#inFlight = this.#waiting.splice(0, taken);
+    }
+    return builder.bytes();
+  }
+
+  #writeNow(bytes: Buffer, next: ChainPoint): void {
+    const before = this.#clock.monotonic();
+    let count: number;
+    try {
+      count = this.#file.writeNow(bytes, this.#point.position);
+    } catch (error) {
+      this.#fail(toError(error));
+      return;
+    }
+    const now = this.#clock.monotonic();
+    this.#disk.wrote(now - before, now);
+    if (count === bytes.length) this.#landed(next);
+    else this.#write(bytes, count, next);
+  }
+
+  #write(bytes: Buffer, from: number, next: ChainPoint): void {
+    const piece = from === 0 ? bytes : bytes.subarray(from);
+    this.#file.write(piece, this.#point.position + from, (error, count) => {
+      if (this.#state === 'failed') this.#wake();
+      else if (error !== null) this.#fail(error);
+      else if (from + count < bytes.length && count > 0) this.#write(bytes, from + count, next);
+      else if (count === 0) this.#fail(new Error('nothing more could be written to the journal'));
+      else this.#landed(next);
+    });
+  }
+
+  #landed(next: ChainPoint): void {
+    this.index.add(this.#point, this.#writtenEvents, this.#writtenBytes, this.#lastTimeMs);
+    this.#point = next;
+    const landed = this.#inFlight;
+    this.#inFlight = [];
+    this.#isFlying = false;
+    for (const { event, timeMs } of landed) {
+      this.#lastTimeMs = timeMs;
+      if (event.type === 'header' || event.type === 'end') continue;
+      this.#writtenEvents += 1;
+      if (event.type === 'output') this.#writtenBytes += event.bytes.length;
+    }
+    this.#markDirty();
+    if (this.#state === 'slow') {
+      this.#state = 'open';
+      this.#events.recovered();
+    }
+    for (const { written } of landed) written?.();
+    if (this.#waiting.length > 0) this.#schedule();
+    else this.#wake();
+  }
+
+  /** Armed when a write leaves through the pool; fires at most once per SLOW_MS. */
+  #watch(): void {
+    this.#cancelWatch ??= this.#clock.after(SLOW_MS, this.#onWatch);
+  }
+
+  readonly #onWatch = (): void => {
+    this.#cancelWatch = null;
+    if (!this.#isFlying || this.#state === 'failed') return;
+    const waitedMs = this.#clock.monotonic() - this.#flightSince;
+    if (waitedMs >= SLOW_MS + FAILED_MS) {
+      this.#fail(new Error(`no acknowledgement of the journal for ${Math.round(waitedMs)} ms`));
+      return;
+    }
+    if (waitedMs >= SLOW_MS && this.#state === 'open') {
+      this.#state = 'slow';
+      this.#events.slow();
+    }
+    const nextAt = waitedMs >= SLOW_MS ? SLOW_MS + FAILED_MS : SLOW_MS;
+    this.#cancelWatch = this.#clock.after(Math.max(1, nextAt - waitedMs), this.#onWatch);
+  };
+
+  #markDirty(): void {
+    this.#isDirty = true;
+    if (this.#isSyncing) return;
+    this.#cancelSync ??= this.#clock.after(SYNC_AFTER_MS, this.#sync);
+  }
+
+  readonly #sync = (): void => {
+    this.#cancelSync = null;
+    if (this.#isSyncing || !this.#isDirty || this.#state === 'failed') return;
+    this.#isSyncing = true;
+    this.#isDirty = false;
+    this.#disk.runSync((done) =>
+      this.#file.sync((error) => {
+        done();
+        this.#isSyncing = false;
+        if (error !== null) this.#fail(error);
+        else if (this.#isDirty) this.#markDirty();
+        this.#wake();
+      }),
+    );
+  };
+
+  #fail(error: Error): void {
+    if (this.#state === 'failed') return;
+    this.#state = 'failed';
+    this.#cancelWatch?.();
+    this.#cancelSync?.();
+    this.#waiting = [];
+    this.#inFlight = [];
+    this.#events.failed(error);
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = this.#idleWaiters;
+    if (waiters.length === 0) return;
+    this.#idleWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  /** Resolves when all that was appended is written and flushed to disk, or the journal has failed. */
+  async settle(): Promise<void> {
+    while (this.#state !== 'failed') {
+      if (!this.#isFlying && this.#waiting.length === 0) {
+        if (!this.#isDirty && !this.#isSyncing) return;
+        this.#cancelSync?.();
+        this.#sync();
+      }
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+  }
+
+  /** Stops the timers; the owner closes the file. */
+  stop(): void {
+    this.#cancelWatch?.();
+    this.#cancelSync?.();
+    this.#state = 'failed';
+    this.#waiting = [];
+  }
+}

@@ -1,0 +1,355 @@
+/** The recordings of one data directory: folders, catalogue rows, live writers, readers. */
+import { createSecretKey } from 'node:crypto';
+import { SessionId } from '@sallyport/shared/ids';
+import type { Clock } from '../clock.ts';
+import { SallyportError, toError } from '../errors.ts';
+import type { RecordingRecord, Storage } from '../storage/contract.ts';
+import type {
+  RecordedEvent,
+  RecordingCheck,
+  RecordingHeader,
+  RecordingKeys,
+  Recordings,
+  RecordingSummary,
+  RecordingWriter,
+  RecoveredRecording,
+  TimedEvent,
+  WriterEvents,
+} from './contract.ts';
+import { DiskHealth } from './disk-health.ts';
+import { RecordingCorruptError } from './errors.ts';
+import { systemFiles, type JournalFile, type RecordingFiles } from './files.ts';
+import { chainStart, encodeHeader, MAX_HEADER_BYTES, parseHeader, type Chain, type ChainPoint } from './format.ts';
+import { loadIndex, saveIndex } from './index-file.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { OpenedRecording, type KnownEnd, type WalkResult } from './opened-recording.ts';
+import { recoverJournal } from './recovery.ts';
+import type { SparseIndex } from './sparse-index.ts';
+
+/** product.md "Recording": warning at 20 % free, new sessions refused at 5 %. */
+const WARNING_FRACTION = 0.2;
+const REFUSED_FRACTION = 0.05;
+export const JOURNAL_NAME = 'journal';
+/** As long as a written chunk may take (security.md section 4 "Recording write"). */
+const CREATE_TIMEOUT_MS = 7000;
+/** Recordings deleted per look into the catalogue. */
+const DELETE_BATCH = 100;
+
+export interface RecordingsDeps {
+  /** The `recordings` folder of the data directory. */
+  readonly directory: string;
+  readonly catalogue: Storage['recordings'];
+  readonly keys: RecordingKeys;
+  readonly clock: Clock;
+  readonly files?: RecordingFiles;
+  /** After the head of a recording is in the catalogue: the caller signs an audit checkpoint. */
+  readonly onSealed?: (sessionId: SessionId, summary: RecordingSummary) => Promise<void>;
+}
+
+interface Live {
+  readonly writer: JournalWriter;
+  readonly chain: Chain;
+  readonly start: ChainPoint;
+}
+
+const chainOf = (sessionId: SessionId, key: Uint8Array): Chain => ({
+  key: createSecretKey(key),
+  sessionId: Buffer.from(sessionId, 'latin1'),
+});
+
+/** `YYYY/MM/<sessionId>`, from the start's UTC date. */
+function folderName(startedAt: number, sessionId: SessionId): string {
+  const date = new Date(startedAt);
+  return `${date.getUTCFullYear()}/${String(date.getUTCMonth() + 1).padStart(2, '0')}/${sessionId}`;
+}
+
+class FileRecordings implements Recordings {
+  readonly #deps: RecordingsDeps;
+  readonly #files: RecordingFiles;
+  readonly #disk: DiskHealth;
+  readonly #live = new Map<SessionId, Live>();
+
+  constructor(deps: RecordingsDeps) {
+    this.#deps = deps;
+    this.#files = deps.files ?? systemFiles;
+    this.#disk = new DiskHealth(deps.clock);
+  }
+
+  async create(header: RecordingHeader, events: WriterEvents): Promise<RecordingWriter> {
+    if ((await this.space()).state === 'refused')
+      throw new SallyportError('recording_space', 'less than 5 % of the file system is free');
+    const { sessionId } = header;
+    const { key, sealed } = this.#deps.keys.create(sessionId);
+    const chain = chainOf(sessionId, key);
+    const path = folderName(header.startedAt, sessionId);
+    const plainHeader = encodeHeader(sessionId, sealed);
+    const start = chainStart(plainHeader);
+    try {
+      await this.#deps.catalogue.insert({
+        sessionId,
+        path,
+        startedAt: header.startedAt,
+        sealedKey: sealed,
+        state: 'open',
+        events: 0,
+        outputBytes: 0,
+        durationMs: 0,
+        head: start.hash.toString('hex'),
+      });
+      const file = await this.#inTime(this.#files.create(`${this.#deps.directory}/${path}`, JOURNAL_NAME));
+      await this.#inTime(writeWhole(file, plainHeader));
+      const { clock } = this.#deps;
+      const writer = new JournalWriter({ file, chain, start, clock, disk: this.#disk, events });
+      this.#live.set(sessionId, { writer, chain, start });
+      await new Promise<void>((resolve) => {
+        writer.append({ type: 'header', header }, resolve);
+        void writer.settle().then(resolve);
+      });
+      if (writer.failed) throw new Error('the first chunk could not be written');
+      return this.#recordingWriter(sessionId, path, writer, () => file.close());
+    } catch (error) {
+      this.#live.delete(sessionId);
+      throw new SallyportError('recording_unavailable', 'the recording cannot be created', { cause: error });
+    }
+  }
+
+  /** A disk that does not answer is one that cannot be written. */
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#deps.clock.after(CREATE_TIMEOUT_MS, () => reject(new Error('the disk does not answer')));
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #recordingWriter(
+    sessionId: SessionId,
+    path: string,
+    writer: JournalWriter,
+    closeFile: () => Promise<void>,
+  ): RecordingWriter {
+    let closing: Promise<RecordingSummary> | null = null;
+    return {
+      get outputBytes() {
+        return writer.appendedBytes;
+      },
+      get writtenBytes() {
+        return writer.written.outputBytes;
+      },
+      append: (event: RecordedEvent, written?: () => void) => {
+        if (closing === null) writer.append(event, written);
+      },
+      close: (reason) => (closing ??= this.#close(sessionId, path, writer, reason, closeFile)),
+    };
+  }
+
+  async #close(
+    sessionId: SessionId,
+    path: string,
+    writer: JournalWriter,
+    reason: string,
+    closeFile: () => Promise<void>,
+  ): Promise<RecordingSummary> {
+    writer.append({ type: 'end', reason });
+    await writer.settle();
+    const isWhole = !writer.failed;
+    writer.stop();
+    const { point, ...counts } = writer.written;
+    const summary = { ...counts, head: point.hash.toString('hex') };
+    // A failed journal keeps what was written whole; recovery at the next start cuts the torn rest.
+    if (isWhole) {
+      await closeFile();
+      await this.#deps.catalogue.update(sessionId, { ...summary, state: 'closed' });
+      const live = this.#live.get(sessionId);
+      if (live !== undefined) await saveIndex(this.#files, this.#folder(path), live.chain, writer.index);
+    } else {
+      void closeFile().catch(() => undefined); // The disk failed already; the failure has been told.
+    }
+    this.#live.delete(sessionId);
+    await this.#deps.onSealed?.(sessionId, summary);
+    return summary;
+  }
+
+  #folder(path: string): string {
+    return `${this.#deps.directory}/${path}`;
+  }
+
+  /** The row, with its path proven: the database is not trusted to name files. */
+  async #row(sessionId: SessionId): Promise<RecordingRecord> {
+    const row = await this.#deps.catalogue.bySession(sessionId);
+    if (row === null || row.state === 'deleted') throw new SallyportError('not_found', 'there is no such recording');
+    if (row.path !== folderName(row.startedAt, sessionId))
+      throw new RecordingCorruptError(0, 'the catalogue names another folder');
+    return row;
+  }
+
+  async #open(
+    sessionId: SessionId,
+  ): Promise<{ opened: OpenedRecording; row: RecordingRecord; index: SparseIndex | null }> {
+    const row = await this.#row(sessionId);
+    const folder = this.#folder(row.path);
+    const live = this.#live.get(sessionId);
+    const file = await this.#files.open(`${folder}/${JOURNAL_NAME}`).catch((error: unknown) => {
+      throw new RecordingCorruptError(0, `its journal cannot be opened: ${toError(error).message}`);
+    });
+    try {
+      if (live !== undefined) {
+        const end: KnownEnd = { kind: 'live', position: live.writer.written.point.position };
+        const opened = new OpenedRecording(sessionId, file, live.chain, live.start, end);
+        return { opened, row, index: live.writer.index };
+      }
+      const chain = chainOf(sessionId, this.#deps.keys.open(sessionId, row.sealedKey));
+      const bytes = Buffer.alloc(MAX_HEADER_BYTES);
+      const parsed = parseHeader(bytes.subarray(0, await file.read(bytes, 0)));
+      if (parsed === null || parsed.sessionId !== sessionId || !parsed.sealedKey.equals(row.sealedKey))
+        throw new RecordingCorruptError(0, 'its header is not the one that was written');
+      const start = chainStart(bytes.subarray(0, parsed.length));
+      const end: KnownEnd = row.state === 'open' ? { kind: 'orphan' } : { kind: 'sealed', row };
+      const opened = new OpenedRecording(sessionId, file, chain, start, end);
+      return { opened, row, index: await loadIndex(this.#files, folder, chain) };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async *readEvents(sessionId: SessionId, fromIndex = 0): AsyncGenerator<TimedEvent> {
+    const { opened, index } = await this.#open(sessionId);
+    try {
+      const from = fromIndex > 0 ? (index?.beforeEvent(fromIndex) ?? null) : null;
+      for await (const event of opened.events(from)) if (event.index >= fromIndex) yield event;
+    } finally {
+      await opened.file.close();
+    }
+  }
+
+  async *readOutput(sessionId: SessionId, from: number, to: number): AsyncGenerator<Uint8Array> {
+    if (from >= to) return;
+    const { opened, index } = await this.#open(sessionId);
+    let at = from;
+    try {
+      for await (const { event, offset } of opened.events(index?.beforeOffset(from) ?? null)) {
+        if (event.type !== 'output' || offset + event.bytes.length <= at) continue;
+        const piece = event.bytes.subarray(at - offset, to - offset);
+        at += piece.length;
+        yield piece;
+        if (at >= to) return;
+      }
+    } finally {
+      await opened.file.close();
+    }
+    throw new RangeError(`the recording has no output bytes ${at} to ${to}`);
+  }
+
+  async header(sessionId: SessionId): Promise<RecordingHeader> {
+    const { opened } = await this.#open(sessionId);
+    try {
+      return await opened.header();
+    } finally {
+      await opened.file.close();
+    }
+  }
+
+  async tail(sessionId: SessionId, maxBytes: number): Promise<{ offset: number; bytes: Uint8Array }> {
+    const live = this.#live.get(sessionId);
+    const row = await this.#row(sessionId);
+    const total =
+      live?.writer.written.outputBytes ??
+      (row.state === 'open' ? (await this.check(sessionId)).summary.outputBytes : row.outputBytes);
+    const from = Math.max(0, total - maxBytes);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of this.readOutput(sessionId, from, total)) pieces.push(piece);
+    const bytes = Buffer.concat(pieces);
+    const cut = from === 0 ? 0 : bytes.indexOf(0x0a) + 1;
+    return { offset: from + cut, bytes: bytes.subarray(cut) };
+  }
+
+  async check(sessionId: SessionId): Promise<RecordingCheck> {
+    const row = await this.#row(sessionId);
+    try {
+      const { opened } = await this.#open(sessionId);
+      try {
+        const { events, outputBytes, durationMs, head } = await walkAll(opened);
+        const summary = { events, outputBytes, durationMs, head };
+        return { chain: row.state === 'open' ? 'open' : 'verified', firstBad: null, summary };
+      } finally {
+        await opened.file.close();
+      }
+    } catch (error) {
+      if (!(error instanceof RecordingCorruptError)) throw error;
+      const { events, outputBytes, durationMs, head } = row;
+      return { chain: 'broken', firstBad: error.firstBad, summary: { events, outputBytes, durationMs, head } };
+    }
+  }
+
+  async recover(): Promise<readonly RecoveredRecording[]> {
+    const recovered: RecoveredRecording[] = [];
+    for (const row of await this.#deps.catalogue.open()) {
+      const sessionId = SessionId.parse(row.sessionId);
+      if (this.#live.has(sessionId)) continue;
+      const result = await this.#recoverOne(sessionId);
+      await this.#deps.catalogue.update(sessionId, { ...result.summary, state: 'recovered' });
+      recovered.push(result);
+      await this.#deps.onSealed?.(sessionId, result.summary);
+    }
+    return recovered;
+  }
+
+  async #recoverOne(sessionId: SessionId): Promise<RecoveredRecording> {
+    let found: Awaited<ReturnType<FileRecordings['check']>>['summary'] & { tornBytes: number };
+    try {
+      const { opened, row } = await this.#open(sessionId);
+      try {
+        found = await recoverJournal(this.#files, this.#folder(row.path), opened, this.#deps.clock.now());
+      } finally {
+        await opened.file.close();
+      }
+    } catch (error) {
+      // Nothing of it can be read: no file yet when the gateway died, or changed since. Readers will say so.
+      if (!(error instanceof RecordingCorruptError)) throw error;
+      found = { events: 0, outputBytes: 0, durationMs: 0, head: '', tornBytes: 0 };
+    }
+    const { tornBytes, ...summary } = found;
+    return { sessionId, summary, tornBytes };
+  }
+
+  async deleteOlderThan(startedBefore: number, deleting: (sessionId: SessionId) => Promise<void>): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const rows = await this.#deps.catalogue.olderThan(startedBefore, DELETE_BATCH);
+      const due = rows.filter((row) => row.state === 'closed' || row.state === 'recovered');
+      for (const row of due) {
+        const sessionId = SessionId.parse(row.sessionId);
+        await deleting(sessionId);
+        await this.#files.removeFolder(this.#folder(folderName(row.startedAt, sessionId)));
+        await this.#deps.catalogue.update(sessionId, { state: 'deleted' });
+        count += 1;
+      }
+      if (due.length === 0) return count;
+    }
+  }
+
+  async space(): Promise<{ freeFraction: number; state: 'ok' | 'warning' | 'refused' }> {
+    const freeFraction = await this.#files.freeFraction(this.#deps.directory).catch((error: unknown) => {
+      throw new SallyportError('recording_unavailable', 'free space cannot be told', { cause: error });
+    });
+    const state = freeFraction < REFUSED_FRACTION ? 'refused' : freeFraction < WARNING_FRACTION ? 'warning' : 'ok';
+    return { freeFraction, state };
+  }
+}
+
+const writeWhole = (file: JournalFile, bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) =>
+    file.write(bytes, 0, (error, count) =>
+      error === null && count === bytes.length ? resolve() : reject(error ?? new Error('short write')),
+    ),
+  );
+
+async function walkAll(opened: OpenedRecording): Promise<WalkResult> {
+  const events = opened.events(null);
+  let step = await events.next();
+  while (step.done !== true) step = await events.next();
+  return step.value;
+}
+
+/** The recordings under `directory`. One object per data directory and process. */
+export const createRecordings = (deps: RecordingsDeps): Recordings => new FileRecordings(deps);

@@ -1,0 +1,17 @@
+import type { RecordingKeys } from '../../server/src/recording/contract.ts';
+
+/** What `recording-kill.test.ts` and its child agree on. */
+export const STARTED_AT = Date.UTC(2026, 0, 2);
+
+const key = Buffer.alloc(32, 7);
+export const keysOfTest: RecordingKeys = {
+  create: () => ({ key, sealed: Buffer.from('sealed') }),
+  open: () => key,
+};
+
+/** The child's output stream: a function of the position, so that any part can be compared. */
+export function childOutput(from: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i += 1) bytes.writeUInt8(((from + i) * 31 + ((from + i) >>> 8)) & 0xff, i);
+  return bytes;
+}
