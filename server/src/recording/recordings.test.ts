@@ -161,9 +161,13 @@ describe('a recording', () => {
     );
     await writer.close('exited');
     const whole = Buffer.concat(Array.from({ length: 20 }, () => block));
-    expect((await outputOf(recordings, id, 3_100_001, 3_900_123)).equals(whole.subarray(3_100_001, 3_900_123))).toBe(true);
+    expect((await outputOf(recordings, id, 3_100_001, 3_900_123)).equals(whole.subarray(3_100_001, 3_900_123))).toBe(
+      true,
+    );
     await writeFile(join(directory, '2026', '05', id, 'index'), 'nonsense that is longer than a tag');
-    expect((await outputOf(recordings, id, 3_100_001, 3_900_123)).equals(whole.subarray(3_100_001, 3_900_123))).toBe(true);
+    expect((await outputOf(recordings, id, 3_100_001, 3_900_123)).equals(whole.subarray(3_100_001, 3_900_123))).toBe(
+      true,
+    );
   });
 
   it('cuts its tail at the start of a line', async () => {
