@@ -48,6 +48,11 @@ export default tseslint.config(
     files: ['**/*.test.ts', 'test/**/*.ts'],
     rules: { 'max-lines-per-function': 'off', 'max-lines': ['error', 700] },
   },
+  {
+    // A state machine and a reader with their tables in one place read better than cut in two.
+    files: ['server/psrp/src/**/*.ts'],
+    rules: { 'max-lines': ['error', { max: 500, skipComments: true }] },
+  },
   ...svelte.configs.recommended,
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
