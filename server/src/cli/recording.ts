@@ -16,7 +16,7 @@ Writes the recording as asciicast v2 (JSON lines) to FILE, or to stdout. The exp
     if (verb !== 'export' || sessionId === undefined) throw new UsageError('recording export SESSION_ID');
     const response = await ApiClient.from(io, values.url).send(
       'GET',
-      `api/recordings/${encodeURIComponent(sessionId)}/asciicast`,
+      `api/recordings/${encodeURIComponent(sessionId)}/cast`,
     );
     if (values.out !== undefined) {
       await pipeline(Readable.from(bytesOf(response)), createWriteStream(values.out, { mode: 0o600, flags: 'wx' }));

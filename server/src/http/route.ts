@@ -13,8 +13,8 @@ import { type Action, ACTIONS, type Resource, type Subject, decide } from '../po
 export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'loopback' }
-  /** The page of a console upgrading to a socket: origin and login are checked, each message asks policy by itself. */
-  | { readonly kind: 'user'; readonly action: Action; readonly stepUp?: boolean };
+  /** `stepUp`: with a freshly confirmed password. `loginOnly`: never by API token. */
+  | { readonly kind: 'user'; readonly action: Action; readonly stepUp?: boolean; readonly loginOnly?: boolean };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -128,6 +128,7 @@ export function userRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.
   spec: Schemas<P, Q, B> & {
     readonly action: Action;
     readonly stepUp?: boolean;
+    readonly loginOnly?: boolean;
     readonly resource?: (input: Input<z.output<P>, z.output<Q>, z.output<B>>, caller: Caller) => Promise<Resource>;
     readonly handle: (input: Input<z.output<P>, z.output<Q>, z.output<B>>, caller: Caller) => Promise<unknown>;
   },
@@ -135,7 +136,7 @@ export function userRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.
   return {
     method: spec.method,
     path: spec.path,
-    access: { kind: 'user', action: spec.action, ...(spec.stepUp === true ? { stepUp: true } : {}) },
+    access: { kind: 'user', action: spec.action, stepUp: spec.stepUp ?? false, loginOnly: spec.loginOnly ?? false },
     bodyLimit: spec.bodyLimit,
     run: async (request, reply, refused) => {
       const { principal } = request;

@@ -21,14 +21,10 @@ import {
   type FrontDoor,
 } from './front-door.ts';
 import { parseStrictJson } from './json-body.ts';
+import { MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_URL_BYTES } from './limits.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { type Access, type RefusedSink, originOf, subjectOf } from './route.ts';
 
-/** security.md section 4 "HTTP head". */
-export const MAX_HEAD_BYTES = 16 * 1024;
-export const MAX_URL_BYTES = 8 * 1024;
-export const MAX_BODY_BYTES = 256 * 1024;
-export const MAX_LOGIN_BODY_BYTES = 16 * 1024;
 /** Requests of one address in a minute, of any kind: far above what a page does, far below what hurts. */
 const REQUESTS_PER_MINUTE = 6000;
 
@@ -55,8 +51,6 @@ export interface HttpServer {
 }
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
-/** Acts that a token may never confirm by itself: it would outlive its own end. */
-const LOGIN_ONLY = new Set(['token.write', 'account.password']);
 
 function createFastify(join: ServerJoin): FastifyInstance {
   const limits = {
@@ -169,16 +163,18 @@ function addGuards(app: FastifyInstance, join: ServerJoin, refused: RefusedSink)
       await refused(principal.actor, access.action, decision.why);
       throw new SallyportError(decision.code, `${access.action} refused: ${decision.why}`);
     }
+    if (access.loginOnly === true && principal.via !== 'login') {
+      await refused(principal.actor, access.action, 'not by token');
+      throw new SallyportError('forbidden', `${access.action} is for people who signed in, not for tokens`);
+    }
     if (access.stepUp === true) checkStepUp(principal, access.action, join.clock);
   });
 }
 
-/** A token was issued under step-up, for programs that have nobody to ask; two acts stay with people. */
+/** A token was issued under step-up, for programs that have nobody to ask. */
 function checkStepUp(principal: Principal, action: string, clock: Clock): void {
   const isFresh =
-    principal.via === 'token'
-      ? !LOGIN_ONLY.has(action)
-      : principal.steppedUpUntil !== null && principal.steppedUpUntil > clock.now();
+    principal.via === 'token' || (principal.steppedUpUntil !== null && principal.steppedUpUntil > clock.now());
   if (!isFresh) throw new SallyportError('step_up_required', `${action} needs a confirmed password`);
 }
 

@@ -1,0 +1,95 @@
+/** What the routes need from the other rooms. `app.ts` hands it in; nothing here knows storage or transports. */
+import type { AuditEventRow, AuditVerdict } from '@sallyport/shared/api/audit';
+import type { InvokeBody, InvokeEvent } from '@sallyport/shared/api/invoke';
+import type { OpenSession } from '@sallyport/shared/api/sessions';
+import type { Settings, SettingsBody } from '@sallyport/shared/api/settings';
+import type { HostKeyPin, ProbeBody, ProbeResult } from '@sallyport/shared/api/targets';
+import type { ApiToken, CreatedApiToken, NewApiToken, NewUser, User, UserPatch } from '@sallyport/shared/api/users';
+import type { AuditLog } from '../audit/contract.ts';
+import type { Broker, OpenRequest, OpenTerminal } from '../broker/contract.ts';
+import type { Clock } from '../clock.ts';
+import type { Identity, Principal, RequestOrigin } from '../identity/contract.ts';
+import type { Ledger } from '../ledger/contract.ts';
+import type { Log } from '../log/log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Recordings } from '../recording/contract.ts';
+import type { Inventory } from '../targets/inventory.ts';
+import type { Credentials } from '../vault/credentials.ts';
+import type { FrontDoor } from './front-door.ts';
+import type { Caller } from './route.ts';
+
+/** Local users. Each act writes its own audit event first, since only it knows what will change. */
+export interface UserAdmin {
+  list(): Promise<readonly User[]>;
+  /** @throws SallyportError name_taken */
+  create(body: NewUser, by: Principal): Promise<User>;
+  /** Ends the logins of the changed person. @throws SallyportError not_found, last_administrator */
+  change(id: string, patch: UserPatch, by: Principal): Promise<User>;
+  /** Ends the person's other logins. @throws SallyportError bad_credentials, rate_limited */
+  changePassword(principal: Principal, current: string, next: string, from: RequestOrigin): Promise<void>;
+}
+/** API tokens; audited like users. */
+export interface TokenAdmin {
+  /** @param userId null: everybody's */
+  list(userId: string | null): Promise<readonly ApiToken[]>;
+  /** The owner of a token; null when there is none. */
+  ownerOf(id: string): Promise<string | null>;
+  create(principal: Principal, body: NewApiToken): Promise<CreatedApiToken>;
+  /** @returns false when there is none */
+  delete(id: string, by: Principal): Promise<boolean>;
+}
+export interface HostKeyAdmin {
+  list(): Promise<readonly HostKeyPin[]>;
+  delete(id: string): Promise<boolean>;
+}
+export interface AuditView {
+  /** Newest first; texts escaped. `type` filters by prefix. */
+  list(filter: { before: number | null; type: string | null; limit: number }): Promise<readonly AuditEventRow[]>;
+  verify(): Promise<AuditVerdict>;
+}
+export interface SettingsStore {
+  get(): Settings;
+  /** @throws SallyportError bad_request when a range is none */
+  check(body: SettingsBody): void;
+  set(body: SettingsBody): Promise<Settings>;
+}
+/** A checked wish to open a session, with what will open its terminal. */
+export interface PlannedSession {
+  readonly request: OpenRequest;
+  readonly openTerminal: OpenTerminal;
+}
+export interface RecordingAdmin {
+  /** Whether there is a recording that was not deleted. */
+  exists(sessionId: string): Promise<boolean>;
+  /** @returns false when there is none */
+  delete(sessionId: string): Promise<boolean>;
+  /** Lines of the asciicast v2 export. */
+  asciicast(sessionId: string): AsyncIterable<string>;
+}
+
+export interface RoutesJoin {
+  readonly version: string;
+  readonly door: () => FrontDoor;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly auditView: AuditView;
+  readonly identity: Identity;
+  readonly users: UserAdmin;
+  readonly tokens: TokenAdmin;
+  readonly inventory: Inventory;
+  readonly credentials: Credentials;
+  readonly hostKeys: HostKeyAdmin;
+  readonly broker: Broker;
+  readonly recordings: Recordings;
+  readonly recordingAdmin: RecordingAdmin;
+  readonly ledger: Ledger;
+  readonly settings: SettingsStore;
+  readonly sessionOpensPerMinute: number;
+  /** @throws SallyportError not_found, bad_request, forbidden */
+  readonly planSession: (caller: Caller, body: OpenSession) => Promise<PlannedSession>;
+  readonly probe: (caller: Caller, body: ProbeBody, signal: AbortSignal) => Promise<ProbeResult>;
+  /** Runs a script at a target; the first event comes after policy, audit and recording are settled. */
+  readonly invoke: (caller: Caller, body: InvokeBody, signal: AbortSignal) => AsyncIterable<InvokeEvent>;
+}

@@ -1,0 +1,96 @@
+/** The ledger and the audit log. */
+import type { AuditPage, LedgerPage, LedgerRow } from '@sallyport/shared/api/audit';
+import { Page } from '@sallyport/shared/api/common';
+import type { SessionRow } from '@sallyport/shared/api/sessions';
+import { SessionId } from '@sallyport/shared/ids';
+import { CommandState } from '@sallyport/shared/wire/control';
+import { z } from 'zod';
+import { SallyportError } from '../../errors.ts';
+import type { LedgerEntry } from '../../ledger/contract.ts';
+import { decide, seesOnlyOwn } from '../../policy.ts';
+import type { RoutesJoin } from '../ports.ts';
+import { userRoute, type Caller, type Route } from '../route.ts';
+import { requesterOf } from './account.ts';
+
+const toRow = (entry: LedgerEntry, session: SessionRow): LedgerRow => ({
+  id: entry.id,
+  sessionId: entry.sessionId,
+  number: entry.number,
+  userName: session.userName,
+  targetName: session.facts.targetName,
+  identity: session.facts.identity,
+  text: entry.text,
+  startedAt: entry.startedAt,
+  endedAt: entry.endedAt,
+  state: CommandState.parse(entry.state),
+  errorCount: entry.errorCount,
+  outputBytes: entry.outputBytes,
+  runspacePoolId: entry.runspacePoolId,
+  pipelineId: entry.pipelineId,
+});
+
+/** The session of each row is looked up once. */
+async function rowsOf(join: RoutesJoin, caller: Caller, entries: readonly LedgerEntry[]): Promise<LedgerRow[]> {
+  const sessions = new Map<string, SessionRow>();
+  const rows: LedgerRow[] = [];
+  for (const entry of entries) {
+    const session = sessions.get(entry.sessionId) ?? (await join.broker.get(requesterOf(caller), entry.sessionId));
+    sessions.set(entry.sessionId, session);
+    rows.push(toRow(entry, session));
+  }
+  return rows;
+}
+
+async function ofSession(join: RoutesJoin, caller: Caller, sessionId: SessionId): Promise<LedgerPage> {
+  const { userId } = await join.broker.get(requesterOf(caller), sessionId);
+  if (!decide(caller.subject, 'ledger.read', { ownerId: userId }).allowed)
+    throw new SallyportError('not_found', 'the ledger of somebody else');
+  const subject = `session:${sessionId}`;
+  await join.audit.append({ type: 'ledger.read', actor: caller.actor, subject, outcome: 'ok' });
+  return { rows: await rowsOf(join, caller, await join.ledger.ofSession(sessionId)), next: null };
+}
+
+/** `/api/ledger`, also of one session. */
+export const ledgerRoutes = (join: RoutesJoin): readonly Route[] => [
+  userRoute({
+    method: 'GET',
+    path: '/api/ledger',
+    action: 'ledger.read',
+    query: Page.extend({ session: SessionId.optional() }),
+    handle: async ({ query }, caller): Promise<LedgerPage> => {
+      if (query.session !== undefined) return ofSession(join, caller, query.session);
+      const { actor, subject } = caller;
+      const userId = seesOnlyOwn(subject, 'ledger.read') ? subject.userId : null;
+      await join.audit.append({ type: 'ledger.read', actor, subject: userId === null ? 'all' : 'own', outcome: 'ok' });
+      const entries = await join.ledger.list({ userId, before: query.before ?? null, limit: query.limit });
+      const next = entries.length === query.limit ? (entries.at(-1)?.sequence ?? null) : null;
+      return { rows: await rowsOf(join, caller, entries), next };
+    },
+  }),
+];
+
+/** `/api/audit`. */
+export const auditRoutes = ({ audit, auditView }: RoutesJoin): readonly Route[] => [
+  userRoute({
+    method: 'GET',
+    path: '/api/audit',
+    action: 'audit.read',
+    query: Page.extend({ type: z.string().max(64).regex(/^[a-zA-Z.]*$/).optional() }), // prettier-ignore
+    handle: async ({ query }, { actor }): Promise<AuditPage> => {
+      await audit.append({ type: 'audit.read', actor, subject: query.type ?? 'all', outcome: 'ok' });
+      const filter = { before: query.before ?? null, type: query.type ?? null, limit: query.limit };
+      const events = await auditView.list(filter);
+      const next = events.length === query.limit ? (events.at(-1)?.sequence ?? null) : null;
+      return { events: [...events], next };
+    },
+  }),
+  userRoute({
+    method: 'POST',
+    path: '/api/audit/verify',
+    action: 'audit.verify',
+    handle: async (_input, { actor }) => {
+      await audit.append({ type: 'audit.verify', actor, subject: 'all', outcome: 'ok' });
+      return auditView.verify();
+    },
+  }),
+];

@@ -1,0 +1,69 @@
+/** Opening, listing and ending sessions; tickets for their sockets. */
+import { Page } from '@sallyport/shared/api/common';
+import { OpenSession } from '@sallyport/shared/api/sessions';
+import { SessionId } from '@sallyport/shared/ids';
+import { z } from 'zod';
+import type { RoutesJoin } from '../ports.ts';
+import { RateLimiter } from '../rate-limiter.ts';
+import { userRoute, type Caller, type Route } from '../route.ts';
+import { requesterOf } from './account.ts';
+
+const params = z.strictObject({ id: SessionId });
+
+/** `/api/sessions`. Opening resolves before the target answered; questions come over the socket. */
+export function sessionRoutes(join: RoutesJoin): readonly Route[] {
+  const { broker, identity } = join;
+  const opens = new RateLimiter(join.sessionOpensPerMinute, 60_000, join.clock);
+  const ofSession = async ({ params: { id } }: { params: { id: string } }, caller: Caller) => ({
+    ownerId: (await broker.get(requesterOf(caller), id)).userId,
+  });
+  return [
+    userRoute({
+      method: 'POST',
+      path: '/api/sessions',
+      action: 'session.open',
+      body: OpenSession,
+      handle: async ({ body }, caller) => {
+        opens.take(caller.subject.userId);
+        const { request, openTerminal } = await join.planSession(caller, body);
+        const { sessionId } = await broker.open(requesterOf(caller), request, openTerminal);
+        join.metrics.sessionsOpened.inc({ kind: request.kind });
+        return { sessionId, ticket: identity.issueTicket(caller.principal, `session:${sessionId}`) };
+      },
+    }),
+    userRoute({
+      method: 'GET',
+      path: '/api/sessions',
+      action: 'session.list',
+      query: Page,
+      handle: async ({ query }, caller) => ({
+        sessions: await broker.list(requesterOf(caller), { before: query.before ?? null, limit: query.limit }),
+      }),
+    }),
+    userRoute({
+      method: 'GET',
+      path: '/api/sessions/:id',
+      action: 'session.list',
+      params,
+      resource: ofSession,
+      handle: async ({ params: { id } }, caller) => broker.get(requesterOf(caller), id),
+    }),
+    userRoute({
+      method: 'POST',
+      path: '/api/sessions/:id/tickets',
+      action: 'session.attach',
+      params,
+      resource: ofSession,
+      handle: ({ params: { id } }, { principal }) =>
+        Promise.resolve({ ticket: identity.issueTicket(principal, `session:${id}`) }),
+    }),
+    userRoute({
+      method: 'POST',
+      path: '/api/sessions/:id/terminate',
+      action: 'session.terminate',
+      params,
+      resource: ofSession,
+      handle: async ({ params: { id } }, caller) => broker.terminate(requesterOf(caller), id),
+    }),
+  ];
+}

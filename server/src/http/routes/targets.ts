@@ -1,0 +1,138 @@
+/** Targets, "Where to?" and the probe. */
+import { ProbeBody, TargetBody, WhereToBody, type Target, type WhereTo } from '@sallyport/shared/api/targets';
+import { TargetId } from '@sallyport/shared/ids';
+import { z } from 'zod';
+import { SallyportError } from '../../errors.ts';
+import { decide } from '../../policy.ts';
+import { isHost, readLine } from '../../targets/where-to-line.ts';
+import type { RoutesJoin } from '../ports.ts';
+import { RateLimiter } from '../rate-limiter.ts';
+import { userRoute, type Caller, type Route } from '../route.ts';
+
+/** Targets shown for a line. */
+const MAX_MATCHES = 8;
+const PROBES_PER_MINUTE = 30;
+const PROBE_MS = 30_000;
+
+/** What is for administrators only is not there for others. */
+const visible = (targets: readonly Target[], { subject }: Caller): readonly Target[] =>
+  targets.filter(
+    ({ administratorOnly }) => decide(subject, 'target.list', { ownerId: null, administratorOnly }).allowed,
+  );
+
+function checkHost(host: string): void {
+  if (!isHost(host)) throw new SallyportError('bad_name', 'the host is neither a name nor an address');
+}
+
+/** Exact name first, then the same address, then names that hold the line. */
+function matches(line: string, targets: readonly Target[], address: WhereTo['address']): readonly Target[] {
+  const wanted = line.toLowerCase();
+  const rank = ({ name, host, port }: Target): number => {
+    if (name.toLowerCase() === wanted) return 0;
+    if (address !== null && host.toLowerCase() === address.host) return port === address.port ? 1 : 2;
+    return name.toLowerCase().includes(wanted) || host.toLowerCase().includes(wanted) ? 3 : 9;
+  };
+  return targets
+    .map((target) => ({ target, rank: rank(target) }))
+    .filter((entry) => entry.rank < 9)
+    .sort((a, b) => a.rank - b.rank || (b.target.lastOpenedAt ?? 0) - (a.target.lastOpenedAt ?? 0))
+    .slice(0, MAX_MATCHES)
+    .map(({ target }) => target);
+}
+
+/** `/api/where-to` connects to nothing; `/api/probe` connects and sends no credential. */
+function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly Route[] {
+  const probes = new RateLimiter(PROBES_PER_MINUTE, 60_000, clock);
+  return [
+    userRoute({
+      method: 'POST',
+      path: '/api/where-to',
+      action: 'target.list',
+      body: WhereToBody,
+      handle: async ({ body }, caller): Promise<WhereTo> => {
+        const { address, notHonoured, problem } = readLine(body.line);
+        const targets = matches(body.line, visible(await inventory.list(), caller), address);
+        return { targets: [...targets], address, notHonoured: [...notHonoured], problem };
+      },
+    }),
+    userRoute({
+      method: 'POST',
+      path: '/api/probe',
+      action: 'target.probe',
+      body: ProbeBody,
+      handle: async ({ body, reply }, caller) => {
+        probes.take(caller.subject.userId);
+        checkHost(body.host);
+        const subject = `${body.host}:${body.port}`;
+        await audit.append({ type: 'target.probed', actor: caller.actor, subject, outcome: 'ok' });
+        const gone = new AbortController();
+        reply.raw.once('close', () => {
+          gone.abort();
+        });
+        return probe(caller, body, AbortSignal.any([gone.signal, AbortSignal.timeout(PROBE_MS)]));
+      },
+    }),
+  ];
+}
+
+/** `/api/targets`, `/api/where-to`, `/api/probe`. */
+export function targetRoutes(join: RoutesJoin): readonly Route[] {
+  const { inventory, audit, broker } = join;
+  const params = z.strictObject({ id: TargetId });
+  const mustExist = async (id: string): Promise<Target> => {
+    const target = await inventory.byId(id);
+    if (target === null) throw new SallyportError('not_found', 'no such target');
+    return target;
+  };
+  return [
+    ...whereToRoutes(join),
+    userRoute({
+      method: 'GET',
+      path: '/api/targets',
+      action: 'target.list',
+      handle: async (_input, caller) => ({ targets: visible(await inventory.list(), caller) }),
+    }),
+    userRoute({
+      method: 'POST',
+      path: '/api/targets',
+      action: 'target.write',
+      body: TargetBody,
+      handle: async ({ body }, { actor }) => {
+        checkHost(body.host);
+        if ((await inventory.byName(body.name)) !== null)
+          throw new SallyportError('name_taken', 'target name is taken');
+        const detail = { host: body.host, port: body.port };
+        await audit.append({ type: 'target.created', actor, subject: `target:${body.name}`, outcome: 'ok', detail });
+        return inventory.create(body);
+      },
+    }),
+    userRoute({
+      method: 'PUT',
+      path: '/api/targets/:id',
+      action: 'target.write',
+      params,
+      body: TargetBody,
+      handle: async ({ params: { id }, body }, { actor }) => {
+        checkHost(body.host);
+        const { name } = await mustExist(id);
+        const detail = { host: body.host, port: body.port, name: body.name };
+        await audit.append({ type: 'target.changed', actor, subject: `target:${name}`, outcome: 'ok', detail });
+        const target = await inventory.change(id, body);
+        await broker.recheck(null);
+        return target;
+      },
+    }),
+    userRoute({
+      method: 'DELETE',
+      path: '/api/targets/:id',
+      action: 'target.write',
+      params,
+      handle: async ({ params: { id } }, { actor }) => {
+        const { name } = await mustExist(id);
+        await audit.append({ type: 'target.deleted', actor, subject: `target:${name}`, outcome: 'ok' });
+        await inventory.delete(id);
+        await broker.recheck(null);
+      },
+    }),
+  ];
+}
