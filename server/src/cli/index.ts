@@ -1,6 +1,9 @@
 import { ApiError } from './client.ts';
 import { type CliIo, type Command, UsageError } from './command.ts';
+import { audit } from './audit.ts';
+import { backup, restore } from './backup.ts';
 import { config } from './config.ts';
+import { doctor } from './doctor.ts';
 import { healthcheck } from './healthcheck.ts';
 import { invoke } from './invoke.ts';
 import { recording } from './recording.ts';
@@ -10,7 +13,7 @@ import { user } from './user.ts';
 import { SallyportError } from '../errors.ts';
 import { errorText } from '@sallyport/shared/error-codes';
 
-const COMMANDS: readonly Command[] = [invoke, user, target, token, recording, config, healthcheck];
+const COMMANDS: readonly Command[] = [invoke, user, target, token, recording, audit, config, doctor, backup, restore, healthcheck];
 
 const help = (): string =>
   `Sallyport: a web gateway to PowerShell and SSH consoles.\n\nsallyport COMMAND --help tells more.\n\n${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')}\n`;
