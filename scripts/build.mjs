@@ -1,10 +1,10 @@
 // Builds dist/server (one bundle of ours; packages stay in node_modules) and dist/web (the page, pre-compressed).
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { build as buildPage } from 'vite';
 import { root } from './prepare.mjs';
 
 const version = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version;
@@ -45,7 +45,12 @@ await build({
   logLevel: 'warning',
 });
 
-await buildPage({ configFile: path.join(root, 'web/vite.config.ts'), logLevel: 'warn' });
+// Vite belongs to the page's workspace, so it is run from there.
+const vite = spawnSync('npx', ['--no-install', 'vite', 'build', '--logLevel', 'warn'], {
+  cwd: path.join(root, 'web'),
+  stdio: 'inherit',
+});
+if (vite.status !== 0) process.exit(1);
 
 /** Served as they are by @fastify/static; smaller than what a server would make on the fly. */
 const page = path.join(root, 'dist/web');

@@ -46,13 +46,17 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'data directory': ({ dataDir }) => {
     if (!existsSync(dataDir)) return note('does not exist yet; the first start makes it');
     accessSync(dataDir, constants.R_OK | constants.W_OK);
-    const wrong = ['', 'keys', 'sallyport.db', 'recordings'].map((name) => privacy(path.join(dataDir, name))).find((text) => text !== null);
+    const wrong = ['', 'keys', 'sallyport.db', 'recordings']
+      .map((name) => privacy(path.join(dataDir, name)))
+      .find((text) => text !== null);
     return wrong === undefined ? ok('readable by its owner only') : bad(wrong);
   },
   keys: ({ dataDir }) => {
     if (!existsSync(path.join(dataDir, 'sallyport.db'))) return note('made at the first start');
     const missing = ['vault.key', 'audit-signing.key'].filter((name) => !existsSync(path.join(dataDir, 'keys', name)));
-    return missing.length === 0 ? ok('keep a copy apart from the backups') : bad(`missing: ${missing.join(', ')}; put the file back`);
+    return missing.length === 0
+      ? ok('keep a copy apart from the backups')
+      : bad(`missing: ${missing.join(', ')}; put the file back`);
   },
   'audit log': async ({ dataDir }) => {
     const file = path.join(dataDir, 'sallyport.db');
@@ -61,13 +65,18 @@ const CHECKS: Readonly<Record<string, Check>> = {
     try {
       const publicKey = readFileSync(path.join(dataDir, 'keys', 'audit-signing.pub'), 'utf8');
       const result = await verifyAudit({ ...auditStreams(storage), publicKey });
-      return result.ok ? ok(`${result.events} events hold`) : bad(`broken at event ${result.firstBad ?? '?'}: ${result.problem ?? ''}`);
+      return result.ok
+        ? ok(`${result.events} events hold`)
+        : bad(`broken at event ${result.firstBad ?? '?'}: ${result.problem ?? ''}`);
     } finally {
       await storage.close();
     }
   },
   'room for recordings': ({ dataDir, recordingsDir }) => {
-    const place = [recordingsDir ?? path.join(dataDir, 'recordings'), dataDir, path.dirname(dataDir), '/'].find((p) => existsSync(p)) ?? '/';
+    const place =
+      [recordingsDir ?? path.join(dataDir, 'recordings'), dataDir, path.dirname(dataDir), '/'].find((p) =>
+        existsSync(p),
+      ) ?? '/';
     const { bavail, blocks } = statfsSync(place);
     const free = Math.floor((100 * bavail) / blocks);
     if (free < 5) return bad(`${free} % free: no new session is opened below 5 %`);
@@ -80,11 +89,15 @@ const CHECKS: Readonly<Record<string, Check>> = {
   port: async ({ listen }) => {
     const at = parseListen(listen);
     if (at === null) return bad(`${listen} is not host:port`);
-    return (await canListen(at.port, at.host)) ? ok(`${listen} is free`) : note(`${listen} is in use (a running gateway, or another program)`);
+    return (await canListen(at.port, at.host))
+      ? ok(`${listen} is free`)
+      : note(`${listen} is in use (a running gateway, or another program)`);
   },
   page: ({ webDir }) => {
     const directory = webDir ?? path.join(import.meta.dirname, '..', 'web');
-    return existsSync(path.join(directory, 'index.html')) ? ok(directory) : bad(`there is no page in ${directory}: npm run build`);
+    return existsSync(path.join(directory, 'index.html'))
+      ? ok(directory)
+      : bad(`there is no page in ${directory}: npm run build`);
   },
   'sshd (for the demo)': (_, io) => {
     const sshd = findProgram('sshd', io.env);

@@ -13,7 +13,19 @@ import { user } from './user.ts';
 import { SallyportError } from '../errors.ts';
 import { errorText } from '@sallyport/shared/error-codes';
 
-const COMMANDS: readonly Command[] = [invoke, user, target, token, recording, audit, config, doctor, backup, restore, healthcheck];
+const COMMANDS: readonly Command[] = [
+  invoke,
+  user,
+  target,
+  token,
+  recording,
+  audit,
+  config,
+  doctor,
+  backup,
+  restore,
+  healthcheck,
+];
 
 const help = (): string =>
   `Sallyport: a web gateway to PowerShell and SSH consoles.\n\nsallyport COMMAND --help tells more.\n\n${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')}\n`;
