@@ -14,7 +14,7 @@ import type { Identity, Principal } from '../identity/contract.ts';
 import { silentLog } from '../log/log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { randomId } from '../random.ts';
-import { closeCodeOf } from './close-code.ts';
+import { closeCodeOf } from '../broker/close-code.ts';
 import { prepareSockets, serveSockets } from './plugin.ts';
 
 const SESSION = randomId();

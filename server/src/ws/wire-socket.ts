@@ -5,7 +5,7 @@ import type { ServerMessage } from '@sallyport/shared/wire/control';
 import type WebSocket from 'ws';
 import type { SessionSocket } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
-import { closeCodeOf } from './close-code.ts';
+import { closeCodeOf } from '../broker/close-code.ts';
 
 /** A page that has not answered our close by then is cut off. */
 const CLOSE_MS = 2000;

@@ -1,0 +1,302 @@
+/** The registry of sessions: who may open, join, see and end which. */
+import { SessionId } from '@sallyport/shared/ids';
+import type { SessionRow } from '@sallyport/shared/api/sessions';
+import type { CommandMark, SessionFacts } from '@sallyport/shared/wire/control';
+import type { AuditDetail, AuditType } from '../audit/contract.ts';
+import { SallyportError } from '../errors.ts';
+import { decide, seesOnlyOwn, type Action } from '../policy.ts';
+import { randomId } from '../random.ts';
+import type { RecordingWriter } from '../recording/contract.ts';
+import type {
+  AttachRequest,
+  Broker,
+  OpenRequest,
+  OpenTerminal,
+  Page,
+  Requester,
+  ResumeRequest,
+  SessionSocket,
+} from './contract.ts';
+import type { BrokerDeps } from './deps.ts';
+import { pastCommands, recoverSessions, toSessionRow } from './history.ts';
+import { ResumeTokens } from './resume-tokens.ts';
+import { RESUME_MS, Session } from './session.ts';
+
+const MINUTE_MS = 60_000;
+
+class SessionBroker implements Broker {
+  readonly #deps: BrokerDeps;
+  /** Live ones, and for a while those that ended, so that a page learns why. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #tokens: ResumeTokens;
+  /** Sessions being made, by user: they count against the limit too. */
+  readonly #making = new Map<string, number>();
+  readonly #opens = new Map<string, number[]>();
+  #isClosing = false;
+
+  constructor(deps: BrokerDeps) {
+    this.#deps = deps;
+    this.#tokens = new ResumeTokens(deps.clock);
+  }
+
+  async open(
+    who: Requester,
+    request: OpenRequest,
+    openTerminal: OpenTerminal,
+  ): Promise<{ readonly sessionId: string }> {
+    this.#requireRunning();
+    const action: Action = request.targetId === null ? 'session.openAdHoc' : 'session.open';
+    const resource = { ownerId: null, administratorOnly: request.administratorOnly };
+    const decision = decide(who.subject, action, resource);
+    if (!decision.allowed) throw new SallyportError(decision.code, `open refused: ${decision.why}`);
+    const { userId } = who.subject;
+    this.#takeOpening(userId);
+    this.#making.set(userId, (this.#making.get(userId) ?? 0) + 1);
+    try {
+      const session = await this.#make(who, request);
+      void session.start(openTerminal);
+      return { sessionId: session.sessionId };
+    } finally {
+      this.#making.set(userId, (this.#making.get(userId) ?? 1) - 1);
+    }
+  }
+
+  async attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page> {
+    const session = this.#sessionFor(who, 'session.attach', sessionId);
+    const { takeOver } = request;
+    await this.#audit(who, takeOver ? 'session.takeOver' : 'session.attach', session);
+    this.#requireKept(session);
+    if (takeOver) session.controller?.stream.close('taken_over');
+    const role = session.controller === null ? 'controller' : 'viewer';
+    session.recording.append({ type: 'note', text: `${takeOver ? 'taken over' : 'attached'} as ${role}` });
+    return session.join(who, request, role, socket);
+  }
+
+  async resume(who: Requester, request: ResumeRequest, socket: SessionSocket): Promise<Page> {
+    const { session, page: old } = this.#tokens.redeem(request.token, who);
+    this.#sessionFor(who, 'session.attach', session.sessionId);
+    await this.#audit(who, 'session.attach', session, { resumed: true });
+    this.#requireKept(session);
+    old.stream.close('taken_over'); // Its line is dead, only nobody has noticed yet.
+    const role = old.role === 'controller' && session.controller === null ? 'controller' : 'viewer';
+    return session.join(who, request, role, socket);
+  }
+
+  async list(
+    who: Requester,
+    filter: { readonly before: number | null; readonly limit: number },
+  ): Promise<readonly SessionRow[]> {
+    const decision = decide(who.subject, 'session.list', null);
+    if (!decision.allowed) throw new SallyportError(decision.code, `list refused: ${decision.why}`);
+    const userId = seesOnlyOwn(who.subject, 'session.list') ? who.subject.userId : null;
+    const rows = await this.#deps.sessions.list({ userId, ...filter });
+    return Promise.all(rows.map((row) => toSessionRow(this.#deps, row, this.#sessions.get(row.id) ?? null)));
+  }
+
+  async get(who: Requester, sessionId: string): Promise<SessionRow> {
+    const live = this.#sessions.get(sessionId) ?? null;
+    const row = live?.row() ?? (await this.#deps.sessions.byId(sessionId));
+    if (row === null || !decide(who.subject, 'session.list', { ownerId: row.userId }).allowed)
+      throw new SallyportError('not_found', 'no such session, or not for this user');
+    return toSessionRow(this.#deps, row, live);
+  }
+
+  async commands(sessionId: string): Promise<readonly CommandMark[]> {
+    return this.#sessions.get(sessionId)?.commands.marks ?? pastCommands(this.#deps, sessionId);
+  }
+
+  async terminate(who: Requester, sessionId: string): Promise<void> {
+    const session = this.#sessionFor(who, 'session.terminate', sessionId);
+    if (session.phase === 'ended') throw new SallyportError('not_found', 'the session has ended');
+    await this.#terminate(who, session);
+    await session.finished;
+  }
+
+  loginsEnded({ loginHashes, userId, why }: Parameters<Broker['loginsEnded']>[0]): void {
+    const ended = new Set(loginHashes);
+    this.#tokens.dropLogins(ended);
+    for (const session of [...this.#sessions.values()]) {
+      for (const page of [...session.pages]) if (ended.has(page.who.loginHash)) page.stream.close('revoked');
+      const mayEnd = why === 'revoked' || why === 'changed';
+      if (mayEnd && session.ownerId === userId && ended.has(session.who.loginHash)) session.end('revoked');
+    }
+  }
+
+  async recheck(userId: string | null): Promise<void> {
+    const live = this.#live().filter(({ ownerId }) => userId === null || ownerId === userId);
+    const owners = new Set(live.map(({ ownerId }) => ownerId));
+    for (const ownerId of owners) {
+      const subject = await this.#deps.subjectOf(ownerId);
+      for (const session of live.filter((other) => other.ownerId === ownerId)) {
+        const resource = { ownerId, administratorOnly: session.request.administratorOnly };
+        if (subject === null || !decide(subject, 'session.control', resource).allowed) session.end('grant_removed');
+      }
+    }
+  }
+
+  recover(): Promise<number> {
+    return recoverSessions(this.#deps);
+  }
+
+  async closeAll(reason: 'draining' | 'terminated', deadlineMs: number): Promise<void> {
+    this.#isClosing = true;
+    const live = this.#live();
+    for (const session of live) session.end(reason, Math.min(deadlineMs / 2, 2000));
+    let cancel: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => (cancel = this.#deps.clock.after(deadlineMs, resolve)));
+    await Promise.race([Promise.all(live.map(({ finished }) => finished)), late]);
+    cancel();
+  }
+
+  counts(): { readonly sessions: number; readonly pages: number } {
+    const pages = [...this.#sessions.values()].reduce((sum, session) => sum + session.pages.size, 0);
+    return { sessions: this.#live().length, pages };
+  }
+
+  #live(): Session[] {
+    return [...this.#sessions.values()].filter(({ phase }) => phase !== 'ended');
+  }
+
+  #requireRunning(): void {
+    if (this.#isClosing) throw new SallyportError('draining', 'the gateway is shutting down');
+  }
+  #requireKept(session: Session): void {
+    if (!this.#sessions.has(session.sessionId)) throw new SallyportError('not_found', 'the session is over');
+  }
+
+  /** @throws SallyportError not_found, forbidden */
+  #sessionFor(who: Requester, action: Action, sessionId: string): Session {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) throw new SallyportError('not_found', 'no such live session');
+    const decision = decide(who.subject, action, {
+      ownerId: session.ownerId,
+      administratorOnly: session.request.administratorOnly,
+    });
+    if (!decision.allowed) throw new SallyportError(decision.code, `${action} refused: ${decision.why}`);
+    return session;
+  }
+
+  /** @throws SallyportError rate_limited, too_many_sessions */
+  #takeOpening(userId: string): void {
+    const { limits, clock } = this.#deps;
+    const now = clock.monotonic();
+    const recent = (this.#opens.get(userId) ?? []).filter((at) => now - at < MINUTE_MS);
+    this.#opens.set(userId, recent);
+    const [oldest] = recent;
+    if (oldest !== undefined && recent.length >= limits.opensPerMinute) {
+      const retryAfterS = Math.max(1, Math.ceil((oldest + MINUTE_MS - now) / 1000));
+      throw new SallyportError('rate_limited', 'too many sessions opened in a minute', { retryAfterS });
+    }
+    const live = this.#live().filter(({ ownerId }) => ownerId === userId).length;
+    if (live + (this.#making.get(userId) ?? 0) >= limits.sessionsPerUser)
+      throw new SallyportError('too_many_sessions', 'too many live sessions of one user');
+    recent.push(now);
+  }
+
+  async #make(who: Requester, request: OpenRequest): Promise<Session> {
+    const deps = this.#deps;
+    const sessionId = SessionId.parse(randomId());
+    const facts: SessionFacts = {
+      targetName: request.targetName,
+      address: request.address,
+      isDemoTarget: request.isDemoTarget,
+      identity: request.identity,
+      kind: request.kind,
+      protection: '',
+      remote: '',
+      recording: 'strict',
+      startedAt: deps.clock.now(),
+    };
+    await deps.audit.append({
+      type: 'session.open',
+      actor: who.actor,
+      subject: `session:${sessionId}`,
+      outcome: 'ok',
+      detail: { targetId: request.targetId, target: request.address, kind: request.kind },
+    });
+    // The writer may speak before there is a session; then it is still being made and `create` rejects.
+    const made: { session: Session | null } = { session: null };
+    const recording = await deps.recordings.create(
+      {
+        sessionId,
+        startedAt: facts.startedAt,
+        cols: request.cols,
+        rows: request.rows,
+        kind: request.kind,
+        user: who.userName,
+        target: request.targetName,
+        identity: request.identity,
+      },
+      {
+        slow: () => made.session?.pause('recording'),
+        recovered: () => made.session?.resume('recording'),
+        failed: (error) => {
+          deps.log.error({ err: error, sessionId }, 'Recording failed');
+          made.session?.end('recording_unavailable');
+        },
+      },
+    );
+    made.session = await this.#register(who, request, sessionId, facts, recording);
+    return made.session;
+  }
+
+  async #register(
+    who: Requester,
+    request: OpenRequest,
+    sessionId: SessionId,
+    facts: SessionFacts,
+    recording: RecordingWriter,
+  ): Promise<Session> {
+    const deps = this.#deps;
+    const session: Session = new Session({
+      sessionId,
+      who,
+      request,
+      facts,
+      recording,
+      deps,
+      events: {
+        issueToken: (page) => this.#tokens.issue(session, page),
+        pageLeft: (page, resumable) => {
+          this.#tokens.pageLeft(page, resumable);
+          if (session.isEnding) return; // Its end is audited.
+          this.#audit(page.who, 'session.detach', session).catch((error: unknown) => {
+            deps.log.error({ err: error, sessionId }, 'Detach not audited');
+          });
+        },
+        ended: () => {
+          deps.clock.after(RESUME_MS, () => this.#sessions.delete(sessionId));
+        },
+        closeAsked: (by) => {
+          this.#terminate(by, session).catch((error: unknown) => {
+            deps.log.error({ err: error, sessionId }, 'Closing a session refused');
+          });
+        },
+      },
+    });
+    try {
+      this.#requireRunning();
+      await deps.sessions.insert(session.row());
+      this.#requireRunning();
+    } catch (error) {
+      session.end(this.#isClosing ? 'draining' : 'terminated');
+      throw error;
+    }
+    this.#sessions.set(sessionId, session);
+    return session;
+  }
+
+  /** Written down first. */
+  async #terminate(who: Requester, session: Session): Promise<void> {
+    await this.#audit(who, 'session.terminate', session);
+    session.end(who.subject.userId === session.ownerId ? 'closed_by_user' : 'terminated');
+  }
+
+  async #audit(who: Requester, type: AuditType, session: Session, detail: AuditDetail = {}): Promise<void> {
+    const subject = `session:${session.sessionId}`;
+    await this.#deps.audit.append({ type, actor: who.actor, subject, outcome: 'ok', detail });
+  }
+}
+
+/** The one broker of a gateway. */
+export const createBroker = (deps: BrokerDeps): Broker => new SessionBroker(deps);

@@ -1,0 +1,87 @@
+/** Commands of one live session: a ledger row before each, marks for the gutter. */
+import type { CommandMark } from '@sallyport/shared/wire/control';
+import type { Clock } from '../clock.ts';
+import { SallyportError } from '../errors.ts';
+import type { Ledger } from '../ledger/contract.ts';
+import type { CommandEnd, CommandStart, RunningCommand } from '../terminals/contract.ts';
+
+interface Row {
+  readonly id: string;
+  mark: CommandMark;
+}
+
+export class Commands {
+  readonly #who: { readonly sessionId: string; readonly userId: string };
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  readonly #changed: (mark: CommandMark) => void;
+  readonly #failed: (error: unknown) => void;
+  #rows: Row[] = [];
+  #lastNumber = 0;
+  #isClosed = false;
+  #ends: Promise<void>[] = [];
+
+  constructor(options: {
+    readonly who: { readonly sessionId: string; readonly userId: string };
+    readonly ledger: Ledger;
+    readonly clock: Clock;
+    readonly changed: (mark: CommandMark) => void;
+    readonly failed: (error: unknown) => void;
+  }) {
+    this.#who = options.who;
+    this.#ledger = options.ledger;
+    this.#clock = options.clock;
+    this.#changed = options.changed;
+    this.#failed = options.failed;
+  }
+
+  get marks(): readonly CommandMark[] {
+    return this.#rows.map(({ mark }) => mark);
+  }
+  get errorCount(): number {
+    return this.#rows.reduce((sum, { mark }) => sum + mark.errorCount, 0);
+  }
+
+  /** Resolves when the start row is stored. */
+  async start(start: CommandStart, offset: number): Promise<RunningCommand> {
+    this.#requireOpen();
+    this.#lastNumber += 1;
+    const number = this.#lastNumber;
+    const startedAt = this.#clock.now();
+    const id = await this.#ledger.start({ ...this.#who, number, ...start });
+    const mark: CommandMark = { number, offset, state: 'running', errorCount: 0, startedAt, endedAt: null };
+    const row: Row = { id, mark };
+    this.#rows.push(row);
+    if (this.#isClosed) this.#end(row, { state: 'lost', errorCount: 0, outputBytes: 0 });
+    this.#requireOpen();
+    this.#changed(mark);
+    return {
+      ended: (end) => {
+        this.#end(row, end);
+      },
+      stopping: () => {
+        if (row.mark.state !== 'running') return;
+        row.mark = { ...row.mark, state: 'stopping' };
+        this.#changed(row.mark);
+      },
+    };
+  }
+
+  /** The session ends: what runs is lost. Resolves when the ledger has been told everything. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const row of this.#rows) this.#end(row, { state: 'lost', errorCount: row.mark.errorCount, outputBytes: 0 });
+    await Promise.all(this.#ends);
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new SallyportError('bad_state', 'the session is ending');
+  }
+
+  #end(row: Row, end: CommandEnd): void {
+    if (row.mark.endedAt !== null) return;
+    row.mark = { ...row.mark, state: end.state, errorCount: end.errorCount, endedAt: this.#clock.now() };
+    this.#changed(row.mark);
+    this.#ends.push(this.#ledger.end(row.id, end).catch(this.#failed));
+  }
+}

@@ -1,0 +1,48 @@
+/** What the broker needs of the other rooms. */
+import type { AuditLog } from '../audit/contract.ts';
+import type { Clock } from '../clock.ts';
+import type { Ledger } from '../ledger/contract.ts';
+import type { Log } from '../log/log.ts';
+import type { Subject } from '../policy.ts';
+import type { Recordings } from '../recording/contract.ts';
+
+/** A row of the sessions table; storage's record has this shape. */
+export interface StoredSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly userName: string;
+  readonly targetId: string | null;
+  /** JSON of SessionFacts. */
+  readonly facts: string;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly endReason: string | null;
+  readonly exitCode: number | null;
+  readonly commandCount: number;
+  readonly errorCount: number;
+  readonly outputBytes: number;
+}
+/** The sessions table; `app.ts` hands in storage's. */
+export interface SessionTable {
+  insert(row: StoredSession): Promise<void>;
+  byId(id: string): Promise<StoredSession | null>;
+  update(id: string, change: Partial<Omit<StoredSession, 'id'>>): Promise<void>;
+  list(filter: { userId: string | null; before: number | null; limit: number }): Promise<readonly StoredSession[]>;
+  unended(): Promise<readonly StoredSession[]>;
+}
+
+export interface BrokerDeps {
+  readonly recordings: Recordings;
+  readonly ledger: Ledger;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly sessions: SessionTable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: { readonly sessionsPerUser: number; readonly opensPerMinute: number };
+  /** How long a session may go on without a page. */
+  readonly detachedHours: () => number;
+  /** The role that a user has now; null: deleted or disabled. For `recheck`. */
+  readonly subjectOf: (userId: string) => Promise<Subject | null>;
+  /** Whether a past session's recording is still there. */
+  readonly hasRecording: (sessionId: string) => Promise<boolean>;
+}

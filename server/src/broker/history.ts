@@ -1,0 +1,92 @@
+/** Past sessions: rows for lists, their commands, and those that a dead gateway left open. */
+import { SessionId } from '@sallyport/shared/ids';
+import type { SessionRow } from '@sallyport/shared/api/sessions';
+import { CommandState, SessionFacts, type CommandMark } from '@sallyport/shared/wire/control';
+import { GATEWAY_ACTOR } from '../audit/contract.ts';
+import type { BrokerDeps, StoredSession } from './deps.ts';
+import type { Session } from './session.ts';
+
+/** @param live the session itself while it runs */
+export async function toSessionRow(deps: BrokerDeps, stored: StoredSession, live: Session | null): Promise<SessionRow> {
+  const row = live?.row() ?? stored;
+  return {
+    id: row.id,
+    userId: row.userId,
+    userName: row.userName,
+    endedAt: row.endedAt,
+    endReason: row.endReason,
+    exitCode: row.exitCode,
+    commandCount: row.commandCount,
+    errorCount: row.errorCount,
+    outputBytes: row.outputBytes,
+    facts: SessionFacts.parse(JSON.parse(row.facts)),
+    phase: live?.phase ?? 'ended',
+    attached: (live?.pages.size ?? 0) > 0,
+    detachedAt: live?.detachedAt ?? null,
+    hasRecording: live !== null || (await deps.hasRecording(row.id)),
+  };
+}
+
+/** Where each command stands in the recording, as far as that can be read. */
+async function offsetsOf(deps: BrokerDeps, sessionId: string): Promise<Map<number, number>> {
+  const offsets = new Map<number, number>();
+  try {
+    for await (const { event, offset } of deps.recordings.readEvents(SessionId.parse(sessionId)))
+      if (event.type === 'command' && !offsets.has(event.number)) offsets.set(event.number, offset);
+  } catch (error) {
+    deps.log.warn({ err: error, sessionId }, 'Recording of a past session not read to its end');
+  }
+  return offsets;
+}
+
+/** Commands of a session that is not live. */
+export async function pastCommands(deps: BrokerDeps, sessionId: string): Promise<readonly CommandMark[]> {
+  const entries = await deps.ledger.ofSession(sessionId);
+  if (entries.length === 0) return [];
+  const offsets = await offsetsOf(deps, sessionId);
+  return entries.map((entry) => ({
+    number: entry.number,
+    offset: offsets.get(entry.number) ?? 0,
+    state: CommandState.catch('lost').parse(entry.state),
+    errorCount: entry.errorCount,
+    startedAt: entry.startedAt,
+    endedAt: entry.endedAt,
+  }));
+}
+
+async function closeLost(deps: BrokerDeps, row: StoredSession, outputBytes: number | null): Promise<void> {
+  const entries = await deps.ledger.ofSession(row.id);
+  for (const { id, endedAt, errorCount, outputBytes: bytes } of entries)
+    if (endedAt === null) await deps.ledger.end(id, { state: 'lost', errorCount, outputBytes: bytes });
+  await deps.audit.append({
+    type: 'session.end',
+    actor: GATEWAY_ACTOR,
+    subject: `session:${row.id}`,
+    outcome: 'ok',
+    detail: { reason: 'gateway_lost', userId: row.userId },
+  });
+  await deps.sessions.update(row.id, {
+    endedAt: deps.clock.now(),
+    endReason: 'gateway_lost',
+    commandCount: entries.length,
+    errorCount: entries.reduce((sum, entry) => sum + entry.errorCount, 0),
+    ...(outputBytes === null ? {} : { outputBytes }),
+  });
+}
+
+/** Closes what a dead gateway left open. @returns how many sessions */
+export async function recoverSessions(deps: BrokerDeps): Promise<number> {
+  const recovered = await deps.recordings.recover();
+  for (const { sessionId, summary, tornBytes } of recovered)
+    await deps.audit.append({
+      type: 'recording.recovered',
+      actor: GATEWAY_ACTOR,
+      subject: `session:${sessionId}`,
+      outcome: 'ok',
+      detail: { outputBytes: summary.outputBytes, tornBytes, head: summary.head },
+    });
+  const bytes = new Map<string, number>(recovered.map(({ sessionId, summary }) => [sessionId, summary.outputBytes]));
+  const rows = await deps.sessions.unended();
+  for (const row of rows) await closeLost(deps, row, bytes.get(row.id) ?? null);
+  return rows.length;
+}

@@ -1,0 +1,406 @@
+/** One session: its terminal's events are recorded, then delivered to its pages; it ends once, for one reason. */
+import type { ErrorCode } from '@sallyport/shared/error-codes';
+import { errorText } from '@sallyport/shared/error-codes';
+import type { SessionId } from '@sallyport/shared/ids';
+import type { ServerMessage, SessionFacts } from '@sallyport/shared/wire/control';
+import { HIGH_WATER_BYTES, LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
+import { GATEWAY_ACTOR, type NewAuditEvent } from '../audit/contract.ts';
+import type { Clock } from '../clock.ts';
+import { SallyportError, codeOf } from '../errors.ts';
+import type { RecordingWriter } from '../recording/contract.ts';
+import type { Terminal, TerminalEnd } from '../terminals/contract.ts';
+import { Commands } from './commands.ts';
+import type { AttachRequest, OpenRequest, OpenTerminal, Requester, SessionSocket } from './contract.ts';
+import { Delivery } from './delivery.ts';
+import type { BrokerDeps, StoredSession } from './deps.ts';
+import { OutputWindow } from './output-window.ts';
+import { AttachedPage, type PageHost } from './page.ts';
+import { openingPort, type Shown } from './port.ts';
+import { Questions } from './questions.ts';
+
+/** How much a page gets that asks for the tail. */
+const TAIL_BYTES = LOW_WATER_BYTES;
+/** For the terminal to close cleanly; then it is cut, and a while later it is not waited for. */
+const CLOSE_MS = 2000;
+const CLOSE_GRACE_MS = 3000;
+const HOUR_MS = 3_600_000;
+/** A page that lost its line may come back for so long, whatever the limit for detached sessions. */
+export const RESUME_MS = 120_000;
+/** Ends after which nothing more is shown, not even what waits for a page. */
+const AT_ONCE: ReadonlySet<ErrorCode> = new Set(['grant_removed', 'revoked', 'draining', 'recording_unavailable']);
+
+/** What the registry does for its sessions. */
+export interface SessionEvents {
+  /** A token for the page to come back with. */
+  issueToken(page: AttachedPage): string;
+  pageLeft(page: AttachedPage, resumable: boolean): void;
+  ended(): void;
+  closeAsked(who: Requester): void;
+}
+export interface SessionOptions {
+  readonly sessionId: SessionId;
+  readonly who: Requester;
+  readonly request: OpenRequest;
+  readonly facts: SessionFacts;
+  readonly recording: RecordingWriter;
+  readonly deps: BrokerDeps;
+  readonly events: SessionEvents;
+}
+type PauseReason = 'credit' | 'recording';
+
+export class Session implements PageHost {
+  readonly sessionId: SessionId;
+  readonly who: Requester;
+  readonly request: OpenRequest;
+  readonly window = new OutputWindow();
+  readonly questions: Questions;
+  readonly commands: Commands;
+  readonly clock: Clock;
+  /** Resolves when the end is written down. */
+  readonly finished: Promise<void>;
+  readonly pages = new Set<AttachedPage>();
+  readonly shown: Shown;
+  readonly delivery: Delivery;
+  readonly recording: RecordingWriter;
+  readonly #deps: BrokerDeps;
+  readonly #events: SessionEvents;
+  readonly #abort = new AbortController();
+  #resolveFinished: () => void = () => undefined;
+  #phase: 'opening' | 'live' | 'ended' = 'opening';
+  #terminal: Terminal | null = null;
+  #controller: AttachedPage | null = null;
+  #pauses = new Set<PauseReason>();
+  /** Questions that were put to the controller there was; others are on their way. */
+  readonly #toldQuestions = new Set<number>();
+  #cols: number;
+  #rows: number;
+  #endAsked: ErrorCode | null = null;
+  #end: (TerminalEnd & { readonly at: number }) | null = null;
+  #detachedAt: number | null;
+  #cancelDetach: () => void = () => undefined;
+
+  constructor(options: SessionOptions) {
+    const { deps, who, request, sessionId, recording } = options;
+    this.sessionId = sessionId;
+    this.who = who;
+    this.request = request;
+    this.clock = deps.clock;
+    this.recording = recording;
+    this.delivery = new Delivery(recording);
+    this.shown = { facts: options.facts, step: 'resolving', prompt: null, title: null, progress: [] };
+    this.#deps = deps;
+    this.#events = options.events;
+    this.#cols = request.cols;
+    this.#rows = request.rows;
+    this.#detachedAt = deps.clock.now();
+    this.finished = new Promise((resolve) => (this.#resolveFinished = resolve));
+    this.questions = new Questions(deps.clock, {
+      asked: (question) => {
+        recording.append({ type: 'note', text: `question ${question.kind}` });
+        this.delivery.ordered(() => {
+          this.#toldQuestions.add(question.id);
+          this.#controller?.stream.control({ type: 'question', question });
+        });
+      },
+      ended: (id) => {
+        this.delivery.ordered(() => {
+          this.#toldQuestions.delete(id);
+          this.#controller?.stream.control({ type: 'questionEnded', id });
+        });
+      },
+      tooMany: () => {
+        this.end('too_many_questions');
+      },
+    });
+    this.commands = new Commands({
+      who: { sessionId, userId: who.subject.userId },
+      ledger: deps.ledger,
+      clock: deps.clock,
+      changed: (command) => {
+        this.delivery.recorded({ type: 'command', number: command.number, state: command.state }, () => {
+          this.broadcast({ type: 'command', command });
+        });
+      },
+      failed: (error) => {
+        deps.log.error({ err: error, sessionId }, 'Ledger not told the end of a command');
+      },
+    });
+    this.#startDetachTimer();
+  }
+
+  get ownerId(): string {
+    return this.who.subject.userId;
+  }
+  get phase(): 'opening' | 'live' | 'ended' {
+    return this.#phase;
+  }
+  get terminal(): Terminal | null {
+    return this.#phase === 'live' && this.#endAsked === null ? this.#terminal : null;
+  }
+  get detachedAt(): number | null {
+    return this.#detachedAt;
+  }
+  get isEnding(): boolean {
+    return this.#endAsked !== null || this.#end !== null;
+  }
+
+  readOutput(from: number, to: number): AsyncIterable<Uint8Array> {
+    return this.#deps.recordings.readOutput(this.sessionId, from, to);
+  }
+
+  /** Connects. Never rejects. */
+  async start(openTerminal: OpenTerminal): Promise<void> {
+    try {
+      const size = { cols: this.#cols, rows: this.#rows };
+      const terminal = await openTerminal(openingPort(this), size, this.#abort.signal);
+      if (this.isEnding) {
+        await terminal.close(this.#endAsked ?? 'exited', CLOSE_MS);
+        return;
+      }
+      this.#terminal = terminal;
+      this.#phase = 'live';
+      if (this.#pauses.size > 0) terminal.pause();
+      if (size.cols !== this.#cols || size.rows !== this.#rows) terminal.resize(this.#cols, this.#rows);
+      this.delivery.ordered(() => {
+        this.broadcast({ type: 'phase', phase: 'live', step: '' });
+      });
+      await this.#deps.sessions.update(this.sessionId, { facts: JSON.stringify(this.shown.facts) });
+    } catch (error) {
+      if (this.#phase === 'live') this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Row not updated');
+      else {
+        const detail = error instanceof SallyportError ? error.peerText : '';
+        if (codeOf(error) === 'internal')
+          this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Opening failed');
+        this.finish({ reason: codeOf(error), exitCode: null, detail });
+      }
+    }
+  }
+
+  /** Joins a page: `attached`, the missing output, then what is going on. Resolves when what credit allows has gone out. */
+  async join(
+    who: Requester,
+    request: Omit<AttachRequest, 'takeOver'>,
+    role: 'controller' | 'viewer',
+    socket: SessionSocket,
+  ): Promise<AttachedPage> {
+    const { end } = this.window;
+    const offset = request.offset ?? this.window.tailStart(TAIL_BYTES);
+    if (offset > end) throw new SallyportError('bad_state', 'the page claims output that was never sent');
+    const page = new AttachedPage(this, who, role, socket, offset);
+    this.pages.add(page);
+    if (role === 'controller') {
+      this.#controller = page;
+      this.#cancelDetach();
+      this.#detachedAt = null;
+    }
+    if (role === 'controller' && this.#phase !== 'ended') this.resize(request.cols, request.rows);
+    socket.sendControl({
+      type: 'attached',
+      sessionId: this.sessionId,
+      role,
+      offset,
+      skipped: request.offset === null ? offset : 0,
+      resumeToken: this.#events.issueToken(page),
+      cols: this.#cols,
+      rows: this.#rows,
+      phase: this.#phase,
+      facts: this.shown.facts,
+      commands: [...this.commands.marks],
+    });
+    this.#showState(page);
+    this.#tellWatchers();
+    this.creditChanged();
+    await page.stream.settled();
+    return page;
+  }
+
+  get controller(): AttachedPage | null {
+    return this.#controller;
+  }
+
+  left(page: AttachedPage, resumable: boolean): void {
+    this.pages.delete(page);
+    this.#events.pageLeft(page, resumable && this.#end === null);
+    if (page === this.#controller) {
+      this.#controller = null;
+      this.creditChanged();
+      if (this.#phase !== 'ended') {
+        this.#detachedAt = this.clock.now();
+        this.recording.append({ type: 'note', text: 'detached' });
+        this.#startDetachTimer();
+      }
+    } else this.#tellWatchers();
+  }
+
+  submit(lineId: number, text: string): boolean {
+    if (this.shown.prompt?.lineId !== lineId || this.terminal === null) return false;
+    this.shown.prompt = null;
+    this.terminal.submit(lineId, text);
+    return true;
+  }
+
+  resize(cols: number, rows: number): void {
+    if (this.isEnding || (cols === this.#cols && rows === this.#rows)) return;
+    this.#cols = cols;
+    this.#rows = rows;
+    this.#terminal?.resize(cols, rows);
+    this.delivery.recorded({ type: 'resize', cols, rows }, () => {
+      this.broadcast({ type: 'resized', cols, rows });
+    });
+  }
+
+  closeAsked(who: Requester): void {
+    this.#events.closeAsked(who);
+  }
+
+  broadcast(message: ServerMessage): void {
+    for (const page of [...this.pages]) page.stream.control(message);
+  }
+
+  /** Recorded, then shown: the one way of terminal bytes. */
+  output(bytes: Uint8Array, lineId: number | null): void {
+    if (this.#end !== null || bytes.length === 0) return;
+    this.delivery.recorded({ type: 'output', bytes }, () => {
+      this.window.push(bytes, lineId);
+      for (const page of [...this.pages]) page.stream.pump();
+    });
+    this.creditChanged();
+  }
+
+  /** Pauses the target at HIGH_WATER behind the controller, lets it go on under LOW_WATER. Without a page it runs. */
+  creditChanged(): void {
+    const behind = this.#controller === null ? 0 : this.recording.outputBytes - this.#controller.stream.acked;
+    if (behind >= HIGH_WATER_BYTES) this.pause('credit');
+    else if (behind < LOW_WATER_BYTES) this.resume('credit');
+  }
+  pause(reason: PauseReason): void {
+    if (this.#pauses.size === 0) this.#terminal?.pause();
+    this.#pauses.add(reason);
+  }
+  resume(reason: PauseReason): void {
+    if (this.#pauses.delete(reason) && this.#pauses.size === 0) this.#terminal?.resume();
+  }
+
+  /** Ends it from our side. The first reason counts. */
+  end(reason: ErrorCode, deadlineMs = CLOSE_MS): void {
+    if (this.isEnding) return;
+    this.#endAsked = this.#phase === 'opening' && reason === 'closed_by_user' ? 'cancelled' : reason;
+    this.questions.close();
+    this.#abort.abort();
+    const end: TerminalEnd = { reason: this.#endAsked, exitCode: null, detail: '' };
+    if (reason === 'recording_unavailable') this.delivery.stop();
+    if (AT_ONCE.has(reason)) this.#dismissPages(end, true);
+    if (this.#terminal === null) {
+      this.finish(end);
+      return;
+    }
+    const done = () => {
+      cancel();
+      this.finish(end);
+    };
+    const cancel = this.clock.after(deadlineMs + CLOSE_GRACE_MS, done);
+    this.#terminal.close(this.#endAsked, deadlineMs).then(done, done);
+  }
+
+  /** The terminal has ended, or never started. */
+  finish(end: TerminalEnd): void {
+    if (this.#end !== null) return;
+    this.#end = { ...end, reason: this.#endAsked ?? end.reason, at: this.clock.now() };
+    this.#cancelDetach();
+    this.questions.close();
+    this.#abort.abort();
+    void this.#writeEnd(this.#end);
+  }
+
+  /** As the table and lists tell it. */
+  row(): StoredSession {
+    return {
+      id: this.sessionId,
+      userId: this.ownerId,
+      userName: this.who.userName,
+      targetId: this.request.targetId,
+      facts: JSON.stringify(this.shown.facts),
+      startedAt: this.shown.facts.startedAt,
+      endedAt: this.#end?.at ?? null,
+      endReason: this.#end?.reason ?? null,
+      exitCode: this.#end?.exitCode ?? null,
+      commandCount: this.commands.marks.length,
+      errorCount: this.commands.errorCount,
+      outputBytes: this.recording.outputBytes,
+    };
+  }
+
+  async #writeEnd(end: TerminalEnd & { readonly at: number }): Promise<void> {
+    const { reason } = end;
+    await this.#attempt('Commands not ended', this.commands.close());
+    await this.#attempt('Session end not audited', this.#auditEnd(end));
+    await this.#attempt('Recording not closed', this.recording.close(reason));
+    this.delivery.stop();
+    this.#phase = 'ended';
+    this.#dismissPages(end, AT_ONCE.has(reason));
+    const { facts, endedAt, endReason, exitCode, commandCount, errorCount, outputBytes } = this.row();
+    const change = { facts, endedAt, endReason, exitCode, commandCount, errorCount, outputBytes };
+    await this.#attempt('Session row not updated', this.#deps.sessions.update(this.sessionId, change));
+    this.#events.ended();
+    this.#resolveFinished();
+  }
+
+  #auditEnd({ reason, exitCode }: TerminalEnd): Promise<unknown> {
+    const event: NewAuditEvent = {
+      type: 'session.end',
+      actor: GATEWAY_ACTOR,
+      subject: `session:${this.sessionId}`,
+      outcome: 'ok',
+      detail: { reason, exitCode, userId: this.ownerId, target: this.shown.facts.address },
+    };
+    return this.#deps.audit.append(event);
+  }
+
+  async #attempt(failure: string, work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#deps.log.error({ err: error, sessionId: this.sessionId }, failure);
+    }
+  }
+
+  #dismissPages({ reason, detail, exitCode }: TerminalEnd, now: boolean): void {
+    const message: ServerMessage = {
+      type: 'ended',
+      reason,
+      message: errorText(reason),
+      detail,
+      exitCode,
+      requestId: this.sessionId,
+    };
+    for (const page of [...this.pages]) page.stream.finish(message, reason, now);
+  }
+
+  /** What a page that comes late must know, behind the output it is sent first. */
+  #showState(page: AttachedPage): void {
+    const { prompt, title, progress, step } = this.shown;
+    const { stream } = page;
+    if (title !== null) stream.control({ type: 'title', text: title });
+    if (this.#phase === 'opening') stream.control({ type: 'phase', phase: 'opening', step });
+    if (progress.length > 0) stream.control({ type: 'progress', items: [...progress] });
+    if (prompt !== null) stream.control({ type: 'prompt', ...prompt });
+    if (page.role === 'controller')
+      for (const question of this.questions.pending)
+        if (this.#toldQuestions.has(question.id)) stream.control({ type: 'question', question });
+    stream.pump();
+    if (this.#phase === 'ended' && this.#end !== null) this.#dismissPages(this.#end, false);
+  }
+
+  #tellWatchers(): void {
+    const count = [...this.pages].filter(({ role }) => role === 'viewer').length;
+    this.#controller?.stream.control({ type: 'watchers', count });
+  }
+
+  #startDetachTimer(): void {
+    this.#cancelDetach();
+    const ms = Math.max(this.#deps.detachedHours() * HOUR_MS, RESUME_MS);
+    this.#cancelDetach = this.clock.after(ms, () => {
+      this.end('detached_too_long');
+    });
+  }
+}
