@@ -11,7 +11,7 @@ import type { AuditEvent, NewAuditEvent } from './contract.ts';
 import { openAuditLog } from './log.ts';
 import type { AuditLogOptions, OpenAuditLog } from './log.ts';
 import { verifyAudit } from './verify.ts';
-import { allCheckpoints, allEvents, escapeForView, toAuditEventRow } from './view.ts';
+import { allCheckpoints, allEvents, createAuditView, escapeForView, toAuditEventRow } from './view.ts';
 
 let directory: string;
 let storage: Storage;
@@ -297,6 +297,20 @@ describe('while the database is away', () => {
 });
 
 describe('what is shown', () => {
+  it('is listed newest first, and the log is checked with its own key', async () => {
+    const log = await start();
+    await log.append(anEvent({ subject: 'a\u202eb' }));
+    await log.append(anEvent({ type: 'login.ok' }));
+    await log.checkpoint();
+    const view = createAuditView(storage, log);
+    expect((await view.list({ before: null, type: null, limit: 9 })).map((row) => row.subject)).toEqual([
+      'target:web01',
+      'a\\u202eb',
+    ]);
+    expect(await view.list({ before: null, type: 'login.', limit: 9 })).toHaveLength(1);
+    expect(await view.verify()).toMatchObject({ ok: true, events: 2, checkpoints: 1, publicKey: log.publicKey });
+  });
+
   it('has no control characters and no overrides of direction', () => {
     const nasty = 'a\u001b[31m\u0007\u007f\u009b\u202eexe.txt\u2066\u061cü😀\n\u2028';
     expect(escapeForView(nasty)).toBe('a\\u001b[31m\\u0007\\u007f\\u009b\\u202eexe.txt\\u2066\\u061cü😀\\u000a\\u2028');

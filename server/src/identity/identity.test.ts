@@ -19,6 +19,7 @@ import { recoverAdministrator } from './recover.ts';
 
 const FROM: RequestOrigin = { address: '192.0.2.7', agent: 'test browser' };
 const PASSWORD = 'correct horse battery';
+const BY = { actor: GATEWAY_ACTOR };
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 /** Everything but the price as in the product. */
@@ -154,8 +155,8 @@ describe('recovery', () => {
 describe('sign-in', () => {
   it('refuses a wrong password, an unknown name and a disabled person alike, each with an event', async () => {
     const { identity, users } = await withAnn();
-    const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, GATEWAY_ACTOR);
-    await users.patch(bob.id, { disabled: true }, GATEWAY_ACTOR);
+    const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, BY);
+    await users.change(bob.id, { disabled: true }, BY);
     events.length = 0;
     for (const [name, password] of [
       ['ann', 'wrong'],
@@ -448,8 +449,8 @@ describe('API tokens', () => {
     if (!ann) throw new Error('no login');
     const { token, entry } = await tokens.create(ann, { label: 'cli', scopes: null, days: 1 });
     const principal = await identity.byToken(token, FROM);
-    expect(await tokens.delete(entry.id, ann.actor)).toBe(true);
-    expect(await tokens.delete(entry.id, ann.actor)).toBe(false);
+    expect(await tokens.delete(entry.id, ann)).toBe(true);
+    expect(await tokens.delete(entry.id, ann)).toBe(false);
     expect(await identity.byToken(token, FROM)).toBeNull();
     expect(ended).toEqual([{ loginHashes: [principal?.loginHash], userId: ann.user.id, why: 'revoked' }]);
     expect(types().slice(-2)).toEqual(['token.created ok', 'token.deleted ok']);
@@ -459,9 +460,9 @@ describe('API tokens', () => {
 describe('people', () => {
   it('get a name once, in one spelling', async () => {
     const { users } = await withAnn();
-    await expect(
-      users.create({ name: ' ANN', role: 'auditor', password: PASSWORD }, GATEWAY_ACTOR),
-    ).rejects.toMatchObject({ code: 'name_taken' });
+    await expect(users.create({ name: ' ANN', role: 'auditor', password: PASSWORD }, BY)).rejects.toMatchObject({
+      code: 'name_taken',
+    });
     expect(await users.list()).toMatchObject([{ name: 'ann', role: 'administrator', liveLogins: 1 }]);
   });
 
@@ -469,9 +470,9 @@ describe('people', () => {
     'lose their logins when changed: %j',
     async (patch) => {
       const { identity, users } = await withAnn();
-      const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, GATEWAY_ACTOR);
+      const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, BY);
       const { cookie, principal } = await identity.login('bob', PASSWORD, FROM);
-      await users.patch(bob.id, patch, GATEWAY_ACTOR);
+      await users.change(bob.id, patch, BY);
       expect(await identity.byCookie(cookie, FROM)).toBeNull();
       expect(await identity.refresh(principal)).toBeNull();
       expect(ended).toContainEqual({ loginHashes: [principal.loginHash], userId: bob.id, why: 'changed' });
@@ -481,11 +482,11 @@ describe('people', () => {
 
   it('who are disabled lose their tokens', async () => {
     const { identity, tokens, users } = await withAnn();
-    const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, GATEWAY_ACTOR);
+    const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, BY);
     const { principal } = await identity.login('bob', PASSWORD, FROM);
     const { token } = await tokens.create(principal, { label: 'cli', scopes: null, days: 1 });
     const holder = await identity.byToken(token, FROM);
-    await users.patch(bob.id, { disabled: true }, GATEWAY_ACTOR);
+    await users.change(bob.id, { disabled: true }, BY);
     expect(await identity.byToken(token, FROM)).toBeNull();
     expect(ended.at(-1)).toEqual({ loginHashes: [holder?.loginHash], userId: bob.id, why: 'revoked' });
   });
@@ -495,11 +496,11 @@ describe('people', () => {
     const ann = await identity.byCookie(cookie, FROM);
     const annId = ann?.user.id ?? '';
     for (const patch of [{ disabled: true }, { role: 'operator' as const }])
-      await expect(users.patch(annId, patch, GATEWAY_ACTOR)).rejects.toMatchObject({ code: 'last_administrator' });
-    const bob = await users.create({ name: 'bob', role: 'administrator', password: PASSWORD }, GATEWAY_ACTOR);
+      await expect(users.change(annId, patch, BY)).rejects.toMatchObject({ code: 'last_administrator' });
+    const bob = await users.create({ name: 'bob', role: 'administrator', password: PASSWORD }, BY);
     const results = await Promise.allSettled([
-      users.patch(annId, { role: 'operator' }, GATEWAY_ACTOR),
-      users.patch(bob.id, { disabled: true }, GATEWAY_ACTOR),
+      users.change(annId, { role: 'operator' }, BY),
+      users.change(bob.id, { disabled: true }, BY),
     ]);
     expect(results.map((result) => result.status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await identity.needsSetup()).toBe(false);
@@ -507,33 +508,35 @@ describe('people', () => {
 
   it('are not changed when the audit log is away', async () => {
     const { users } = await withAnn();
-    const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, GATEWAY_ACTOR);
+    const bob = await users.create({ name: 'bob', role: 'operator', password: PASSWORD }, BY);
     isAuditAway = true;
-    await expect(users.patch(bob.id, { role: 'administrator' }, GATEWAY_ACTOR)).rejects.toMatchObject({
+    await expect(users.change(bob.id, { role: 'administrator' }, BY)).rejects.toMatchObject({
       code: 'audit_unavailable',
     });
     expect((await storage.users.byId(bob.id))?.role).toBe('operator');
   });
 
-  it('who change their password go on under a new cookie, all else ends', async () => {
+  it('who change their password stay signed in where they did it, and nowhere else', async () => {
     const { identity, users, cookie } = await withAnn();
     const ann = await identity.byCookie(cookie, FROM);
     if (!ann) throw new Error('no login');
+    const { cookie: other, principal } = await identity.login('ann', PASSWORD, FROM);
     await expect(users.changePassword(ann, 'wrong', 'another good password', FROM)).rejects.toMatchObject({
       code: 'bad_credentials',
     });
-    const { cookie: next } = await users.changePassword(ann, PASSWORD, 'another good password', FROM);
-    expect(await identity.byCookie(cookie, FROM)).toBeNull();
-    expect(await identity.byCookie(next, FROM)).not.toBeNull();
+    await users.changePassword(ann, PASSWORD, 'another good password', FROM);
+    expect(await identity.byCookie(cookie, FROM)).not.toBeNull();
+    expect(await identity.byCookie(other, FROM)).toBeNull();
+    expect(ended).toEqual([{ loginHashes: [principal.loginHash], userId: ann.user.id, why: 'changed' }]);
     await identity.login('ann', 'another good password', FROM);
   });
 
   it('can be signed out everywhere', async () => {
     const { identity, users, cookie } = await withAnn();
     const ann = await identity.byCookie(cookie, FROM);
-    await users.endLogins(ann?.user.id ?? '', GATEWAY_ACTOR);
+    await users.endLogins(ann?.user.id ?? '', BY);
     expect(ended).toEqual([{ loginHashes: [ann?.loginHash], userId: ann?.user.id, why: 'revoked' }]);
-    await expect(users.endLogins('nobody', GATEWAY_ACTOR)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(users.endLogins('nobody', BY)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
@@ -542,7 +545,8 @@ it('leaves no password, cookie, ticket or token in any file', async () => {
   const { identity, tokens, users, cookie } = await withAnn();
   const ann = await identity.byCookie(cookie, FROM);
   if (!ann) throw new Error('no login');
-  const { cookie: next, principal } = await users.changePassword(ann, PASSWORD, 'canary second password', FROM);
+  await users.changePassword(ann, PASSWORD, 'canary second password', FROM);
+  const { cookie: next, principal } = await identity.stepUp(ann, 'canary second password', FROM);
   const { token } = await tokens.create(principal, { label: 'cli', scopes: null, days: 1 });
   const ticket = identity.issueTicket(principal, 'session:x');
   await identity.login('canary typed as a name', 'wrong', FROM).catch(() => undefined);

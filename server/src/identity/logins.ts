@@ -124,9 +124,16 @@ export class Logins {
     return userId === undefined ? null : { hashes: [present, ...(live?.former ?? [])], userId };
   }
 
-  /** Ends all logins of a user. */
-  async endOfUser(userId: string): Promise<EndedLogin> {
-    const hashes = (await this.#storage.logins.deleteOfUser(userId)).flatMap((hash) => {
+  /** Ends all logins of a user, but for `except` when given (also under a hash from before a step-up). */
+  async endOfUser(userId: string, except: string | null = null): Promise<EndedLogin> {
+    const kept = except === null ? null : (this.#renamed.get(except) ?? except);
+    const gone = await this.#storage.transaction(async (storage) => {
+      const row = kept === null ? null : await storage.logins.byHash(kept);
+      const deleted = await storage.logins.deleteOfUser(userId);
+      if (row?.userId === userId) await storage.logins.insert(row);
+      return deleted.filter((hash) => hash !== row?.idHash);
+    });
+    const hashes = gone.flatMap((hash) => {
       const former = this.#live.get(hash)?.former ?? [];
       this.#forget(hash);
       return [hash, ...former];

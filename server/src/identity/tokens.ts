@@ -1,5 +1,4 @@
 import type { ApiToken, CreatedApiToken, NewApiToken } from '@sallyport/shared/api/users';
-import type { Actor } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import { randomId, tokenHash } from '../random.ts';
 import type { TokenRecord } from '../storage/contract.ts';
@@ -69,12 +68,12 @@ export class Tokens {
   }
 
   /** @returns false when there is none. @throws SallyportError audit_unavailable (the token is gone all the same) */
-  async delete(id: string, by: Actor): Promise<boolean> {
+  async delete(id: string, by: Pick<Principal, 'actor'>): Promise<boolean> {
     const { storage } = this.#core;
     const row = await this.#byId(id);
     if (row === null) return false;
     await this.#core.endWith(
-      { type: 'token.deleted', actor: by, subject: `token:${id}`, outcome: 'ok', detail: { label: row.label } },
+      { type: 'token.deleted', actor: by.actor, subject: `token:${id}`, outcome: 'ok', detail: { label: row.label } },
       'revoked',
       async () => {
         this.#seen.delete(id);

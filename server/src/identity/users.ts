@@ -1,11 +1,13 @@
 import type { NewUser, User, UserPatch } from '@sallyport/shared/api/users';
-import type { Actor } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import { randomId } from '../random.ts';
 import type { Storage, UserRecord } from '../storage/contract.ts';
 import type { Principal, RequestOrigin } from './contract.ts';
-import { actorOf, canonicalName, loginPrincipal } from './core.ts';
+import { actorOf, canonicalName } from './core.ts';
 import type { IdentityCore } from './core.ts';
+
+/** Who does it, as the audit log names them. A Principal is one. */
+export type By = Pick<Principal, 'actor'>;
 
 /** The people of the gateway. Callers have asked policy; events are written here, before each act. */
 export class Users {
@@ -20,7 +22,7 @@ export class Users {
   }
 
   /** @throws SallyportError name_taken, bad_name, weak_password, audit_unavailable */
-  async create(body: NewUser, by: Actor): Promise<User> {
+  async create(body: NewUser, by: By): Promise<User> {
     const { storage, audit, clock, passwords } = this.#core;
     const name = canonicalName(body.name);
     if (name === null) throw new SallyportError('bad_name', 'not a user name');
@@ -28,7 +30,7 @@ export class Users {
     const passwordHash = await passwords.hash(body.password);
     await audit.append({
       type: 'user.created',
-      actor: by,
+      actor: by.actor,
       subject: `user:${name}`,
       outcome: 'ok',
       detail: { role: body.role },
@@ -50,20 +52,20 @@ export class Users {
    * Changes role, password or access. The person's logins end; their API tokens too when they are disabled.
    * @throws SallyportError not_found, last_administrator, weak_password, audit_unavailable
    */
-  async patch(id: string, patch: UserPatch, by: Actor): Promise<User> {
+  async change(id: string, patch: UserPatch, by: By): Promise<User> {
     const { storage, audit, passwords } = this.#core;
     const before = await this.#mustExist(storage, id);
     await guardLastAdministrator(storage, before, patch);
     const passwordHash = patch.password === undefined ? undefined : await passwords.hash(patch.password);
-    const change = {
+    const changes = {
       ...(patch.role === undefined ? {} : { role: patch.role }),
       ...(patch.disabled === undefined ? {} : { disabled: patch.disabled }),
       ...(passwordHash === undefined ? {} : { passwordHash }),
     };
-    if (Object.keys(change).length === 0) return this.#show(before);
+    if (Object.keys(changes).length === 0) return this.#show(before);
     await audit.append({
       type: 'user.changed',
-      actor: by,
+      actor: by.actor,
       subject: `user:${before.name}`,
       outcome: 'ok',
       detail: {
@@ -76,51 +78,42 @@ export class Users {
       // Again, where nobody can come between: two administrators may demote each other at the same moment.
       const present = await this.#mustExist(within, id);
       await guardLastAdministrator(within, present, patch);
-      await within.users.update(id, change);
-      return { ...present, ...change };
+      await within.users.update(id, changes);
+      return { ...present, ...changes };
     });
     await this.#endLogins(after);
     return this.#show(after);
   }
 
   /** Ends all logins of a person. @throws SallyportError not_found */
-  async endLogins(id: string, by: Actor): Promise<void> {
+  async endLogins(id: string, by: By): Promise<void> {
     const user = await this.#mustExist(this.#core.storage, id);
     await this.#core.endWith(
-      { type: 'login.ended', actor: by, subject: `user:${user.name}`, outcome: 'ok', detail: { why: 'revoked' } },
+      { type: 'login.ended', actor: by.actor, subject: `user:${user.name}`, outcome: 'ok', detail: { why: 'revoked' } },
       'revoked',
       () => this.#core.logins.endOfUser(id),
     );
   }
 
   /**
-   * A person changes their own password. All their logins end; the one at hand goes on under a new cookie.
+   * A person changes their own password. Their other logins end; the one at hand goes on.
    * @throws SallyportError unauthenticated, bad_credentials, weak_password, rate_limited, audit_unavailable
    */
-  async changePassword(
-    principal: Principal,
-    current: string,
-    next: string,
-    from: RequestOrigin,
-  ): Promise<{ cookie: string; principal: Principal }> {
+  async changePassword(principal: Principal, current: string, next: string, from: RequestOrigin): Promise<void> {
     const { storage, audit, passwords, logins } = this.#core;
-    if (principal.via !== 'login') throw new SallyportError('forbidden', 'an API token cannot change a password');
+    if (principal.via !== 'login') throw new SallyportError('unauthenticated', 'only a login can change a password');
     const known = await storage.users.byId(principal.user.id);
     const user = await this.#core.checkPassword(known, principal.user.name, current, from);
     const passwordHash = await passwords.hash(next);
-    const actor = actorOf(user, from, 'login');
     await audit.append({
       type: 'user.changed',
-      actor,
+      actor: actorOf(user, from, 'login'),
       subject: `user:${user.name}`,
       outcome: 'ok',
       detail: { passwordChanged: true },
     });
     await storage.users.update(user.id, { passwordHash });
-    const ended = await logins.endOfUser(user.id);
-    this.#core.tellEnded(ended, 'changed');
-    const { cookie, login } = await logins.create({ ...user, passwordHash }, from);
-    return { cookie, principal: loginPrincipal({ ...user, passwordHash }, login, actor) };
+    this.#core.tellEnded(await logins.endOfUser(user.id, principal.loginHash), 'changed');
   }
 
   async #endLogins(user: UserRecord): Promise<void> {
