@@ -52,6 +52,9 @@ export * from './pool/session-key.ts';
 export type { Outgoing, Priority } from './pool/outgoing.ts';
 export type { PoolEvent, ReceivedMessage } from './pool/events.ts';
 export { ClientPool } from './pool/client-pool.ts';
+export { ServerPool } from './pool/server-pool.ts';
+export type { PipelineEnd, ServerPoolOptions } from './pool/server-pool.ts';
+export type { ServerEvent } from './pool/server-events.ts';
 export type {
   ClientPoolOptions,
   CommandMetadataOptions,
@@ -64,3 +67,5 @@ export { decodePacket, encodePacket, LineReader } from './outofproc/packets.ts';
 export type { Packet, SimpleElement } from './outofproc/packets.ts';
 export { OutOfProcClient } from './outofproc/client.ts';
 export type { ChannelEndInfo, ClientEvent } from './outofproc/client.ts';
+export { OutOfProcServer } from './outofproc/server.ts';
+export type { OutOfProcServerEvent } from './outofproc/server.ts';

@@ -387,7 +387,6 @@ export class CliXmlReader {
     this.#enter();
     while (scan.toTag()) {
       this.#open();
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- #open() moves the scanner to another tag
       if (scan.packedName() !== TAG.En) scan.fail('clixml_malformed', 'no entry in a dictionary');
       this.#readEntry(dictionary, scan.nameFrom, scan.nameTo);
     }

@@ -97,6 +97,7 @@ export class ClientPool {
       hostInfo: options.hostInfo,
       applicationArguments: options.applicationArguments ?? null,
     });
+    this.#out.coalesce();
   }
 
   /** Sends SESSION_CAPABILITY and CONNECT_RUNSPACEPOOL: joins a pool that another client left. WSMan only. */
@@ -104,6 +105,7 @@ export class ClientPool {
     this.#moveLocally('connect');
     this.#out.send('SESSION_CAPABILITY', capability(this.#options.protocolVersion ?? '2.3'));
     this.#out.send('CONNECT_RUNSPACEPOOL', bounds ?? { minRunspaces: null, maxRunspaces: null });
+    this.#out.coalesce();
   }
 
   /** Tells that the transport's Disconnect, its end, or its Reconnect happened. WSMan only. */

@@ -1,6 +1,7 @@
 import { encodeBody } from '../body.ts';
 import { fragmentsOf } from '../fragments/fragmenter.ts';
 import { encodeMessage } from '../fragments/header.ts';
+import { joined } from '../fragments/reassembler.ts';
 import { MESSAGES } from '../messages/index.ts';
 import type { MessageContent, MessageName } from '../messages/index.ts';
 import type { MessageCodec } from '../messages/codec.ts';
@@ -14,7 +15,7 @@ export type Outgoing =
       readonly kind: 'data';
       readonly pipelineId: string | null;
       readonly priority: Priority;
-      /** One fragment. */
+      /** One fragment; the two messages that open a pool come together. */
       readonly fragment: Uint8Array;
     }
   /** Make room for a pipeline; its data follow. */
@@ -56,6 +57,17 @@ export class OutgoingQueue {
     for (const fragment of fragmentsOf(this.#objectId, message, this.fragmentBytes)) {
       this.#items.push({ kind: 'data', pipelineId, priority: options.priority ?? 'default', fragment });
     }
+  }
+  /** Puts back what another queue of the same pool had. */
+  resume(items: readonly Outgoing[]): void {
+    this.#items.push(...items);
+  }
+  /** Joins what is queued for the pool into one packet where it is small: the opening travels at once. */
+  coalesce(): void {
+    const fragments = this.#items.flatMap((item) => (item.kind === 'data' ? [item.fragment] : []));
+    const size = fragments.reduce((sum, each) => sum + each.length, 0);
+    if (size > this.fragmentBytes || fragments.length !== this.#items.length) return;
+    this.#items = [{ kind: 'data', pipelineId: null, priority: 'default', fragment: joined(fragments) }];
   }
   push(item: Exclude<Outgoing, { kind: 'data' }>): void {
     this.#items.push(item);

@@ -55,6 +55,34 @@ export const PIPELINE: Table<PipelineStateName, PipelineInput> = {
   Failed: {},
 };
 
+/** States of a pool as its server sees it. [MS-PSRP] 3.2.1.2.2 RunspacePool State. */
+export type ServerPoolState = 'WaitCapability' | 'WaitInit' | 'Opening' | 'Opened' | 'Closed' | 'Broken';
+export type ServerPoolInput = 'capability' | 'unsuitable' | 'init' | 'opened' | 'refused' | 'close' | 'broken';
+
+/** Moves of a pool on a server. `unsuitable` = no common version. */
+export const SERVER_POOL: Table<ServerPoolState, ServerPoolInput> = {
+  WaitCapability: { capability: 'WaitInit', unsuitable: 'Closed', close: 'Closed', broken: 'Broken' },
+  WaitInit: { init: 'Opening', close: 'Closed', broken: 'Broken' },
+  Opening: { opened: 'Opened', refused: 'Broken', close: 'Closed', broken: 'Broken' },
+  Opened: { close: 'Closed', broken: 'Broken' },
+  Closed: {},
+  Broken: {},
+};
+
+/** States of a pipeline as its server sees it; NotStarted = it waits for a runspace. */
+export type ServerPipelineState = 'NotStarted' | 'Running' | 'Stopping' | 'Stopped' | 'Completed' | 'Failed';
+export type ServerPipelineInput = 'start' | 'stop' | 'stopped' | 'completed' | 'failed';
+
+/** Moves of a pipeline on a server. */
+export const SERVER_PIPELINE: Table<ServerPipelineState, ServerPipelineInput> = {
+  NotStarted: { start: 'Running', stop: 'Stopping' },
+  Running: { stop: 'Stopping', stopped: 'Stopped', completed: 'Completed', failed: 'Failed' },
+  Stopping: { stopped: 'Stopped', completed: 'Completed', failed: 'Failed' },
+  Stopped: {},
+  Completed: {},
+  Failed: {},
+};
+
 /** Numbers of PSInvocationState on the wire. */
 export const PIPELINE_STATE_NUMBERS = {
   NotStarted: 0,
