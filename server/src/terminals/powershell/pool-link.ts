@@ -1,0 +1,278 @@
+/** A runspace pool over one channel: bytes in, events out, what may be sent is sent, the key for secrets is made. */
+import { randomUUID } from 'node:crypto';
+import { consoleHostInfo, OutOfProcClient, PsrpError, versionTable } from '@sallyport/psrp';
+import type {
+  ClientEvent,
+  HostAnswer,
+  HostCallOf,
+  HostMethodName,
+  PipelineOptions,
+  PsSecureString,
+} from '@sallyport/psrp';
+import { isErrorCode } from '@sallyport/shared/error-codes';
+import type { ErrorCode } from '@sallyport/shared/error-codes';
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
+import type { Clock } from '../../clock.ts';
+import { SallyportError, toError } from '../../errors.ts';
+import type { ByteChannel, ChannelEnd, ChannelEvents } from '../../transports/contract.ts';
+import { KeyExchange, sessionCipher } from './session-key.ts';
+
+const MAX_DETAIL = 4000;
+
+/** Whom the link tells. */
+export interface PoolLinkOptions {
+  readonly title: string;
+  /** Every event after the pool was opened. */
+  event(event: ClientEvent): void;
+  /** All events of one read were told. */
+  batchDone(): void;
+  /** The peer broke the rules or the channel is gone. */
+  lost(code: ErrorCode, detail: string): void;
+}
+
+interface Opening {
+  resolve(version: string | null): void;
+  reject(error: SallyportError): void;
+}
+
+/** The code a person sees for an error of the codec. */
+function codeOfPeer(error: PsrpError): ErrorCode {
+  if (isErrorCode(error.code)) return error.code;
+  return error.code.startsWith('clixml_') ? 'clixml_error' : 'internal';
+}
+
+/** One pool on one channel. */
+export class PoolLink {
+  readonly poolId = randomUUID();
+  readonly #options: PoolLinkOptions;
+  readonly #client: OutOfProcClient;
+  readonly #keys = new KeyExchange();
+  readonly #over = new AbortController();
+  readonly #early: Uint8Array[] = [];
+  #channel: ByteChannel | null = null;
+  #opening: Opening | null = null;
+  #version: string | null = null;
+  #peerText = '';
+  #hasAnswered = false;
+  #isPaused = false;
+  #keyWaiters: (() => void)[] = [];
+
+  constructor(options: PoolLinkOptions) {
+    this.#options = options;
+    this.#client = new OutOfProcClient({ poolId: this.poolId, newId: () => randomUUID(), cipher: sessionCipher });
+  }
+
+  get isOpen(): boolean {
+    return this.#client.state === 'Opened';
+  }
+  get isBroken(): boolean {
+    return this.#client.state === 'Broken';
+  }
+  get isClosed(): boolean {
+    return this.#client.state === 'Closed';
+  }
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+  /** Fires when the channel is given up. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /**
+   * Opens channel and pool. @returns the version of the target's PowerShell
+   * @throws SallyportError powershell_missing, powershell_open_failed, cancelled
+   */
+  async open(
+    openChannel: (events: ChannelEvents) => Promise<ByteChannel>,
+    size: { cols: number; rows: number },
+    limit: { clock: Clock; ms: number; signal: AbortSignal },
+  ): Promise<string | null> {
+    const opened = new Promise<string | null>((resolve, reject) => (this.#opening = { resolve, reject }));
+    // The channel may end before anybody waits for the pool.
+    opened.catch(() => undefined);
+    const abort = (): void => this.#failOpening('cancelled', 'opening was cancelled');
+    const cancelTimer = limit.clock.after(limit.ms, () =>
+      this.#failOpening('powershell_open_failed', 'the runspace pool was not opened in time'),
+    );
+    limit.signal.addEventListener('abort', abort, { once: true });
+    try {
+      const pending = openChannel({
+        data: (bytes) => this.#data(bytes),
+        drain: () => undefined,
+        closed: (end) => this.#closed(end),
+      });
+      void pending.then(
+        (late) => (this.#over.signal.aborted ? late.close() : undefined),
+        () => undefined,
+      );
+      this.#channel = await Promise.race([pending, opened.then(() => pending)]);
+      this.#client.open({
+        hostInfo: consoleHostInfo({ ...size, title: this.#options.title }),
+        applicationArguments: versionTable(),
+      });
+      this.send();
+      for (const bytes of this.#early.splice(0)) this.#data(bytes);
+      return await opened;
+    } finally {
+      cancelTimer();
+      limit.signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Writes what may be written now. */
+  send(): void {
+    const bytes = this.#client.takeOutgoing();
+    if (bytes.length > 0 && !this.#over.signal.aborted) this.#channel?.write(bytes);
+  }
+  createPipeline(options: PipelineOptions): string {
+    return this.#client.createPipeline(options);
+  }
+  stop(pipelineId: string): void {
+    this.#client.stop(pipelineId);
+    this.send();
+  }
+  closePipeline(pipelineId: string): void {
+    this.#client.closePipeline(pipelineId);
+  }
+  respond<M extends HostMethodName>(call: HostCallOf<M>, answer: HostAnswer<M>): void {
+    this.#client.respondHostCall<M>(call, answer);
+    this.send();
+  }
+  pause(): void {
+    this.#isPaused = true;
+    this.#channel?.pause();
+  }
+  resume(): void {
+    this.#isPaused = false;
+    this.#channel?.resume();
+  }
+  /** Asks the target to close the pool; `poolState` Closed follows. */
+  close(): void {
+    this.#tell(this.#client.close());
+  }
+  async closeChannel(): Promise<void> {
+    this.#over.abort();
+    await this.#channel?.close();
+  }
+
+  /** Seals a text for the target, making the session key first. Rejects when `signal` fires. */
+  async seal(text: string, signal: AbortSignal): Promise<PsSecureString> {
+    if (this.#client.sessionKeyState !== 'ready') await this.#sessionKey(signal);
+    return this.#client.seal(text);
+  }
+
+  #sessionKey(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => reject(toError(signal.reason));
+      signal.addEventListener('abort', abort, { once: true });
+      this.#keyWaiters.push(() => {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      });
+      if (signal.aborted) abort();
+      else if (this.#client.sessionKeyState === 'none') this.#tell(this.#client.requestSessionKey());
+    });
+  }
+
+  async #supplyPublicKey(): Promise<void> {
+    try {
+      const key = await this.#keys.publicKey();
+      if (this.#over.signal.aborted) return;
+      this.#client.supplyPublicKey(key);
+      this.send();
+    } catch (error) {
+      this.#tell(this.#client.fail(toError(error).message));
+    }
+  }
+
+  #unwrap(wrapped: Uint8Array): ClientEvent[] {
+    try {
+      return this.#client.supplySessionKey(this.#keys.unwrap(wrapped));
+    } catch (error) {
+      const code = error instanceof PsrpError ? codeOfPeer(error) : 'psrp_bad_length';
+      this.#lost(code, '');
+      return [];
+    }
+  }
+
+  #data(bytes: Uint8Array): void {
+    if (this.#over.signal.aborted) return;
+    if (this.#channel === null) {
+      this.#early.push(bytes);
+      return;
+    }
+    this.#tell(this.#client.receive(bytes));
+  }
+
+  #tell(events: readonly ClientEvent[]): void {
+    for (const event of events) this.#one(event);
+    this.send();
+    this.#options.batchDone();
+  }
+
+  #one(event: ClientEvent): void {
+    switch (event.type) {
+      case 'negotiated':
+        this.#hasAnswered = true;
+        return;
+      case 'applicationPrivateData':
+        this.#version = event.psVersion;
+        return;
+      case 'noise':
+      case 'errorLine':
+        this.#peerText = `${this.#peerText}${event.text}\n`.slice(-MAX_DETAIL);
+        return;
+      case 'failed':
+        this.#lost(codeOfPeer(event.error), visibleText(event.error.message, MAX_DETAIL));
+        return;
+      case 'needsKeyPair':
+        void this.#supplyPublicKey();
+        return;
+      case 'unwrapSessionKey':
+        this.#tell(this.#unwrap(event.wrapped));
+        return;
+      case 'sessionKeyReady':
+        for (const ready of this.#keyWaiters.splice(0)) ready();
+        return;
+      case 'poolState':
+        if (this.#opening === null) {
+          this.#options.event(event);
+          return;
+        }
+        if (event.state === 'Opened') {
+          this.#opening.resolve(this.#version);
+          this.#opening = null;
+        } else if (event.state === 'Broken' || event.state === 'Closed') {
+          this.#failOpening('powershell_open_failed', 'the target did not open the pool', event.error?.message);
+        }
+        return;
+      default:
+        this.#options.event(event);
+        return;
+    }
+  }
+
+  #closed(end: ChannelEnd): void {
+    if (this.#opening !== null) {
+      const isMissing = !this.#hasAnswered && (end.exitCode === 127 || end.exitCode === 126 || this.#peerText === '');
+      const code = isMissing ? 'powershell_missing' : 'powershell_open_failed';
+      this.#failOpening(code, `the channel ended with status ${String(end.exitCode)}`);
+      return;
+    }
+    const isClosing = this.#client.state === 'Closing';
+    this.#tell(this.#client.channelEnded({ exitStatus: end.exitCode }));
+    if (!isClosing) this.#options.lost('target_lost', '');
+  }
+
+  #lost(code: ErrorCode, detail: string): void {
+    if (this.#opening !== null) this.#failOpening(code, detail);
+    else this.#options.lost(code, detail);
+  }
+
+  #failOpening(code: ErrorCode, message: string, detail = ''): void {
+    const text = [this.#peerText.trim(), detail].filter((part) => part !== '').join('\n');
+    this.#opening?.reject(new SallyportError(code, message, { peerText: visibleText(text, MAX_DETAIL) }));
+    this.#opening = null;
+  }
+}

@@ -1,0 +1,465 @@
+/**
+ * A PowerShell console at a target: one runspace, one pipeline at a time, our side is its host. interactive.md.
+ */
+import type { ErrorCode } from '@sallyport/shared/error-codes';
+import { plainEcho } from '@sallyport/shared/editor/plain-echo';
+import { colouredText, visibleText } from '@sallyport/shared/terminal-output/visible-text';
+import { commandCompletion, consoleHostInfo, displayText, RUNSPACE_HOST, typedLineCommands } from '@sallyport/psrp';
+import type { ClientEvent, HostInfo } from '@sallyport/psrp';
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
+import { codeOf, SallyportError, toError } from '../../errors.ts';
+import { ProgressBoard } from '../../host/progress.ts';
+import { HostUi } from '../../host/ui.ts';
+import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
+import type { ByteChannel, ChannelEvents } from '../../transports/contract.ts';
+import type { RunningCommand, Terminal, TerminalEnd, TerminalEvents } from '../contract.ts';
+import { completionOf, NO_MATCHES } from './completion.ts';
+import type { Completion } from './completion.ts';
+import { PoolLink } from './pool-link.ts';
+
+const OPEN_MS = 30_000;
+const PROMPT_MS = 5_000;
+const COMPLETE_MS = 5_000;
+const CLOSE_MS = 2_000;
+const MAX_LINE = 1024 * 1024;
+const FALLBACK_PROMPT = 'PS>';
+const MAX_PROMPT = 4096;
+
+/** What a PowerShell terminal needs. */
+export interface PowerShellTerminalOptions {
+  /** Opens the subsystem's channel. */
+  readonly openChannel: (events: ChannelEvents) => Promise<ByteChannel>;
+  /** Called once, when the terminal has ended or did not open. */
+  readonly closeConnection: () => Promise<void>;
+  readonly targetName: string;
+  readonly cols: number;
+  readonly rows: number;
+  readonly events: TerminalEvents;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** `starting`: the ledger writes the start row. */
+type State = 'prompting' | 'idle' | 'starting' | 'running' | 'ended';
+
+/** A pipeline of ours under way. */
+interface Job {
+  readonly pipelineId: string;
+  /** Fires when the pipeline is over or is being stopped: its questions end. */
+  readonly abort: AbortController;
+  event(event: ClientEvent & { pipelineId: string }): void;
+}
+interface Running {
+  readonly text: string;
+  readonly command: RunningCommand;
+  readonly startBytes: number;
+  errorCount: number;
+  isStopping: boolean;
+}
+
+class PowerShellTerminal implements Terminal {
+  readonly kind = 'powershell';
+  readonly #options: PowerShellTerminalOptions;
+  readonly #events: TerminalEvents;
+  readonly #link: PoolLink;
+  readonly #output: VtOutput;
+  readonly #progress: ProgressBoard;
+  readonly #host: HostUi;
+  readonly #jobs = new Map<string, Job>();
+  #size: { cols: number; rows: number };
+  #isResized = false;
+  #lineId = 0;
+  #prompt: string | null = null;
+  /** The text that the target wants more of; told after the next prompt. */
+  #incomplete: string | null = null;
+  #state: State = 'prompting';
+  #isStopWanted = false;
+  #running: Running | null = null;
+  #runningId: string | null = null;
+  #promptId: string | null = null;
+  #cancelCompletion: (() => void) | null = null;
+  #exitCode: number | null = null;
+  #closing: { reason: ErrorCode; exitCode: number | null } | null = null;
+  #cancelHardClose: (() => void) | null = null;
+  readonly #ended: Promise<void>;
+  #resolveEnded: () => void = () => undefined;
+
+  constructor(options: PowerShellTerminalOptions) {
+    this.#options = options;
+    this.#events = options.events;
+    this.#size = { cols: options.cols, rows: options.rows };
+    this.#ended = new Promise((resolve) => (this.#resolveEnded = resolve));
+    this.#output = new VtOutput((bytes) => this.#events.output(bytes));
+    this.#progress = new ProgressBoard(options.clock, (items) => this.#events.progress(items));
+    this.#link = new PoolLink({
+      title: options.targetName,
+      event: (event) => this.#event(event),
+      batchDone: () => this.#output.flush(),
+      lost: (code, detail) => this.#end({ reason: code, exitCode: null, detail }),
+    });
+    this.#host = new HostUi(this.#hostPort());
+  }
+
+  async open(): Promise<void> {
+    const { openChannel, signal, clock, closeConnection } = this.#options;
+    try {
+      const version = await this.#link.open(openChannel, this.#size, { clock, ms: OPEN_MS, signal });
+      this.#events.remote(version === null ? 'PowerShell' : `PowerShell ${visibleText(version, 40, false)}`);
+    } catch (error) {
+      this.#state = 'ended';
+      await this.#link.closeChannel();
+      await closeConnection();
+      throw error;
+    }
+    this.#askPrompt();
+  }
+
+  // ---- Terminal
+
+  input(): void {
+    // Bytes have no meaning here: lines come through `submit`.
+  }
+  submit(lineId: number, text: string): void {
+    if (this.#state !== 'idle') {
+      this.#events.refused(lineId, 'session_busy', 'a command is running, the line was not run');
+      return;
+    }
+    if (lineId !== this.#lineId || this.#prompt === null) {
+      this.#events.refused(lineId, 'bad_state', 'the line belongs to another prompt');
+      return;
+    }
+    if (text.length > MAX_LINE) {
+      this.#events.refused(lineId, 'line_too_long', 'the line is over 1 MiB');
+      return;
+    }
+    this.#cancelCompletion?.();
+    const line = text.trim();
+    if (line === '') {
+      this.#echo(lineId, text);
+      this.#askPrompt();
+      return;
+    }
+    if (/^(?:clear|cls|clear-host)$/i.test(line)) {
+      this.#echo(lineId, text);
+      this.#events.clear();
+      this.#askPrompt();
+      return;
+    }
+    void this.#run(lineId, text, /^exit$/i.test(line) ? 'Exit-PSSession' : text);
+  }
+  complete(text: string, cursor: number, signal: AbortSignal): Promise<Completion> {
+    if (this.#state !== 'idle' || signal.aborted || text === '') return Promise.resolve(NO_MATCHES);
+    this.#cancelCompletion?.();
+    return new Promise((resolve) => this.#startCompletion(text, cursor, signal, resolve));
+  }
+  stop(): void {
+    if (this.#state === 'starting') this.#isStopWanted = true;
+    else if (this.#state === 'prompting' && this.#promptId !== null) this.#stopPipeline(this.#promptId);
+    const running = this.#running;
+    if (running === null || this.#runningId === null || running.isStopping) return;
+    running.isStopping = true;
+    running.command.stopping();
+    this.#output.write('^C');
+    this.#output.settle();
+    this.#output.flush();
+    this.#stopPipeline(this.#runningId);
+  }
+  resize(cols: number, rows: number): void {
+    this.#size = { cols, rows };
+    this.#isResized = true;
+  }
+  pause(): void {
+    this.#link.pause();
+  }
+  resume(): void {
+    this.#link.resume();
+  }
+  async close(reason: ErrorCode, deadlineMs: number): Promise<void> {
+    this.#leave({ reason, exitCode: null }, deadlineMs);
+    await this.#ended;
+  }
+
+  // ---- prompt
+
+  #askPrompt(): void {
+    if (this.#isOver() || !this.#link.isOpen) return;
+    this.#state = 'prompting';
+    let text: string | null = null;
+    let isDone = false;
+    const done = (prompt: string | null): void => {
+      if (isDone) return;
+      isDone = true;
+      cancel();
+      this.#promptId = null;
+      this.#showPrompt(prompt === null || prompt === '' ? FALLBACK_PROMPT : prompt);
+    };
+    const job = this.#start([{ command: 'prompt' }], {}, (event) => {
+      if (event.type === 'output') text ??= displayText(event.value);
+      else if (event.type === 'pipelineState') done(event.state === 'Completed' ? text : null);
+    });
+    const cancel = this.#options.clock.after(PROMPT_MS, () => {
+      this.#stopPipeline(job);
+      done(null);
+    });
+    this.#promptId = job;
+    this.#link.send();
+  }
+
+  #showPrompt(text: string): void {
+    if (this.#isOver()) return;
+    this.#output.settle();
+    this.#output.flush();
+    this.#prompt = colouredText(`[${this.#options.targetName}]: ${text.slice(0, MAX_PROMPT)}`);
+    this.#lineId += 1;
+    this.#state = 'idle';
+    this.#events.prompt(this.#lineId, this.#prompt);
+    const incomplete = this.#incomplete;
+    this.#incomplete = null;
+    if (incomplete !== null) this.#events.incomplete(this.#lineId, incomplete);
+  }
+
+  #echo(lineId: number, text: string): void {
+    this.#output.flush();
+    this.#events.echo(lineId, new TextEncoder().encode(plainEcho(this.#prompt ?? '', text)));
+    this.#prompt = null;
+  }
+
+  // ---- a typed line
+
+  async #run(lineId: number, typed: string, script: string): Promise<void> {
+    this.#state = 'starting';
+    this.#isStopWanted = false;
+    const pipelineId = randomUUID();
+    let command: RunningCommand;
+    try {
+      command = await this.#events.commandStarting({ text: script, runspacePoolId: this.#link.poolId, pipelineId });
+    } catch (error) {
+      if (this.#isOver()) return;
+      this.#state = 'idle';
+      this.#events.refused(lineId, codeOf(error), toError(error).message);
+      return;
+    }
+    const none = { errorCount: 0, outputBytes: 0 };
+    if (this.#isOver()) {
+      command.ended({ state: 'lost', ...none });
+      return;
+    }
+    this.#echo(lineId, typed);
+    if (this.#takeStop()) {
+      command.ended({ state: 'stopped', ...none });
+      this.#output.write('^C');
+      this.#askPrompt();
+      return;
+    }
+    this.#state = 'running';
+    this.#exitCode = null;
+    this.#running = { text: typed, command, startBytes: this.#output.byteCount, errorCount: 0, isStopping: false };
+    this.#runningId = pipelineId;
+    const options = { pipelineId, addToHistory: true, history: script };
+    this.#start(typedLineCommands(script), options, (event) => this.#lineEvent(event));
+    this.#link.send();
+  }
+
+  #isOver = (): boolean => this.#state === 'ended' || this.#closing !== null;
+  #takeStop = (): boolean => this.#isStopWanted;
+
+  #lineEvent(event: ClientEvent & { pipelineId: string }): void {
+    const running = this.#running;
+    if (running === null) return;
+    if (event.type === 'output') this.#output.write(textLine(displayText(event.value)));
+    else if (event.type === 'error') {
+      running.errorCount += 1;
+      this.#output.write(errorLine(event.record.message));
+    } else if (event.type === 'pipelineState') this.#lineDone(running, event);
+  }
+
+  #lineDone(running: Running, { state, error }: Extract<ClientEvent, { type: 'pipelineState' }>): void {
+    const isLost = this.#link.isBroken && error?.reason === 'PSRemotingTransportException';
+    if (isLost) return;
+    this.#progress.clear();
+    if (state === 'Failed' && error?.reason === 'IncompleteParseException') this.#incomplete = running.text;
+    else if (state === 'Failed') {
+      running.errorCount += 1;
+      this.#output.write(errorLine(error?.message ?? 'The command failed.'));
+    }
+    this.#commandEnded(state === 'Completed' ? 'completed' : state === 'Stopped' ? 'stopped' : 'failed');
+    if (this.#exitCode !== null) this.#leave({ reason: 'exited', exitCode: this.#exitCode }, CLOSE_MS);
+    else this.#askPrompt();
+  }
+
+  #commandEnded(state: 'completed' | 'failed' | 'stopped' | 'lost'): void {
+    const running = this.#running;
+    if (running === null) return;
+    this.#running = null;
+    this.#runningId = null;
+    this.#output.settle();
+    this.#output.flush();
+    const outputBytes = this.#output.byteCount - running.startBytes;
+    running.command.ended({ state, errorCount: running.errorCount, outputBytes });
+  }
+
+  // ---- completion
+
+  #startCompletion(text: string, cursor: number, signal: AbortSignal, resolve: (value: Completion) => void): void {
+    let found: Completion = NO_MATCHES;
+    const parameters = [
+      { name: 'inputScript', value: text },
+      { name: 'cursorColumn', value: Math.min(cursor, text.length) },
+    ];
+    let isDone = false;
+    const done = (): void => {
+      if (isDone) return;
+      isDone = true;
+      cancelTimer();
+      signal.removeEventListener('abort', cancel);
+      this.#cancelCompletion = null;
+      resolve(found);
+    };
+    const job = this.#start([{ command: 'TabExpansion2', parameters }], {}, (event) => {
+      if (event.type === 'output') found = completionOf(commandCompletion(event.value), text) ?? found;
+      else if (event.type === 'pipelineState') done();
+    });
+    const cancel = (): void => {
+      found = NO_MATCHES;
+      this.#stopPipeline(job);
+      done();
+    };
+    const cancelTimer = this.#options.clock.after(COMPLETE_MS, cancel);
+    signal.addEventListener('abort', cancel, { once: true });
+    this.#cancelCompletion = cancel;
+    this.#link.send();
+  }
+
+  // ---- pipelines and events
+
+  #start(
+    commands: Parameters<PoolLink['createPipeline']>[0]['commands'],
+    options: { pipelineId?: string; addToHistory?: boolean; history?: string },
+    event: Job['event'],
+  ): string {
+    const hostInfo: HostInfo = this.#isResized
+      ? consoleHostInfo({ ...this.#size, title: this.#options.targetName })
+      : RUNSPACE_HOST;
+    const pipelineId = this.#link.createPipeline({ commands, hostInfo, ...options });
+    this.#jobs.set(pipelineId, { pipelineId, abort: new AbortController(), event });
+    return pipelineId;
+  }
+
+  #stopPipeline(pipelineId: string): void {
+    this.#jobs.get(pipelineId)?.abort.abort();
+    this.#link.stop(pipelineId);
+  }
+
+  #event(event: ClientEvent): void {
+    if (event.type === 'poolState') {
+      this.#poolState(event.state, event.error?.message ?? '');
+      return;
+    }
+    if (event.type === 'hostCall') {
+      const job = event.pipelineId === null ? undefined : this.#jobs.get(event.pipelineId);
+      const signal = job?.abort.signal ?? this.#link.signal;
+      void this.#host.answer(event.call, signal).then(() => this.#output.flush());
+      return;
+    }
+    if (event.type === 'unanswerableHostCall') {
+      const what = event.methodName ?? `number ${event.methodId.toString()}`;
+      this.#events.notice('warning', 'host_call', `The target made a host call that is not understood: ${what}.`);
+      return;
+    }
+    if (!('pipelineId' in event) || event.pipelineId === null) return;
+    const { pipelineId } = event;
+    const job = this.#jobs.get(pipelineId);
+    if (job === undefined) return;
+    if (event.type !== 'pipelineState') {
+      job.event({ ...event, pipelineId });
+      return;
+    }
+    if (!['Completed', 'Failed', 'Stopped'].includes(event.state)) return;
+    this.#jobs.delete(pipelineId);
+    job.abort.abort();
+    this.#link.closePipeline(pipelineId);
+    job.event(event);
+  }
+
+  #poolState(state: string, detail: string): void {
+    if (state === 'Closed') this.#end({ reason: 'target_closed', exitCode: null, detail: '' });
+    else if (state === 'Broken')
+      this.#end({ reason: 'target_lost', exitCode: null, detail: visibleText(detail, 4000) });
+  }
+
+  // ---- the host
+
+  #hostPort(): ConstructorParameters<typeof HostUi>[0] {
+    return {
+      targetName: this.#options.targetName,
+      output: this.#output,
+      progress: this.#progress,
+      size: () => this.#size,
+      respond: (call, answer) => this.#link.respond(call, answer),
+      ask: (question, signal) => this.#events.ask(question, signal),
+      seal: (text, signal) => this.#link.seal(text, signal),
+      title: (text) => this.#events.title(text),
+      clear: () => {
+        this.#output.flush();
+        this.#events.clear();
+      },
+      errorShown: () => {
+        if (this.#running !== null) this.#running.errorCount += 1;
+      },
+      leave: (exitCode) => {
+        // PopRunspace after SetShouldExit does not take its code back.
+        if (this.#running !== null) this.#exitCode ??= exitCode;
+      },
+      stop: (pipelineId) => {
+        if (pipelineId !== null && pipelineId === this.#runningId) this.stop();
+        else if (pipelineId !== null) this.#stopPipeline(pipelineId);
+      },
+      warn: (code, text) => this.#events.notice('warning', code, text),
+    };
+  }
+
+  // ---- the end
+
+  #leave(closing: { reason: ErrorCode; exitCode: number | null }, deadlineMs: number): void {
+    if (this.#isOver()) return;
+    this.#closing = closing;
+    for (const job of this.#jobs.values()) job.abort.abort();
+    const hard = (): void => this.#end({ reason: closing.reason, exitCode: null, detail: '' });
+    // A paused channel would hide the target's goodbye.
+    if (this.#link.isPaused) {
+      hard();
+      return;
+    }
+    this.#cancelHardClose = this.#options.clock.after(deadlineMs, hard);
+    this.#link.close();
+  }
+
+  #end(end: TerminalEnd): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#cancelHardClose?.();
+    this.#cancelCompletion?.();
+    for (const job of this.#jobs.values()) job.abort.abort();
+    this.#jobs.clear();
+    this.#progress.clear();
+    this.#commandEnded(this.#closing !== null && this.#link.isClosed ? 'stopped' : 'lost');
+    this.#output.flush();
+    this.#events.ended(this.#closing === null ? end : { ...end, ...this.#closing });
+    void this.#link
+      .closeChannel()
+      .then(() => this.#options.closeConnection())
+      .finally(this.#resolveEnded);
+  }
+}
+
+/**
+ * Opens a console; resolves when the runspace is open. The terminal owns the connection from now on.
+ * @throws SallyportError powershell_missing, powershell_open_failed, cancelled, and the codes of a broken peer
+ */
+export async function openPowerShellTerminal(options: PowerShellTerminalOptions): Promise<Terminal> {
+  if (options.signal.aborted) throw new SallyportError('cancelled', 'opening was cancelled');
+  const terminal = new PowerShellTerminal(options);
+  await terminal.open();
+  return terminal;
+}
