@@ -3,10 +3,12 @@ import { type CliIo, type Command, UsageError } from './command.ts';
 import { audit } from './audit.ts';
 import { backup, restore } from './backup.ts';
 import { config } from './config.ts';
+import { demo } from './demo/demo.ts';
 import { doctor } from './doctor.ts';
 import { healthcheck } from './healthcheck.ts';
 import { invoke } from './invoke.ts';
 import { recording } from './recording.ts';
+import { serve } from './serve.ts';
 import { target } from './target.ts';
 import { token } from './token.ts';
 import { user } from './user.ts';
@@ -14,6 +16,8 @@ import { SallyportError } from '../errors.ts';
 import { errorText } from '@sallyport/shared/error-codes';
 
 const COMMANDS: readonly Command[] = [
+  serve,
+  demo,
   invoke,
   user,
   target,

@@ -1,0 +1,92 @@
+/** What the routes of administrators need, over the rooms that have it. */
+import type { Settings } from '@sallyport/shared/api/settings';
+import { Settings as SettingsSchema } from '@sallyport/shared/api/settings';
+import type { SessionId } from '@sallyport/shared/ids';
+import type { OpenAuditLog } from '../audit/log.ts';
+import { verifyAudit } from '../audit/verify.ts';
+import { allEvents, toAuditEventRow } from '../audit/view.ts';
+import { parseRange } from '../config/addresses.ts';
+import { SallyportError } from '../errors.ts';
+import type { AuditView, HostKeyAdmin, RecordingAdmin, SettingsStore, TokenAdmin, UserAdmin } from '../http/ports.ts';
+import type { OpenIdentity } from '../identity/identity.ts';
+import { toAsciicast } from '../recording/asciicast.ts';
+import type { Recordings } from '../recording/contract.ts';
+import type { Storage } from '../storage/contract.ts';
+import { fingerprintOf } from '../targets/host-keys.ts';
+
+const SETTINGS = 'settings';
+const DEFAULTS: Settings = {
+  targetRanges: [],
+  detachedHours: 8,
+  idleMinutes: 15,
+  absoluteHours: 12,
+  retentionDays: null,
+};
+
+/** Settings that are changed at run time, kept in memory and in storage. */
+export async function openSettings(storage: Storage): Promise<SettingsStore> {
+  const stored = await storage.values.get(SETTINGS);
+  let now: Settings = stored === null ? DEFAULTS : SettingsSchema.parse(JSON.parse(stored));
+  return {
+    get: () => now,
+    check({ targetRanges }) {
+      const wrong = targetRanges.find((range) => parseRange(range) === null);
+      if (wrong !== undefined) throw new SallyportError('bad_request', 'targetRanges: not an address or CIDR range');
+    },
+    async set(body) {
+      await storage.values.set(SETTINGS, JSON.stringify(body));
+      now = body;
+      return now;
+    },
+  };
+}
+
+export const userAdmin = ({ users }: Pick<OpenIdentity, 'users'>): UserAdmin => ({
+  list: () => users.list(),
+  create: (body, by) => users.create(body, by.actor),
+  change: (id, patch, by) => users.patch(id, patch, by.actor),
+  changePassword: async (principal, current, next, from) => {
+    await users.changePassword(principal, current, next, from);
+  },
+});
+
+export const tokenAdmin = ({ tokens }: Pick<OpenIdentity, 'tokens'>): TokenAdmin => ({
+  list: (userId) => tokens.list(userId),
+  ownerOf: (id) => tokens.ownerOf(id),
+  create: (principal, body) => tokens.create(principal, body),
+  delete: (id, by) => tokens.delete(id, by.actor),
+});
+
+export const hostKeyAdmin = (storage: Storage): HostKeyAdmin => ({
+  list: async () =>
+    (await storage.hostKeys.list()).map(({ id, host, port, keyType, key, acceptedBy, acceptedAt }) => ({
+      ...{ id, host, port, keyType, acceptedBy, acceptedAt },
+      fingerprint: fingerprintOf(key),
+    })),
+  delete: (id) => storage.hostKeys.delete(id),
+});
+
+export const auditView = (storage: Storage, audit: OpenAuditLog): AuditView => ({
+  list: async (filter) => (await storage.audit.list(filter)).map(toAuditEventRow),
+  async verify() {
+    await audit.checkpoint();
+    const checkpoints = await storage.audit.checkpoints(0);
+    const { publicKey } = audit;
+    const { ok, events, head, headSequence, firstBad, problem, ...rest } = await verifyAudit({
+      events: allEvents(storage),
+      checkpoints,
+      publicKey,
+    });
+    return { ok, events, checkpoints: rest.checkpoints, head, headSequence, firstBad, problem, publicKey };
+  },
+});
+
+export const recordingAdmin = (storage: Storage, recordings: Recordings): RecordingAdmin => ({
+  async exists(id) {
+    const row = await storage.recordings.bySession(id);
+    return row !== null && row.state !== 'deleted';
+  },
+  delete: () =>
+    Promise.reject(new SallyportError('bad_state', 'recordings are deleted by retention only in this version')),
+  asciicast: (id) => toAsciicast(recordings, id as SessionId),
+});

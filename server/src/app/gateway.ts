@@ -1,0 +1,326 @@
+/** The composition root: builds the rooms and joins them. docs/architecture.md. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import type { InvokeEvent } from '@sallyport/shared/api/invoke';
+import { openAuditLog } from '../audit/log.ts';
+import { type Actor, GATEWAY_ACTOR } from '../audit/contract.ts';
+import { createBroker } from '../broker/broker.ts';
+import { systemClock } from '../clock.ts';
+import { isLoopbackHost, rangeMatcher } from '../config/addresses.ts';
+import { checkFrontDoor, type FrontDoor, openFrontDoor } from '../config/front-door.ts';
+import type { Config } from '../config/settings.ts';
+import { SallyportError, codeOf } from '../errors.ts';
+import { requireOrigin } from '../http/front-door.ts';
+import { loadPage, servePage } from '../http/page.ts';
+import { serveProbes } from '../http/probes.ts';
+import { registerRoutes } from '../http/route.ts';
+import { apiRoutes } from '../http/routes/index.ts';
+import { createServer } from '../http/server.ts';
+import { openIdentity } from '../identity/identity.ts';
+import { recoverAdministrator } from '../identity/recover.ts';
+import { createLedger } from '../ledger/ledger.ts';
+import type { Log } from '../log/log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import type { RecordingKeys } from '../recording/contract.ts';
+import { createRecordings } from '../recording/recordings.ts';
+import { Secret } from '../secret.ts';
+import type { Storage } from '../storage/contract.ts';
+import { openStorage } from '../storage/sqlite/open.ts';
+import { type AllowedRange, createAddressGate } from '../targets/address-policy.ts';
+import { judgeHostKey } from '../targets/host-keys.ts';
+import { type Inventory, createInventory } from '../targets/inventory.ts';
+import { probe } from '../transports/probe.ts';
+import { readPrivateKey } from '../transports/ssh/private-key.ts';
+import { createSshConnector } from '../transports/ssh/connector.ts';
+import type { Vault } from '../vault/contract.ts';
+import { type Credentials, createCredentials } from '../vault/credentials.ts';
+import { openVault } from '../vault/open.ts';
+import { prepareSockets, serveSockets } from '../ws/plugin.ts';
+import { auditView, hostKeyAdmin, openSettings, recordingAdmin, tokenAdmin, userAdmin } from './admin.ts';
+import { planSession, timeoutsOf } from './opening.ts';
+
+export interface GatewayOptions {
+  readonly log: Log;
+  readonly version: string;
+  /** Beside configuration and settings: exactly the demo's own target. */
+  readonly extraRanges?: readonly AllowedRange[];
+  /** The default port may move on to the next free one. */
+  readonly mayMovePort: boolean;
+}
+export interface Gateway {
+  readonly publicUrl: string;
+  /** One-time link for the first administrator; null when there is one. */
+  readonly setupLink: string | null;
+  readonly inventory: Inventory;
+  readonly credentials: Credentials;
+  readonly hostKeys: Storage['hostKeys'];
+  readonly recover: () => Promise<string>;
+  /** Ends every session with a reason, seals, signs, closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Ports tried after the default one. */
+const PORTS_TRIED = 20;
+const DRAIN_MS = 20_000;
+const REQUEST_MS = 10_000;
+
+function recordingKeys(vault: Vault): RecordingKeys {
+  const placeOf = (id: string) => ({ table: 'recordings', row: id, field: 'key' });
+  return {
+    create(id) {
+      const key = randomBytes(32);
+      return { key, sealed: vault.seal(placeOf(id), key) };
+    },
+    open: (id, sealed) => vault.open(placeOf(id), sealed).revealBytes(),
+  };
+}
+
+/** `SHA256:...` of a key's public half, as ssh-keygen -l shows it. @throws SallyportError key_unreadable */
+function describeKey(key: Secret, passphrase: Secret | null): string {
+  const parsed = readPrivateKey(key, passphrase);
+  return parsed.type;
+}
+
+/** Everything below the door: storage, proof, people, machines, sessions. */
+async function openRooms(config: Config, options: GatewayOptions) {
+  const clock = systemClock;
+  const { log } = options;
+  const keyDirectory = path.join(config.dataDir, 'keys');
+  const storage = await openStorage({
+    file: path.join(config.dataDir, 'sallyport.db'),
+    onMigrated: (applied, copy) => log.info({ applied, copy }, 'MigrationDone'),
+  });
+  const vault = await openVault({
+    keyDirectory,
+    storage,
+    onUnreadable: (place) => log.error({ place }, 'SecretUnreadable'),
+  });
+  const audit = await openAuditLog({
+    storage,
+    keyDirectory,
+    spoolFile: path.join(config.dataDir, 'spool', 'audit.jsonl'),
+    onCheckpoint: ({ sequence, hash, signature }) => log.info({ sequence, hash, signature }, 'AuditCheckpoint'),
+  });
+  const settings = await openSettings(storage);
+  const people = await openIdentity({
+    storage,
+    audit,
+    clock,
+    limits: () => ({
+      idleMs: settings.get().idleMinutes * 60_000,
+      absoluteMs: settings.get().absoluteHours * 3_600_000,
+    }),
+  });
+  const { identity } = people;
+  const recordings = createRecordings({
+    directory: config.recordingsDir ?? path.join(config.dataDir, 'recordings'),
+    catalogue: storage.recordings,
+    keys: recordingKeys(vault),
+    clock,
+    onSealed: () => audit.checkpoint(),
+  });
+  const ledger = createLedger({ storage, sealer: vault, clock });
+  const broker = createBroker({
+    recordings,
+    ledger,
+    audit,
+    sessions: storage.sessions,
+    clock,
+    log,
+    limits: { sessionsPerUser: config.sessionsPerUser, opensPerMinute: config.sessionOpensPerMinute },
+    detachedHours: () => settings.get().detachedHours,
+    subjectOf: async (userId) => {
+      const user = await storage.users.byId(userId);
+      return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
+    },
+    hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
+  });
+  const inventory = createInventory({ storage, clock });
+  const credentials = createCredentials({ storage, vault, clock, describeKey });
+  identity.onEnded((ended) => broker.loginsEnded(ended));
+  return {
+    clock,
+    storage,
+    vault,
+    audit,
+    settings,
+    people,
+    identity,
+    recordings,
+    ledger,
+    broker,
+    inventory,
+    credentials,
+  };
+}
+type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+/** The only maker of endpoints: ranges of configuration, settings and demo; never ourselves. */
+function gateOf(rooms: Rooms, config: Config, options: GatewayOptions, ownPort: () => number) {
+  return (host: string, port: number, actor: Actor) =>
+    createAddressGate({
+      rules: () => ({
+        allowed: [
+          ...[...config.targetRanges, ...rooms.settings.get().targetRanges].map((range) => ({ range, port: null })),
+          ...(options.extraRanges ?? []),
+        ],
+        own: [{ host: '0.0.0.0', port: ownPort() }],
+      }),
+      refused: async ({ ip, reason }) => {
+        await rooms.audit.append({
+          type: 'ssrf.refused',
+          actor,
+          subject: `${host}:${port}`,
+          outcome: 'refused',
+          detail: { ip, reason },
+        });
+      },
+    })(host, port);
+}
+
+function readTls(config: Config): { cert: Buffer; key: Buffer } | null {
+  if (config.tlsCertFile === null || config.tlsKeyFile === null) return null;
+  return { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) };
+}
+
+async function* noInvoke(): AsyncGenerator<InvokeEvent> {
+  yield await Promise.reject<InvokeEvent>(
+    new SallyportError('bad_state', 'running scripts over the API is not in this version yet'),
+  );
+}
+
+async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) {
+  const listen = checkFrontDoor(config);
+  let door: FrontDoor = openFrontDoor(config, listen.port);
+  let isDraining = false;
+  const { clock, audit, identity, broker, storage, recordings } = rooms;
+  const metrics = createMetrics({ withProcess: true });
+  const isTrustedProxy = rangeMatcher(config.trustedProxies);
+  const { app, refused } = await createServer({
+    ...{ identity, audit, clock, log: options.log, metrics, isTrustedProxy, isLoopback: isLoopbackHost },
+    door: () => door,
+    tls: readTls(config),
+    requestTimeoutMs: REQUEST_MS,
+  });
+  await prepareSockets(app);
+  const endpoint = gateOf(rooms, config, options, () => listen.port);
+  const connector = createSshConnector({ clock });
+  const opening = { ...rooms, hostKeys: storage.hostKeys, connector, endpoint };
+  const routes = apiRoutes({
+    ...rooms,
+    ...{ version: options.version, door: () => door, log: options.log, metrics },
+    auditView: auditView(storage, audit),
+    users: userAdmin(rooms.people),
+    tokens: tokenAdmin(rooms.people),
+    hostKeys: hostKeyAdmin(storage),
+    recordingAdmin: recordingAdmin(storage, recordings),
+    sessionOpensPerMinute: config.sessionOpensPerMinute,
+    planSession: (caller, body) => planSession(body, caller, opening),
+    probe: (caller, body, signal) =>
+      probe(
+        connector,
+        {
+          endpoint: endpoint(body.host, body.port, caller.actor),
+          subsystem: body.subsystem,
+          timeouts: timeoutsOf(30_000),
+          pinState: async (key) => {
+            const { kind } = judgeHostKey(key, await storage.hostKeys.find('', key.host, key.port));
+            return kind === 'known' ? 'pinned' : kind;
+          },
+        },
+        signal,
+      ),
+    invoke: noInvoke,
+  });
+  await app.register(
+    async (scope) => {
+      registerRoutes(scope, routes, refused);
+      serveSockets(scope, {
+        ...{ identity, broker, clock, log: options.log, metrics },
+        requireOrigin: (request) => requireOrigin(request.headers, door),
+        principalOf: (request) => request.principal,
+        routeConfig: { access: { kind: 'user', action: 'session.attach' } },
+      });
+      serveProbes(scope, {
+        metrics,
+        readiness: [
+          { name: 'storage', check: async () => void (await storage.values.get('ready')) },
+          {
+            name: 'recordings',
+            check: async () => {
+              if ((await recordings.space()).state === 'refused')
+                throw new SallyportError('recording_space', 'too little room');
+            },
+          },
+        ],
+        isDraining: () => isDraining,
+        securityContact: `${door.publicUrl}/`,
+      });
+      servePage(scope, loadPage(config.webDir ?? path.join(import.meta.dirname, '..', 'web'), door.basePath));
+      await Promise.resolve();
+    },
+    { prefix: door.basePath },
+  );
+  for (let port = listen.port; ; port++) {
+    try {
+      await app.listen({ host: listen.host, port });
+      break;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+      if (!options.mayMovePort || port >= listen.port + PORTS_TRIED)
+        throw new SallyportError('port_in_use', `port ${port} is in use`, { cause: error });
+    }
+  }
+  door = openFrontDoor(config, (app.server.address() as AddressInfo).port);
+  return { app, door, drain: () => (isDraining = true) };
+}
+
+/**
+ * Starts the gateway. @throws SallyportError config_invalid, insecure_listen, port_in_use, data_locked, schema_newer,
+ * key_missing, key_mismatch
+ */
+export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
+  checkFrontDoor(config);
+  const rooms = await openRooms(config, options);
+  const { audit, broker, identity, people, storage, inventory, credentials } = rooms;
+  try {
+    await audit.append({
+      type: 'gateway.start',
+      actor: GATEWAY_ACTOR,
+      subject: 'gateway',
+      outcome: 'ok',
+      detail: { version: options.version },
+    });
+    const lost = await broker.recover();
+    if (lost > 0) options.log.warn({ sessions: lost }, 'SessionsLost');
+    const { app, door, drain } = await serveDoor(config, options, rooms);
+    const setupToken = await identity.issueSetupToken();
+    let closing: Promise<void> | null = null;
+    const close = async (): Promise<void> => {
+      drain();
+      await broker.closeAll('draining', DRAIN_MS);
+      await app.close();
+      await audit.append({ type: 'gateway.stop', actor: GATEWAY_ACTOR, subject: 'gateway', outcome: 'ok' });
+      people.close();
+      await audit.close();
+      await storage.close();
+    };
+    return {
+      publicUrl: door.publicUrl,
+      setupLink: setupToken === null ? null : `${door.publicUrl}/setup#${setupToken}`,
+      inventory,
+      credentials,
+      hostKeys: storage.hostKeys,
+      recover: () => recoverAdministrator(storage, audit),
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    options.log.error({ code: codeOf(error) }, 'StartFailed');
+    people.close();
+    await audit.close();
+    await storage.close();
+    throw error;
+  }
+}
