@@ -7,8 +7,7 @@ import { verifyAudit } from '../audit/verify.ts';
 import { allEvents, toAuditEventRow } from '../audit/view.ts';
 import { parseRange } from '../config/addresses.ts';
 import { SallyportError } from '../errors.ts';
-import type { AuditView, HostKeyAdmin, RecordingAdmin, SettingsStore, TokenAdmin, UserAdmin } from '../http/ports.ts';
-import type { OpenIdentity } from '../identity/identity.ts';
+import type { AuditView, HostKeyAdmin, RecordingAdmin, SettingsStore } from '../http/ports.ts';
 import { toAsciicast } from '../recording/asciicast.ts';
 import type { Recordings } from '../recording/contract.ts';
 import type { Storage } from '../storage/contract.ts';
@@ -40,22 +39,6 @@ export async function openSettings(storage: Storage): Promise<SettingsStore> {
     },
   };
 }
-
-export const userAdmin = ({ users }: Pick<OpenIdentity, 'users'>): UserAdmin => ({
-  list: () => users.list(),
-  create: (body, by) => users.create(body, by.actor),
-  change: (id, patch, by) => users.patch(id, patch, by.actor),
-  changePassword: async (principal, current, next, from) => {
-    await users.changePassword(principal, current, next, from);
-  },
-});
-
-export const tokenAdmin = ({ tokens }: Pick<OpenIdentity, 'tokens'>): TokenAdmin => ({
-  list: (userId) => tokens.list(userId),
-  ownerOf: (id) => tokens.ownerOf(id),
-  create: (principal, body) => tokens.create(principal, body),
-  delete: (id, by) => tokens.delete(id, by.actor),
-});
 
 export const hostKeyAdmin = (storage: Storage): HostKeyAdmin => ({
   list: async () =>

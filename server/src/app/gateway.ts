@@ -17,7 +17,7 @@ import { loadPage, servePage } from '../http/page.ts';
 import { serveProbes } from '../http/probes.ts';
 import { registerRoutes } from '../http/route.ts';
 import { apiRoutes } from '../http/routes/index.ts';
-import { createServer } from '../http/server.ts';
+import { type HttpServer, createServer } from '../http/server.ts';
 import { openIdentity } from '../identity/identity.ts';
 import { recoverAdministrator } from '../identity/recover.ts';
 import { createLedger } from '../ledger/ledger.ts';
@@ -25,7 +25,7 @@ import type { Log } from '../log/log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { RecordingKeys } from '../recording/contract.ts';
 import { createRecordings } from '../recording/recordings.ts';
-import { Secret } from '../secret.ts';
+import type { Secret } from '../secret.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import { type AllowedRange, createAddressGate } from '../targets/address-policy.ts';
@@ -38,7 +38,7 @@ import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
-import { auditView, hostKeyAdmin, openSettings, recordingAdmin, tokenAdmin, userAdmin } from './admin.ts';
+import { auditView, hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
 import { planSession, timeoutsOf } from './opening.ts';
 
 export interface GatewayOptions {
@@ -191,6 +191,24 @@ async function* noInvoke(): AsyncGenerator<InvokeEvent> {
   );
 }
 
+/** @throws SallyportError port_in_use */
+async function listenAt(
+  app: HttpServer['app'],
+  listen: { readonly host: string; readonly port: number },
+  mayMove: boolean,
+): Promise<void> {
+  for (let port = listen.port; ; port++) {
+    try {
+      await app.listen({ host: listen.host, port });
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+      if (!mayMove || port >= listen.port + PORTS_TRIED)
+        throw new SallyportError('port_in_use', `port ${port} is in use`, { cause: error });
+    }
+  }
+}
+
 async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) {
   const listen = checkFrontDoor(config);
   let door: FrontDoor = openFrontDoor(config, listen.port);
@@ -212,8 +230,8 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },
     auditView: auditView(storage, audit),
-    users: userAdmin(rooms.people),
-    tokens: tokenAdmin(rooms.people),
+    users: rooms.people.users,
+    tokens: rooms.people.tokens,
     hostKeys: hostKeyAdmin(storage),
     recordingAdmin: recordingAdmin(storage, recordings),
     sessionOpensPerMinute: config.sessionOpensPerMinute,
@@ -246,7 +264,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
       serveProbes(scope, {
         metrics,
         readiness: [
-          { name: 'storage', check: async () => void (await storage.values.get('ready')) },
+          { name: 'storage', check: () => storage.values.get('ready').then(() => undefined) },
           {
             name: 'recordings',
             check: async () => {
@@ -263,16 +281,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     },
     { prefix: door.basePath },
   );
-  for (let port = listen.port; ; port++) {
-    try {
-      await app.listen({ host: listen.host, port });
-      break;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-      if (!options.mayMovePort || port >= listen.port + PORTS_TRIED)
-        throw new SallyportError('port_in_use', `port ${port} is in use`, { cause: error });
-    }
-  }
+  await listenAt(app, listen, options.mayMovePort);
   door = openFrontDoor(config, (app.server.address() as AddressInfo).port);
   return { app, door, drain: () => (isDraining = true) };
 }
