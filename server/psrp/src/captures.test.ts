@@ -1,118 +1,19 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { captureFiles as cases, metaOf, readCapture, rowsOf } from '../../../test/lab/captures.ts';
+import type { Decoded, Direction, Row } from '../../../test/lab/captures.ts';
 import {
-  decodeBody,
   decodeMessage,
   decodePacket,
   LineReader,
-  messageName,
   MESSAGES,
   OutOfProcClient,
   Reassembler,
   RUNSPACE_HOST,
   writeCliXml,
-  CliXmlReader,
   bodyText,
+  ErrorRecord,
 } from './index.ts';
-import type { ClientEvent, MessageName, PsValue, RawMessage } from './index.ts';
-
-const ROOT = new URL('../vectors/captures/', import.meta.url);
-const VERSIONS = ['7.5.10', '7.6.5'] as const;
-type Direction = 'c2s' | 's2c';
-
-interface Row {
-  readonly t: number;
-  readonly dir: Direction;
-  readonly line: string;
-}
-interface FileMeta {
-  readonly negotiated: string;
-  readonly server_version: string;
-  readonly elements: Record<Direction, Record<string, number>>;
-  readonly message_counts: Record<Direction, Record<string, number>>;
-  readonly message_order: Record<Direction, string[]>;
-  readonly text_lines?: string[];
-  readonly incomplete_objects: number;
-  readonly data_lines_ending_inside_a_fragment: number;
-  readonly key_values: {
-    readonly outputs?: string[];
-    readonly pipeline_states?: number[];
-    readonly pool_states?: number[];
-    readonly host_calls?: [number, number, string, string][];
-    readonly errors?: [string, number, string][];
-  };
-}
-
-const scenarios = readdirSync(ROOT, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name);
-const cases = scenarios.flatMap((scenario) => VERSIONS.map((version) => ({ scenario, version })));
-
-const rowsOf = (scenario: string, version: string): Row[] =>
-  readFileSync(new URL(`${scenario}/${version}.jsonl`, ROOT), 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Row);
-
-const metaOf = (scenario: string, version: string): FileMeta => {
-  const meta = JSON.parse(readFileSync(new URL(`${scenario}/meta.json`, ROOT), 'utf8')) as {
-    files: Record<string, FileMeta>;
-  };
-  const file = meta.files[`${version}.jsonl`];
-  if (file === undefined) throw new Error(`no ${version} in ${scenario}`);
-  return file;
-};
-
-interface Decoded {
-  readonly dir: Direction;
-  /** null for the one unknown type that a client sent on purpose. */
-  readonly name: MessageName | null;
-  readonly message: RawMessage;
-  readonly value: PsValue | undefined;
-}
-
-interface Reading {
-  readonly messages: Decoded[];
-  readonly elements: Record<Direction, Record<string, number>>;
-  readonly texts: string[];
-  readonly incomplete: number;
-  readonly insideFragment: number;
-}
-
-/** The whole way of a capture through the layers, without a pool. */
-function read(rows: readonly Row[]): Reading {
-  const streams = new Map<string, Reassembler>();
-  const reader = new CliXmlReader();
-  const messages: Decoded[] = [];
-  const elements: Record<Direction, Record<string, number>> = { c2s: {}, s2c: {} };
-  const texts: string[] = [];
-  let insideFragment = 0;
-  for (const { dir, line } of rows) {
-    if (!line.startsWith('<')) {
-      texts.push(line);
-      continue;
-    }
-    if (line.startsWith('<Foo')) {
-      // Sent on purpose to see what a server says; no packet.
-      elements[dir]['Foo'] = 1;
-      continue;
-    }
-    const packet = decodePacket(new TextEncoder().encode(line));
-    elements[dir][packet.element] = (elements[dir][packet.element] ?? 0) + 1;
-    if (packet.element !== 'Data') continue;
-    const key = `${dir}/${packet.pipelineId ?? ''}/${packet.priority}`;
-    const stream = streams.get(key) ?? new Reassembler();
-    streams.set(key, stream);
-    for (const { bytes } of stream.receive(packet.data)) {
-      const message = decodeMessage(bytes);
-      const name = messageName(message.messageType);
-      messages.push({ dir, name, message, value: decodeBody(message, reader) });
-    }
-    if (stream.hasPartialFragment) insideFragment++;
-  }
-  const incomplete = [...streams.values()].filter((stream) => stream.isIncomplete).length;
-  return { messages, elements, texts, incomplete, insideFragment };
-}
+import type { ClientEvent, MessageName } from './index.ts';
 
 const ordered = (names: readonly string[]): string[] => {
   const out: { name: string; count: number }[] = [];
@@ -143,7 +44,7 @@ function withoutRepeatedTypes(text: string): string {
 describe.each(cases)('capture $scenario of $version', ({ scenario, version }) => {
   const meta = metaOf(scenario, version);
   const rows = rowsOf(scenario, version);
-  const reading = read(rows);
+  const reading = readCapture(rows);
   const namesOf = (dir: Direction): string[] =>
     reading.messages.filter((m) => m.dir === dir).map((m) => m.name ?? `0x${m.message.messageType.toString(16)}`);
 
@@ -194,13 +95,54 @@ describe.each(cases)('capture $scenario of $version', ({ scenario, version }) =>
     const pipelineStates = of('PIPELINE_STATE').map((m) => MESSAGES.PIPELINE_STATE.decode(m.value).state);
     const calls = [...of('PIPELINE_HOST_CALL'), ...of('RUNSPACEPOOL_HOST_CALL')].map((m) => {
       const { callId, methodId, methodName } = MESSAGES.PIPELINE_HOST_CALL.decode(m.value);
-      return [Number(callId), methodId, methodName];
+      const list = /<LST>(.*)<\/LST><\/Obj><\/MS><\/Obj>$/s.exec(bodyText(m.message.body))?.[1] ?? '';
+      return { id: `${callId.toString()} ${methodId} ${methodName}`, list };
     });
     expect(states).toEqual(key.pool_states ?? []);
     expect(pipelineStates).toEqual(key.pipeline_states ?? []);
-    expect(calls).toEqual((key.host_calls ?? []).map(([ci, mi, name]) => [ci, mi, name]));
+    const noted = key.host_calls ?? [];
+    expect(calls.map(({ id }) => id)).toEqual(noted.map(([ci, mi, name]) => `${ci} ${mi} ${name}`));
+    expectNoted(
+      calls.map(({ list }) => list),
+      noted.map(([, , , text]) => text),
+    );
+    const outputs = of('PIPELINE_OUTPUT').map((m) => bodyText(m.message.body));
+    expectNoted(outputs.slice(0, outputs.length - (key.outputs_not_listed ?? 0)), key.outputs ?? []);
+    const errors = errorsOf(reading.messages);
+    expect(errors.map(([id, category]) => [id, category])).toEqual((key.errors ?? []).map(([id, c]) => [id, c]));
+    expectNoted(
+      errors.map(([, , text]) => text),
+      (key.errors ?? []).map(([, , text]) => text),
+    );
   });
 });
+
+/** Errors of the pipelines as the notes have them: identifier, category and text as on the wire. */
+function errorsOf(messages: readonly Decoded[]): [string, string, string][] {
+  const records = messages.flatMap(({ name, value }) => {
+    if (name === 'ERROR_RECORD') return [MESSAGES.ERROR_RECORD.decode(value).record];
+    const error = name === 'PIPELINE_STATE' ? MESSAGES.PIPELINE_STATE.decode(value).error : null;
+    return error === null ? [] : [error];
+  });
+  return records.map((object) => {
+    const record = new ErrorRecord(object);
+    const text = (object.text ?? '').replaceAll(
+      /[\u0000-\u001f]/g,
+      (c) => `_x${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`,
+    );
+    return [record.fullyQualifiedErrorId, record.category.toString(), text];
+  });
+}
+
+/** Compares with a text that the notes may have cut: `beginning… (N characters)`. */
+function expectNoted(found: readonly string[], noted: readonly string[]): void {
+  expect(found).toHaveLength(noted.length);
+  for (const [index, note] of noted.entries()) {
+    const text = found[index] ?? '';
+    const cut = /^(.*)… \(\d+ characters\)$/s.exec(note)?.[1];
+    expect(cut === undefined ? text : text.slice(0, cut.length)).toBe(cut ?? note);
+  }
+}
 
 /** Plays the server's lines of a capture to a client that made the same pipelines. */
 function replay(rows: readonly Row[], cut: (bytes: Uint8Array) => Uint8Array[]): ClientEvent[] {

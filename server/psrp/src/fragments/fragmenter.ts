@@ -1,3 +1,5 @@
+import { PsrpEncodeError } from '../errors.ts';
+
 /** 8 ObjectId + 8 FragmentId + 1 flags + 4 BlobLength. */
 export const FRAGMENT_HEADER_BYTES = 21;
 /** Fragment with header as PowerShell cuts it over a subsystem. */
@@ -33,4 +35,20 @@ export function* fragmentsOf(
     at += blob.length;
     fragmentId++;
   } while (at < message.length);
+}
+
+/**
+ * Cuts a message exactly as its sender had cut it.
+ * @param cut blob length of each fragment, as `Reassembler` reports it; their sum is the length of the message
+ * @throws PsrpEncodeError when the sum differs
+ */
+export function* fragmentsAs(objectId: bigint, message: Uint8Array, cut: readonly number[]): Generator<Uint8Array> {
+  const length = cut.reduce((sum, each) => sum + each, 0);
+  if (length !== message.length) throw new PsrpEncodeError(`a cut of ${length} bytes for ${message.length}`);
+  let at = 0;
+  for (const [index, size] of cut.entries()) {
+    const flags = (index === 0 ? FLAG_START : 0) | (index === cut.length - 1 ? FLAG_END : 0);
+    yield encodeFragment(objectId, BigInt(index), flags, message.subarray(at, at + size));
+    at += size;
+  }
 }
