@@ -2,12 +2,12 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Actor, AuditLog, NewAuditEvent } from '../audit/contract.ts';
 import type { Clock } from '../clock.ts';
-import { SallyportError } from '../errors.ts';
+import { SallyportError, codeOf } from '../errors.ts';
 import type { Storage, TokenRecord, UserRecord } from '../storage/contract.ts';
 import { Attempts, addressBlock } from './attempts.ts';
 import type { Identity, Principal, RequestOrigin } from './contract.ts';
 import { Logins } from './logins.ts';
-import type { EndedLogin, Login, LoginLimits } from './logins.ts';
+import type { EndedLogin, Login, LoginLimits, NewLogin } from './logins.ts';
 import { Passwords } from './passwords.ts';
 import type { PasswordCost } from './passwords.ts';
 
@@ -137,6 +137,28 @@ export class IdentityCore {
     }
     const { retryAfterS } = attempt;
     throw new SallyportError('rate_limited', `too many attempts for the ${what}`, { retryAfterS });
+  }
+
+  /**
+   * Whether somebody may still do what they asked for, in the transaction of the act: an event was written since they
+   * were judged. @throws SallyportError unauthenticated
+   */
+  async requirePresent({ via, loginHash, user }: Principal, within: Storage): Promise<void> {
+    const now = await within.users.byId(user.id);
+    const isHere =
+      via === 'login' ? this.logins.isThere(loginHash, within) : within.tokens.byHash(loginHash).then(Boolean);
+    if (now === null || now.disabled || now.role !== user.role || !(await isHere))
+      throw new SallyportError('unauthenticated', 'the login or token ended meanwhile');
+  }
+
+  /** Makes the login; a refusal gets its own event, because the one of success is written already. */
+  async startLogin(user: UserRecord, from: RequestOrigin, follows: string | null = null): Promise<NewLogin> {
+    try {
+      return await this.logins.create(user, from, follows);
+    } catch (error) {
+      await this.audit.append(failed(user, from, `not made: ${codeOf(error)}`, 'refused'));
+      throw error;
+    }
   }
 
   /** Ends something and says so, even when the audit log is away: ending is the safe side. The failure is thrown after. */

@@ -79,20 +79,18 @@ class LocalIdentity implements Identity {
       outcome: 'ok',
       detail: { role: 'administrator' },
     });
-    const user = await storage.transaction(async (within) => {
-      await this.#links.use(token, within);
-      const known = await within.users.byName(plain);
-      const proven = { role: 'administrator', disabled: false, passwordHash } as const;
-      if (known === null) {
-        const made: UserRecord = { id: randomId(), name: plain, ...proven, createdAt: clock.now(), lastLoginAt: null };
-        await within.users.insert(made);
-        return made;
-      }
-      await within.users.update(known.id, proven);
-      return { ...known, ...proven };
+    const proven = { role: 'administrator', disabled: false, passwordHash } as const;
+    const known = await storage.users.byName(plain);
+    const made: UserRecord = { id: randomId(), name: plain, ...proven, createdAt: clock.now(), lastLoginAt: null };
+    const ended = await this.#core.logins.endOfUser(known?.id ?? made.id, {
+      because: async (within) => {
+        await this.#links.use(token, within);
+        if (known === null) await within.users.insert(made);
+        else await within.users.update(known.id, proven);
+      },
     });
-    this.#core.tellEnded(await this.#core.logins.endOfUser(user.id), 'changed');
-    return this.#signIn(user, from);
+    this.#core.tellEnded(ended, 'changed');
+    return this.#signIn(known === null ? made : { ...known, ...proven }, from);
   }
 
   async login(name: string, password: string, from: RequestOrigin): Promise<SignedIn> {
@@ -105,12 +103,10 @@ class LocalIdentity implements Identity {
   }
 
   async #signIn(user: UserRecord, from: RequestOrigin): Promise<SignedIn> {
-    const { audit, storage, clock, logins } = this.#core;
     const actor = actorOf(user, from, 'login');
-    await audit.append({ type: 'login.ok', actor, subject: `user:${user.name}`, outcome: 'ok' });
-    const { cookie, login } = await logins.create(user, from);
-    const lastLoginAt = clock.now();
-    await storage.users.update(user.id, { lastLoginAt });
+    await this.#core.audit.append({ type: 'login.ok', actor, subject: `user:${user.name}`, outcome: 'ok' });
+    const { cookie, login } = await this.#core.startLogin(user, from);
+    const lastLoginAt = this.#core.clock.now();
     return { cookie, principal: loginPrincipal({ ...user, lastLoginAt }, login, actor) };
   }
 
@@ -140,7 +136,7 @@ class LocalIdentity implements Identity {
     const user = await this.#core.checkPassword(known, principal.user.name, password, from);
     const actor = actorOf(user, from, 'login');
     await audit.append({ type: 'login.stepUp', actor, subject: `user:${user.name}`, outcome: 'ok' });
-    const { cookie, login } = await logins.create(user, from, before.hash);
+    const { cookie, login } = await this.#core.startLogin(user, from, before.hash);
     return { cookie, principal: loginPrincipal(user, login, actor) };
   }
 

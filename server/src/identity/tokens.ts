@@ -1,7 +1,7 @@
 import type { ApiToken, CreatedApiToken, NewApiToken } from '@sallyport/shared/api/users';
 import { SallyportError } from '../errors.ts';
 import { randomId, tokenHash } from '../random.ts';
-import type { TokenRecord } from '../storage/contract.ts';
+import type { Storage, TokenRecord } from '../storage/contract.ts';
 import type { Principal, RequestOrigin } from './contract.ts';
 import { actorOf, parseScopes, tokenPrincipal } from './core.ts';
 import type { IdentityCore } from './core.ts';
@@ -36,15 +36,14 @@ export class Tokens {
 
   /**
    * A token of the principal's own. One made with a token never covers more than that one.
-   * @throws SallyportError forbidden, conflict (too many), audit_unavailable
+   * @throws SallyportError forbidden, unauthenticated (ended meanwhile), conflict (too many), audit_unavailable
    */
   async create(principal: Principal, body: NewApiToken): Promise<CreatedApiToken> {
     const { storage, audit, clock } = this.#core;
     const { user, scopes, actor } = principal;
     if (scopes !== null && (body.scopes === null || body.scopes.some((scope) => !scopes.includes(scope))))
       throw new SallyportError('forbidden', 'the new token would cover more than the one used');
-    if ((await storage.tokens.list(user.id)).length >= MAX_PER_USER)
-      throw new SallyportError('conflict', `${MAX_PER_USER} tokens already`);
+    await requireRoom(storage, user.id);
     const token = `sp_${randomId()}`;
     const row: TokenRecord = {
       id: randomId(),
@@ -63,7 +62,11 @@ export class Tokens {
       outcome: 'ok',
       detail: { label: body.label, days: body.days, scopes: body.scopes?.join(' ') ?? null },
     });
-    await storage.tokens.insert(row);
+    await storage.transaction(async (within) => {
+      await this.#core.requirePresent(principal, within);
+      await requireRoom(within, user.id);
+      await within.tokens.insert(row);
+    });
     return { token, entry: toApiToken(row, user.name) };
   }
 
@@ -114,6 +117,11 @@ export class Tokens {
   async #byId(id: string): Promise<TokenRecord | null> {
     return (await this.#core.storage.tokens.list(null)).find((row) => row.id === id) ?? null;
   }
+}
+
+async function requireRoom(storage: Pick<Storage, 'tokens'>, userId: string): Promise<void> {
+  if ((await storage.tokens.list(userId)).length >= MAX_PER_USER)
+    throw new SallyportError('conflict', `${MAX_PER_USER} tokens already`);
 }
 
 const toApiToken = (row: TokenRecord, userName: string): ApiToken => ({

@@ -1,13 +1,15 @@
 import type { NewUser, User, UserPatch } from '@sallyport/shared/api/users';
+import type { Actor } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import { randomId } from '../random.ts';
 import type { Storage, UserRecord } from '../storage/contract.ts';
 import type { Principal, RequestOrigin } from './contract.ts';
 import { actorOf, canonicalName } from './core.ts';
 import type { IdentityCore } from './core.ts';
+import { isUnchanged } from './logins.ts';
 
-/** Who does it, as the audit log names them. A Principal is one. */
-export type By = Pick<Principal, 'actor'>;
+/** Who does it: somebody who must still be signed in when it is done, or the gateway itself. */
+export type By = Principal | { readonly actor: Actor };
 
 /** The people of the gateway. Callers have asked policy; events are written here, before each act. */
 export class Users {
@@ -44,7 +46,10 @@ export class Users {
       createdAt: clock.now(),
       lastLoginAt: null,
     };
-    await storage.users.insert(user);
+    await storage.transaction(async (within) => {
+      await this.#requirePresent(by, within);
+      await within.users.insert(user);
+    });
     return toUser(user, 0);
   }
 
@@ -74,15 +79,17 @@ export class Users {
         passwordChanged: passwordHash !== undefined,
       },
     });
-    const after = await storage.transaction(async (within) => {
-      // Again, where nobody can come between: two administrators may demote each other at the same moment.
-      const present = await this.#mustExist(within, id);
-      await guardLastAdministrator(within, present, patch);
-      await within.users.update(id, changes);
-      return { ...present, ...changes };
+    // Again, where nobody can come between: two administrators may demote each other at the same moment.
+    const ended = await this.#core.logins.endOfUser(id, {
+      because: async (within) => {
+        await this.#requirePresent(by, within);
+        await guardLastAdministrator(within, await this.#mustExist(within, id), patch);
+        await within.users.update(id, changes);
+      },
     });
-    await this.#endLogins(after);
-    return this.#show(after);
+    this.#core.tellEnded(ended, 'changed');
+    if (patch.disabled === true) await this.#tellTokens(id);
+    return this.#show(await this.#mustExist(storage, id));
   }
 
   /** Ends all logins of a person. @throws SallyportError not_found */
@@ -112,16 +119,26 @@ export class Users {
       outcome: 'ok',
       detail: { passwordChanged: true },
     });
-    await storage.users.update(user.id, { passwordHash });
-    this.#core.tellEnded(await logins.endOfUser(user.id, principal.loginHash), 'changed');
+    const ended = await logins.endOfUser(user.id, {
+      except: principal.loginHash,
+      because: async (within) => {
+        await this.#core.requirePresent(principal, within);
+        if (!isUnchanged(await within.users.byId(user.id), user))
+          throw new SallyportError('unauthenticated', 'the person was changed meanwhile');
+        await within.users.update(user.id, { passwordHash });
+      },
+    });
+    this.#core.tellEnded(ended, 'changed');
   }
 
-  async #endLogins(user: UserRecord): Promise<void> {
-    const { logins, storage } = this.#core;
-    this.#core.tellEnded(await logins.endOfUser(user.id), 'changed');
-    if (!user.disabled) return;
-    const hashes = (await storage.tokens.list(user.id)).map((token) => token.tokenHash);
-    this.#core.tellEnded({ hashes, userId: user.id }, 'revoked');
+  /** API tokens of somebody who may not sign in: the rows stay, what was opened with them ends. */
+  async #tellTokens(userId: string): Promise<void> {
+    const hashes = (await this.#core.storage.tokens.list(userId)).map((token) => token.tokenHash);
+    this.#core.tellEnded({ hashes, userId }, 'revoked');
+  }
+
+  async #requirePresent(by: By, within: Storage): Promise<void> {
+    if ('via' in by) await this.#core.requirePresent(by, within);
   }
 
   async #show(user: UserRecord): Promise<User> {
