@@ -1,266 +1,330 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../server/src/clock.ts';
-import { openPowerShellTerminal } from '../../server/src/terminals/powershell/terminal.ts';
-import type {
-  Answer,
-  CommandEnd,
-  NewQuestion,
-  Terminal,
-  TerminalEnd,
-  TerminalEvents,
-} from '../../server/src/terminals/contract.ts';
-import type { ByteChannel, ChannelEvents } from '../../server/src/transports/contract.ts';
-import { findPwsh } from '../lab/sshd.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../contracts/fake-clock.ts';
+import { openLabConsole, realPowerShells } from '../lab/powershell.ts';
+import type { LabConsole } from '../lab/console.ts';
+import { startSshd, type LabSshd } from '../lab/sshd.ts';
 
-const pwsh = findPwsh();
+/** One row so that a machine without pwsh reports its tests as skipped, with the reason. */
+const shells = realPowerShells();
+const rows = shells.length > 0 ? shells : [{ version: 'none', subsystem: '', program: '' }];
+console.log(`PowerShell under test: ${shells.map(({ version }) => version).join(', ') || 'none'}`);
 
-/** A process of its own in the place of the SSH subsystem. */
-function processChannel(program: string, args: readonly string[], events: ChannelEvents): ByteChannel {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
-  const gone = once(child, 'close');
-  child.stdin.on('error', () => undefined);
-  child.stdin.on('drain', () => events.drain());
-  child.stdout.on('data', (bytes: Buffer) => events.data(new Uint8Array(bytes)));
-  child.on('close', (exitCode, signal) => events.closed({ exitCode, signal, error: null }));
-  return {
-    write: (bytes) => child.stdin.write(bytes),
-    pause: () => child.stdout.pause(),
-    resume: () => child.stdout.resume(),
-    close: async () => {
-      child.kill('SIGKILL');
-      child.stdout.resume();
-      await gone;
-    },
-  };
-}
+let lab: LabSshd;
+beforeAll(async () => {
+  const subsystems = Object.fromEntries(shells.map((each) => [each.subsystem, `${each.program} -sshs -NoLogo`]));
+  lab = await startSshd({ subsystem: null, subsystems });
+});
+afterAll(() => lab.stop());
 
-/** Keeps what a terminal tells, and lets a test wait for it. */
-class Console implements TerminalEvents {
-  text = '';
-  bytes = 0;
-  lineId = 0;
-  promptText = '';
-  remoteText = '';
-  clears = 0;
-  titles: string[] = [];
-  incompletes: string[] = [];
-  refusals: string[] = [];
-  started: string[] = [];
-  ends: CommandEnd[] = [];
-  questions: NewQuestion[] = [];
-  answers: Answer[] = [];
-  end: TerminalEnd | null = null;
-  #waits: { isTrue: () => boolean; resolve: () => void }[] = [];
-
-  until(isTrue: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waits.push({ isTrue, resolve });
-      this.#changed();
-    });
-  }
-  #changed(): void {
-    this.#waits = this.#waits.filter(({ isTrue, resolve }) => {
-      if (!isTrue()) return true;
-      resolve();
-      return false;
-    });
-  }
-  output(bytes: Uint8Array): void {
-    this.bytes += bytes.length;
-    this.text += Buffer.from(bytes).toString();
-    this.#changed();
-  }
-  echo(_lineId: number, bytes: Uint8Array): void {
-    this.text += `<echo>${Buffer.from(bytes).toString()}`;
-  }
-  prompt(lineId: number, text: string): void {
-    this.lineId = lineId;
-    this.promptText = text;
-    this.#changed();
-  }
-  refused(_lineId: number, code: string): void {
-    this.refusals.push(code);
-  }
-  incomplete(_lineId: number, text: string): void {
-    this.incompletes.push(text);
-    this.#changed();
-  }
-  commandStarting({ text }: { text: string }) {
-    this.started.push(text);
-    return Promise.resolve({ ended: (end: CommandEnd) => void this.ends.push(end), stopping: () => undefined });
-  }
-  ask(question: NewQuestion): Promise<Answer> {
-    this.questions.push(question);
-    const answer = this.answers.shift();
-    this.#changed();
-    return answer === undefined ? new Promise(() => undefined) : Promise.resolve(answer);
-  }
-  progress(): void {
-    // Not looked at here.
-  }
-  title(text: string): void {
-    this.titles.push(text);
-  }
-  clear(): void {
-    this.clears += 1;
-  }
-  notice(): void {
-    // Not looked at here.
-  }
-  remote(text: string): void {
-    this.remoteText = text;
-  }
-  ended(end: TerminalEnd): void {
-    this.end = end;
-    this.#changed();
-  }
-}
-
-describe.skipIf(pwsh === null)('PowerShell terminal (skipped: no pwsh on this machine)', () => {
-  let events: Console;
-  let terminal: Terminal;
-
-  const open = (program: string, args: readonly string[]): Promise<Terminal> =>
-    openPowerShellTerminal({
-      openChannel: (channelEvents) => Promise.resolve(processChannel(program, args, channelEvents)),
-      closeConnection: () => Promise.resolve(),
-      targetName: 'web01',
-      cols: 80,
-      rows: 24,
-      events,
-      clock: systemClock,
-      signal: new AbortController().signal,
-    });
-
-  beforeEach(async () => {
-    events = new Console();
-    terminal = await open(pwsh ?? '', ['-s', '-NoLogo', '-NoProfile']);
-    await events.until(() => events.lineId === 1);
+describe.each(rows)('PowerShell $version over SSH', ({ subsystem }) => {
+  let person: LabConsole;
+  beforeEach(async (context) => {
+    if (subsystem === '') context.skip('no pwsh');
+    person = await openLabConsole(lab, subsystem);
   });
-  afterEach(() => terminal.close('closed_by_user', 3000));
+  afterEach(async () => {
+    if (subsystem !== '') await person.terminal?.close('closed_by_user', 5000);
+  });
+  const run = (line: string): Promise<string> => person.run(line);
+  const kinds = (): string[] => person.questions.map(({ kind }) => kind);
 
-  /** Runs a line; what it showed after its echo. */
-  async function run(line: string): Promise<string> {
-    const { lineId } = events;
-    const from = events.text.length;
-    terminal.submit(lineId, line);
-    await events.until(() => events.lineId > lineId);
-    return events.text.slice(from).replace(/^<echo>[^\n]*\n/, '');
-  }
-
-  it('shows the prompt, output, colours and each error once', async () => {
-    expect(events.promptText).toMatch(/^\[web01\]: PS .*> ?$/);
-    expect(events.remoteText).toMatch(/^PowerShell 7\./);
+  it('shows the prompt, every stream once, colours, and counts errors', async () => {
+    expect(person.promptText).toMatch(/^\[web01\]: PS \/.*> $/);
+    expect(person.remoteText).toMatch(/^PowerShell 7\./);
     expect(await run('1+1')).toBe('2\r\n');
-    expect(events.text).toContain(`<echo>${events.promptText}\x1b[0m1+1\r\n`);
-    const error = await run('Get-Item /no/such/thing');
-    expect(error.match(/Cannot find path/g)).toHaveLength(1);
-    expect(error).toContain('\x1b[31m');
-    expect(await run('Write-Host -ForegroundColor Green grass')).toBe('\x1b[92mgrass\x1b[0m\r\n');
-    expect(await run('Write-Warning careful')).toBe('\x1b[33mWARNING: careful\x1b[0m\r\n');
+    expect(person.text).toContain(`<echo>${person.promptText}\x1b[0m1+1\r\n`);
+    expect(
+      await run(
+        '1; Write-Error bad; Write-Warning w; Write-Verbose v -Verbose; Write-Debug d -Debug; Write-Information i -InformationAction Continue; Write-Host h',
+      ),
+    ).toBe(
+      '1\r\n\x1b[31mWrite-Error: bad\x1b[0m\r\n\x1b[33mWARNING: w\x1b[0m\r\n\x1b[33mVERBOSE: v\x1b[0m\r\n\x1b[33mDEBUG: d\x1b[0m\r\ni\r\nh\r\n',
+    );
+    expect(await run('Write-Host -ForegroundColor Green -BackgroundColor DarkBlue grass')).toBe(
+      '\x1b[92;44mgrass\x1b[0m\r\n',
+    );
+    const missing = await run('Get-Item /no/such/thing');
+    expect(missing.match(/Cannot find path/g)).toHaveLength(1);
     expect(await run('throw "oops"')).toBe('\x1b[31moops\x1b[0m\r\n');
-    expect(events.ends.map(({ state, errorCount }) => [state, errorCount])).toEqual([
+    await run('1/0; nosuchcommand; Get-Item /no; "x"');
+    expect(await run('}')).toContain("Unexpected token '}'");
+    expect(person.ends.map(({ state, errorCount }) => [state, errorCount])).toEqual([
       ['completed', 0],
       ['completed', 1],
       ['completed', 0],
-      ['completed', 0],
+      ['completed', 1],
+      ['failed', 1],
+      ['completed', 3],
       ['failed', 1],
     ]);
-    terminal.submit(events.lineId + 7, '1');
-    expect(events.refusals).toEqual(['bad_state']);
   });
 
-  it('answers Read-Host, choices and secrets', async () => {
-    events.answers = [{ kind: 'text', text: 'Ann' }];
-    expect(await run('"hello " + (Read-Host name)')).toBe('name: Ann\r\nhello Ann\r\n');
-    events.answers = [{ kind: 'text', text: 'canary-7' }];
-    const secret = await run('(Read-Host -AsSecureString pin | ConvertFrom-SecureString -AsPlainText).Length');
-    expect(secret).toBe('pin: ********\r\n8\r\n');
-    events.answers = [{ kind: 'credential', user: 'bob', password: 'canary-9' }];
-    expect(await run('(Get-Credential).GetNetworkCredential().Password.Length')).toBe('8\r\n');
-    events.answers = [{ kind: 'choice', indexes: [1] }];
-    expect(await run('$Host.UI.PromptForChoice("", "Sure?", ("&Yes", "&No"), 0)')).toBe('Sure?\r\nNo\r\n1\r\n');
-    expect(events.questions.map(({ kind, from }) => [kind, from])).toEqual([
-      ['line', 'target'],
-      ['line', 'target'],
-      ['credential', 'target'],
-      ['choice', 'target'],
+  it('keeps line ends, emoji and combining marks, takes away what could act on the terminal', async () => {
+    expect(await run('"x`ry`nz`r`nw`te"')).toBe('x\ry\r\nz\r\nw\te\r\n');
+    expect(await run(`"\`e]0;title\`a\`e[2J\`e[31mred" + [char]0x9b + '5n' + "\u{1f600} e\u0301"`)).toBe(
+      '\x1b[31mred\u{1f600} e\u0301\r\n\x1b[0m',
+    );
+    expect(await run('Write-Host -NoNewline partial')).toBe('partial\r\n');
+    expect(await run("/bin/echo native; /bin/sh -c 'printf partial; exit 3'; $LASTEXITCODE")).toBe(
+      'native\r\npartial\r\n3\r\n',
+    );
+    expect(await run("/bin/sh -c 'echo err >&2'")).toBe('err\r\n');
+    expect(await run("'a','b' | cat")).toBe('a\r\nb\r\n');
+    expect(await run('cat')).toBe('');
+    expect(person.notices).toEqual([]);
+    expect(await run('/bin/sh -c \'printf "caf\\351 1\\n"\'')).toBe('caf\ufffd 1\r\n');
+    await run('/bin/sh -c \'printf "caf\\351 2\\n"\'');
+    expect(person.notices.map((notice) => notice.split(':')[0])).toEqual(['text_lost']);
+  });
+
+  it('answers what a script reads', async () => {
+    person.answers = [{ kind: 'text', text: 'Ann \u{1f600}' }];
+    expect(await run('"hello " + (Read-Host name)')).toBe('name: Ann \u{1f600}\r\nhello Ann \u{1f600}\r\n');
+    person.answers = [{ kind: 'text', text: 'bare' }];
+    expect(await run('Read-Host')).toBe('bare\r\nbare\r\n');
+    person.answers = [{ kind: 'text', text: '' }];
+    expect(await run('pause')).toBe('Press Enter to continue...: \r\n');
+    const choices = "[System.Management.Automation.Host.ChoiceDescription[]]('&Yes','&No')";
+    person.answers = [{ kind: 'choice', indexes: [1] }];
+    expect(await run(`$Host.UI.PromptForChoice("", "Sure?", ${choices}, 0)`)).toBe('Sure?\r\nNo\r\n1\r\n');
+    person.answers = [{ kind: 'choice', indexes: [] }];
+    expect(await run(`$Host.UI.PromptForChoice("Pick", "any", ${choices}, [int[]](0, 1))`)).toBe(
+      'Pick\r\nany\r\nYes, No\r\n0\r\n1\r\n',
+    );
+    person.answers = [{ kind: 'choice', indexes: [2] }];
+    expect(await run('New-Item /tmp/never -Confirm; Test-Path /tmp/never')).toMatch(/\r\nNo\r\nFalse\r\n$/);
+    expect(kinds()).toEqual(['line', 'line', 'line', 'choice', 'choice', 'choice']);
+    expect(person.questions.every(({ from }) => from === 'target')).toBe(true);
+  });
+
+  it('asks for mandatory parameters of every type', async () => {
+    await run(
+      'function f { param([Parameter(Mandatory)][string]$Name, [Parameter(Mandatory)][int[]]$Ids, [Parameter(Mandatory)][securestring]$Pw, [Parameter(Mandatory)][pscredential]$Cred, [Parameter(Mandatory)][switch]$Sw) "$Name|$Ids|$($Pw | ConvertFrom-SecureString -AsPlainText | % Length)|$($Cred.UserName)|$($Cred.GetNetworkCredential().Password.Length)|$Sw" }',
+    );
+    const credential = { user: 'u', password: 'canary-two' };
+    person.answers = [{ kind: 'fields', values: ['x', ['1', '2'], 'canary-1', credential, true] }];
+    expect(await run('f')).toBe(
+      'cmdlet f at command pipeline position 1\r\nSupply values for the following parameters:\r\n' +
+        'Name: x\r\nIds: 1, 2\r\nPw: ********\r\nCred: ********\r\nSw: true\r\nx|1 2|8|u|10|True\r\n',
+    );
+    expect(kinds()).toEqual(['prompt']);
+  });
+
+  it('hands secrets over without ever showing them', async () => {
+    person.answers = [{ kind: 'text', text: 'canary-7' }];
+    expect(await run('$s = Read-Host -AsSecureString pin; ($s | ConvertFrom-SecureString -AsPlainText).Length')).toBe(
+      'pin: ********\r\n8\r\n',
+    );
+    person.answers = [{ kind: 'text', text: 'canary-77' }];
+    expect(await run('(Read-Host -MaskInput).Length')).toBe('********\r\n9\r\n');
+    person.answers = [{ kind: 'credential', user: 'bob', password: 'canary-99\u{1f600}' }];
+    expect(await run('$c = Get-Credential; $c.UserName; $c.GetNetworkCredential().Password.Length')).toBe(
+      'bob\r\n11\r\n',
+    );
+    person.answers = [{ kind: 'cancel' }];
+    expect(await run('$null -eq (Get-Credential -UserName eve -Message hello)')).toBe('True\r\n');
+    expect(person.questions.map((each) => ('secure' in each ? each.secure : each.kind))).toEqual([
+      true,
+      true,
+      'credential',
+      'credential',
     ]);
-    expect(events.text).not.toContain('canary');
-    await run('$Host.UI.RawUI.WindowTitle = "deploy"');
-    expect(events.titles).toEqual(['deploy']);
+    expect(JSON.stringify([person.text, person.started, person.ends, person.questions])).not.toContain('canary');
+  });
+
+  it('answers the raw user interface, or refuses in words', async () => {
+    const key = { kind: 'key', virtualKeyCode: 65, character: 97, controlKeyState: 0 } as const;
+    person.answers = [key, key];
+    expect(await run('$k = $Host.UI.RawUI.ReadKey(); "$($k.Character)$($k.VirtualKeyCode) $($k.KeyDown)"')).toBe(
+      'aa65 True\r\n',
+    );
+    expect(await run('$Host.UI.RawUI.ReadKey("NoEcho,IncludeKeyUp").KeyDown')).toBe('False\r\n');
+    expect(await run('$r = $Host.UI.RawUI; "$($r.BufferSize) $($r.WindowSize) $($r.CursorPosition)"')).toBe(
+      '80,24 80,24 0,0\r\n',
+    );
+    await run('$Host.UI.RawUI.WindowTitle = "deploy`e[31m"');
+    expect(person.titles).toEqual(['deploy[31m']);
+    const corner = '[System.Management.Automation.Host.Rectangle]::new(0,0,1,1)';
+    expect(await run(`$Host.UI.RawUI.GetBufferContents(${corner})`)).toContain('not implemented');
+    expect(await run('$Host.EnterNestedPrompt()')).toContain('not implemented');
+    expect(await run('$Host.UI.RawUI.FlushInputBuffer(); $Host.UI.RawUI.CursorSize = 50; "on"')).toBe('on\r\n');
+    await run(
+      '$Host.UI.RawUI.SetBufferContents([System.Management.Automation.Host.Rectangle]::new(-1,-1,-1,-1), [System.Management.Automation.Host.BufferCell]::new(" ", 7, 0, 0))',
+    );
+    expect(person.clears).toBe(1);
+    person.answers = [{ ...key, virtualKeyCode: 81, character: 113 }];
+    expect(await run('1..60 | Out-Host -Paging; "end"')).toMatch(/Q quit\r\n/);
+  });
+
+  it('draws progress from one of its two sources and clears it', async () => {
+    person.submit('Write-Progress A -Status S -PercentComplete 50; Write-Progress B -Id 2 -ParentId 0; Read-Host x');
+    await person.until(() => person.progressSeen.length > 0 && person.questions.length === 1);
+    expect(person.progressSeen.at(-1)).toMatchObject([
+      { id: '0:0', parentId: null, activity: 'A', status: 'S', percent: 50 },
+      { id: '0:2', parentId: '0:0', activity: 'B', percent: null },
+    ]);
+    const { lineId } = person;
+    person.terminal?.stop();
+    await person.until(() => person.lineId > lineId);
+    expect(person.progressSeen.at(-1)).toEqual([]);
   });
 
   it('stops what runs, also while it asks, and refuses a second line', async () => {
-    const first = events.lineId;
-    terminal.submit(first, 'Write-Host begun; Start-Sleep 600');
-    await events.until(() => events.text.includes('begun\r\n'));
-    terminal.submit(first, '1');
-    expect(events.refusals).toEqual(['session_busy']);
-    terminal.stop();
-    await events.until(() => events.lineId > first);
-    expect(events.text).toContain('^C\r\n');
-    const second = events.lineId;
-    terminal.submit(second, 'Read-Host name');
-    await events.until(() => events.questions.length === 1);
-    terminal.stop();
-    await events.until(() => events.lineId > second);
-    expect(events.ends.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
+    const first = person.lineId;
+    person.submit('try { Write-Host begun; Start-Sleep 600 } finally { Write-Host tidied }');
+    await person.until(() => person.text.includes('begun\r\n'));
+    person.submit('1');
+    expect(person.refusals).toEqual(['session_busy']);
+    person.terminal?.stop();
+    person.terminal?.stop();
+    await person.until(() => person.lineId > first);
+    expect(person.text).toMatch(/begun\r\n\^C\r\n(?:tidied\r\n)?$/);
+    const second = person.lineId;
+    person.submit('Read-Host name');
+    await person.until(() => person.questions.length === 1);
+    person.terminal?.stop();
+    await person.until(() => person.lineId > second);
+    const third = person.lineId;
+    person.submit('while ($true) { }');
+    await person.until(() => person.started.length === 3);
+    person.terminal?.stop();
+    await person.until(() => person.lineId > third);
+    expect(person.ends.map(({ state }) => state)).toEqual(['stopped', 'stopped', 'stopped']);
     expect(await run('"alive"')).toBe('alive\r\n');
+    person.submit('stale');
+    person.terminal?.submit(1, 'stale');
+    expect(person.refusals).toEqual(['session_busy', 'session_busy']);
+  });
+
+  it('says after 5 s that it is still stopping', async () => {
+    const clock = new FakeClock();
+    const slow = await openLabConsole(lab, subsystem, { clock });
+    const { lineId } = slow;
+    slow.submit('try { Write-Host begun; Start-Sleep 600 } finally { while (!(Test-Path "$HOME/go")) { } }');
+    await slow.until(() => slow.text.includes('begun\r\n'));
+    slow.terminal?.stop();
+    clock.advance(5000);
+    expect(slow.notices).toEqual([expect.stringMatching(/^stopping: /)]);
+    clock.advance(60_000);
+    expect(slow.notices).toHaveLength(2);
+    expect(slow.lineId).toBe(lineId);
+    await run('$null = New-Item "$HOME/go"');
+    await slow.until(() => slow.lineId > lineId);
+    await run('Remove-Item "$HOME/go"');
+    expect(slow.ends[0]?.state).toBe('stopped');
+    await slow.terminal?.close('closed_by_user', 5000);
   });
 
   it('gives an incomplete line back, clears, completes and follows the width', async () => {
-    await run('if ($true) {');
-    await events.until(() => events.incompletes.length === 1);
-    expect(events.incompletes).toEqual(['if ($true) {']);
+    for (const [i, line] of ['if ($true) {', '"abc', '1 +', "@'", 'foreach ($x in'].entries()) {
+      expect(await run(line)).toBe('');
+      await person.until(() => person.incompletes.length > i);
+      expect(person.incompletes.at(-1)).toBe(line);
+    }
+    expect(await run('if ($true) {\n"in"\n}')).toContain('in\r\n');
     await run('cls');
-    expect(events.clears).toBe(1);
-    const completion = await terminal.complete('Get-ChildIt', 11, new AbortController().signal);
+    expect(person.clears).toBe(1);
+    const { signal } = new AbortController();
+    const completion = await person.terminal?.complete('Get-ChildIt', 11, signal);
     expect(completion).toMatchObject({ index: 0, length: 11 });
-    expect(completion.matches[0]).toMatchObject({ text: 'Get-ChildItem', kind: 'Command' });
-    terminal.resize(150, 40);
+    expect(completion?.matches[0]).toMatchObject({ text: 'Get-ChildItem', kind: 'Command' });
+    await run('$null = New-Item -Force -ItemType Directory "$HOME/a dir"');
+    const file = await person.terminal?.complete('cd ~/a', 6, signal);
+    expect(file?.matches.map(({ text }) => text).join()).toMatch(/^'.*a dir'$/);
+    person.terminal?.resize(150, 40);
     expect(await run('$Host.UI.RawUI.BufferSize.Width')).toBe('150\r\n');
-    const table = await run('[pscustomobject]@{ a = "x" * 120; b = 1 } | Format-Table');
-    expect(table).toContain('x'.repeat(120));
+    expect(await run('[pscustomobject]@{ a = "x" * 120; b = 1 } | Format-Table')).toContain('x'.repeat(120));
+    const history = await run('(Get-History).CommandLine');
+    expect(history).toContain('$Host.UI.RawUI.BufferSize.Width\r\n');
+    expect(history).not.toMatch(/TabExpansion2|^prompt/m);
+  });
+
+  it('shows what a prompt function writes, and a plain prompt when it fails', async () => {
+    await run('function prompt { Write-Host "first" -NoNewline; "P-$(1 + 1)> " }');
+    expect(person.promptText).toBe('[web01]: P-2> ');
+    expect(person.text).toMatch(/first\r\n$/);
+    await run('function prompt { throw "no" }');
+    expect(person.promptText).toBe('[web01]: PS>');
+    await run('function prompt { }');
+    expect(person.promptText).toBe('[web01]: PS>');
+    expect(await run('function prompt { "back> " }; "ok"')).toBe('ok\r\n');
+    expect(person.promptText).toBe('[web01]: back> ');
+  });
+
+  it('does not wait for ever for a prompt', async () => {
+    const clock = new FakeClock();
+    const slow = await openLabConsole(lab, subsystem, { clock });
+    slow.submit('function prompt { Write-Host asked; Start-Sleep 600 }');
+    await slow.until(() => slow.text.includes('asked\r\n'));
+    clock.advance(5000);
+    await slow.until(() => slow.lineId === 2);
+    expect(slow.promptText).toBe('[web01]: PS>');
+    expect(await slow.run('function prompt { "back> " }; "ok"')).toBe('ok\r\n');
+    expect(slow.promptText).toBe('[web01]: back> ');
+    await slow.terminal?.close('closed_by_user', 5000);
   });
 
   it('shows 5 MB whole and in order, paused in between', async () => {
-    const { lineId } = events;
-    terminal.submit(lineId, '$line = "0123456789" * 100; 1..5000 | ForEach-Object { "$_ $line" }');
-    await events.until(() => events.bytes > 500_000);
-    terminal.pause();
-    terminal.resume();
-    await events.until(() => events.lineId > lineId);
-    const rows = events.text.replaceAll('\r\n', '').split('0123456789'.repeat(100));
-    expect(rows.slice(1, -1)).toEqual(Array.from({ length: 4999 }, (_, i) => `${String(i + 2)} `));
-    expect(events.ends[0]?.outputBytes).toBeGreaterThan(5_000_000);
+    const { lineId } = person;
+    person.submit('$line = "0123456789" * 100; 1..5000 | ForEach-Object { "$_ $line" }');
+    await person.until(() => person.bytes > 500_000);
+    person.terminal?.pause();
+    person.terminal?.resume();
+    await person.until(() => person.lineId > lineId);
+    const found = person.text.replaceAll('\r\n', '').split('0123456789'.repeat(100));
+    expect(found.slice(1, -1)).toEqual(Array.from({ length: 4999 }, (_, i) => `${String(i + 2)} `));
+    expect(person.ends[0]?.outputBytes).toBeGreaterThan(5_000_000);
   });
 
   it.each([
     ['exit', 0],
     ['exit 3', 3],
     ['Exit-PSSession', 0],
+    ['"bye"; exit 4; "never"', 4],
   ])('ends with %s', async (line, exitCode) => {
-    terminal.submit(events.lineId, line);
-    await events.until(() => events.end !== null);
-    expect(events.end).toEqual({ reason: 'exited', exitCode, detail: '' });
-    expect(events.ends[0]?.state).toBe('completed');
+    person.submit(line);
+    await person.until(() => person.end !== null);
+    expect(person.end).toEqual({ reason: 'exited', exitCode, detail: '' });
+    expect(person.ends[0]?.state).toBe('completed');
+    expect(person.text).not.toContain('never\r\n');
   });
 
-  it('ends as lost when the target goes away', async () => {
-    terminal.submit(events.lineId, 'Stop-Process -Id $PID -Force');
-    await events.until(() => events.end !== null);
-    expect(events.end?.reason).toBe('target_lost');
-    expect(events.ends[0]?.state).toBe('lost');
+  it('closes cleanly while a command runs', async () => {
+    person.submit('Write-Host begun; Start-Sleep 600');
+    await person.until(() => person.text.includes('begun\r\n'));
+    await person.terminal?.close('terminated', 5000);
+    expect(person.end).toEqual({ reason: 'terminated', exitCode: null, detail: '' });
+    expect(person.ends[0]?.state).toBe('stopped');
   });
 
-  it('names what is wrong with a subsystem that does not open', async () => {
-    await expect(open('/bin/sh', ['-c', 'exit 127'])).rejects.toMatchObject({ code: 'powershell_missing' });
-    await expect(open('/bin/sh', ['-c', 'echo no such thing; exit 1'])).rejects.toMatchObject({
-      code: 'powershell_open_failed',
-      peerText: 'no such thing',
-    });
+  it('ends as lost when PowerShell goes away, and when the link breaks', async () => {
+    person.submit('Stop-Process -Id $PID -Force');
+    await person.until(() => person.end !== null);
+    expect(person.end?.reason).toBe('target_lost');
+    expect(person.ends[0]?.state).toBe('lost');
+    const other = await startSshd({ subsystem: null, subsystems: { p: `${rows[0]?.program ?? ''} -sshs -NoLogo` } });
+    const second = await openLabConsole(other, 'p');
+    second.submit('Write-Host begun; Start-Sleep 600');
+    await second.until(() => second.text.includes('begun\r\n'));
+    await other.stop();
+    await second.until(() => second.end !== null);
+    expect(second.end?.reason).toBe('target_lost');
+    expect(second.ends[0]?.state).toBe('lost');
+  });
+});
+
+describe('a subsystem that does not open', () => {
+  it.each([
+    ['missing', '/no/such/pwsh -sshs', { code: 'powershell_missing' }],
+    ['silent', '/bin/false', { code: 'powershell_missing' }],
+    ['talks', '/bin/echo no such thing', { code: 'powershell_open_failed', peerText: 'no such thing' }],
+  ])('%s', async (name, command, expected) => {
+    const other = await startSshd({ subsystem: null, subsystems: { [name]: command } });
+    try {
+      await expect(openLabConsole(other, name)).rejects.toMatchObject(expected);
+      await expect(openLabConsole(other, 'powershell')).rejects.toMatchObject({ code: 'subsystem_refused' });
+    } finally {
+      await other.stop();
+    }
   });
 });

@@ -85,8 +85,9 @@ export function findProgram(name: string, extra: readonly string[] = []): string
   return null;
 }
 
-/** A real PowerShell: `PWSH`, or the one on PATH; null when there is none. */
-export const findPwsh = (): string | null => process.env['PWSH'] ?? findProgram('pwsh');
+/** A real PowerShell: `PWSH`, or the one on PATH; null when there is none, or `PWSH=none` says so. */
+export const findPwsh = (): string | null =>
+  process.env['PWSH'] === 'none' ? null : (process.env['PWSH'] ?? findProgram('pwsh'));
 export const findSshd = (): string | null => findProgram('sshd', ['/usr/sbin', '/usr/local/sbin', '/usr/bin']);
 
 /** The unprivileged user behind the lab's server: as root a user of its own with an empty profile, else ourselves. */

@@ -22,6 +22,8 @@ const NOT_IMPLEMENTED = 11;
 const READ_KEY_NO_ECHO = 2;
 const READ_KEY_DOWN = 4;
 const MAX_TITLE = 200;
+/** The first line of an error as every PowerShell writes it: `Get-Item: Cannot find`, `Get-Item : Cannot find`. */
+const ERROR_START = /^[^\s|:]+ ?: /;
 
 /** What the host needs of its terminal. */
 export interface HostPort {
@@ -49,6 +51,9 @@ export class HostUi {
   readonly #port: HostPort;
   readonly #instanceId = randomUUID();
   #title = '';
+  /** The pipeline whose error is being written, line by line; null when something else was written since. */
+  #errorOf: string | null = null;
+  #isLossTold = false;
 
   constructor(port: HostPort) {
     this.#port = port;
@@ -74,6 +79,9 @@ export class HostUi {
   #show(call: HostCall): boolean {
     if (call.expectsAnswer) return false;
     const { output, progress } = this.#port;
+    if ('text' in call.parameters) this.#tellLoss(call.parameters.text);
+    const errorOf = this.#errorOf;
+    if (call.method !== 'WriteProgress') this.#errorOf = null;
     switch (call.method) {
       case 'Write1':
         output.write(terminalText(call.parameters.text));
@@ -94,7 +102,9 @@ export class HostUi {
       }
       case 'WriteErrorLine':
         output.write(errorLine(call.parameters.text));
-        this.#port.errorShown();
+        this.#errorOf = call.pipelineId;
+        if (errorOf === null || errorOf !== call.pipelineId || ERROR_START.test(call.parameters.text))
+          this.#port.errorShown();
         break;
       case 'WriteDebugLine':
         output.write(noteLine('DEBUG', call.parameters.text));
@@ -112,6 +122,16 @@ export class HostUi {
         this.#act(call);
     }
     return true;
+  }
+
+  /** U+FFFD stands for bytes that the target could not read in its code page: shown as it came, with one hint. */
+  #tellLoss(text: string): void {
+    if (this.#isLossTold || !text.includes('\ufffd')) return;
+    this.#isLossTold = true;
+    this.#port.warn(
+      'text_lost',
+      'Some characters were lost at the target: a program there writes in another encoding than PowerShell reads ([Console]::OutputEncoding).',
+    );
   }
 
   #act(call: HostCall): void {

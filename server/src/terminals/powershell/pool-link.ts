@@ -255,7 +255,8 @@ export class PoolLink {
 
   #closed(end: ChannelEnd): void {
     if (this.#opening !== null) {
-      const isMissing = !this.#hasAnswered && (end.exitCode === 127 || end.exitCode === 126 || this.#peerText === '');
+      const isMissing =
+        !this.#hasAnswered && (end.exitCode === 127 || end.exitCode === 126 || this.#peerText.trim() === '');
       const code = isMissing ? 'powershell_missing' : 'powershell_open_failed';
       this.#failOpening(code, `the channel ended with status ${String(end.exitCode)}`);
       return;

@@ -13,10 +13,11 @@ import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
 import type { ByteChannel, ChannelEvents } from '../../transports/contract.ts';
-import type { RunningCommand, Terminal, TerminalEnd, TerminalEvents } from '../contract.ts';
+import type { CommandEnd, RunningCommand, Terminal, TerminalEnd, TerminalEvents } from '../contract.ts';
 import { completionOf, NO_MATCHES } from './completion.ts';
 import type { Completion } from './completion.ts';
 import { PoolLink } from './pool-link.ts';
+import { RunningLine } from './running-line.ts';
 
 const OPEN_MS = 30_000;
 const PROMPT_MS = 5_000;
@@ -50,13 +51,6 @@ interface Job {
   readonly abort: AbortController;
   event(event: ClientEvent & { pipelineId: string }): void;
 }
-interface Running {
-  readonly text: string;
-  readonly command: RunningCommand;
-  readonly startBytes: number;
-  errorCount: number;
-  isStopping: boolean;
-}
 
 class PowerShellTerminal implements Terminal {
   readonly kind = 'powershell';
@@ -75,11 +69,9 @@ class PowerShellTerminal implements Terminal {
   #incomplete: string | null = null;
   #state: State = 'prompting';
   #isStopWanted = false;
-  #running: Running | null = null;
-  #runningId: string | null = null;
+  #running: RunningLine | null = null;
   #promptId: string | null = null;
   #cancelCompletion: (() => void) | null = null;
-  #exitCode: number | null = null;
   #closing: { reason: ErrorCode; exitCode: number | null } | null = null;
   #cancelHardClose: (() => void) | null = null;
   readonly #ended: Promise<void>;
@@ -157,13 +149,11 @@ class PowerShellTerminal implements Terminal {
     if (this.#state === 'starting') this.#isStopWanted = true;
     else if (this.#state === 'prompting' && this.#promptId !== null) this.#stopPipeline(this.#promptId);
     const running = this.#running;
-    if (running === null || this.#runningId === null || running.isStopping) return;
-    running.isStopping = true;
-    running.command.stopping();
+    if (running === null || !running.stopping()) return;
     this.#output.write('^C');
     this.#output.settle();
     this.#output.flush();
-    this.#stopPipeline(this.#runningId);
+    this.#stopPipeline(running.pipelineId);
   }
   resize(cols: number, rows: number): void {
     this.#size = { cols, rows };
@@ -253,9 +243,14 @@ class PowerShellTerminal implements Terminal {
       return;
     }
     this.#state = 'running';
-    this.#exitCode = null;
-    this.#running = { text: typed, command, startBytes: this.#output.byteCount, errorCount: 0, isStopping: false };
-    this.#runningId = pipelineId;
+    this.#running = new RunningLine({
+      text: typed,
+      pipelineId,
+      command,
+      startBytes: this.#output.byteCount,
+      clock: this.#options.clock,
+      notice: (...words) => this.#events.notice(...words),
+    });
     const options = { pipelineId, addToHistory: true, history: script };
     this.#start(typedLineCommands(script), options, (event) => this.#lineEvent(event));
     this.#link.send();
@@ -274,7 +269,7 @@ class PowerShellTerminal implements Terminal {
     } else if (event.type === 'pipelineState') this.#lineDone(running, event);
   }
 
-  #lineDone(running: Running, { state, error }: Extract<ClientEvent, { type: 'pipelineState' }>): void {
+  #lineDone(running: RunningLine, { state, error }: Extract<ClientEvent, { type: 'pipelineState' }>): void {
     const isLost = this.#link.isBroken && error?.reason === 'PSRemotingTransportException';
     if (isLost) return;
     this.#progress.clear();
@@ -284,19 +279,17 @@ class PowerShellTerminal implements Terminal {
       this.#output.write(errorLine(error?.message ?? 'The command failed.'));
     }
     this.#commandEnded(state === 'Completed' ? 'completed' : state === 'Stopped' ? 'stopped' : 'failed');
-    if (this.#exitCode !== null) this.#leave({ reason: 'exited', exitCode: this.#exitCode }, CLOSE_MS);
+    if (running.exitCode !== null) this.#leave({ reason: 'exited', exitCode: running.exitCode }, CLOSE_MS);
     else this.#askPrompt();
   }
 
-  #commandEnded(state: 'completed' | 'failed' | 'stopped' | 'lost'): void {
+  #commandEnded(state: CommandEnd['state']): void {
     const running = this.#running;
     if (running === null) return;
     this.#running = null;
-    this.#runningId = null;
     this.#output.settle();
     this.#output.flush();
-    const outputBytes = this.#output.byteCount - running.startBytes;
-    running.command.ended({ state, errorCount: running.errorCount, outputBytes });
+    running.ended(state, this.#output.byteCount);
   }
 
   // ---- completion
@@ -409,10 +402,10 @@ class PowerShellTerminal implements Terminal {
       },
       leave: (exitCode) => {
         // PopRunspace after SetShouldExit does not take its code back.
-        if (this.#running !== null) this.#exitCode ??= exitCode;
+        if (this.#running !== null) this.#running.exitCode ??= exitCode;
       },
       stop: (pipelineId) => {
-        if (pipelineId !== null && pipelineId === this.#runningId) this.stop();
+        if (pipelineId !== null && pipelineId === this.#running?.pipelineId) this.stop();
         else if (pipelineId !== null) this.#stopPipeline(pipelineId);
       },
       warn: (code, text) => this.#events.notice('warning', code, text),

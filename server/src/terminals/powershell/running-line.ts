@@ -1,0 +1,57 @@
+/** A typed line under way: its row in the ledger, its errors, and how long it takes to stop. */
+import type { Clock } from '../../clock.ts';
+import type { CommandEnd, RunningCommand, TerminalEvents } from '../contract.ts';
+
+const STOPPING_MS = 5_000;
+const STUCK_MS = 60_000;
+
+/** What a running line is made of. */
+export interface RunningLineOptions {
+  readonly text: string;
+  readonly pipelineId: string;
+  readonly command: RunningCommand;
+  /** Bytes shown before it. */
+  readonly startBytes: number;
+  readonly clock: Clock;
+  readonly notice: TerminalEvents['notice'];
+}
+
+export class RunningLine {
+  readonly text: string;
+  readonly pipelineId: string;
+  errorCount = 0;
+  /** Set by `exit n`, Exit-PSSession: the session ends with the line. */
+  exitCode: number | null = null;
+  readonly #options: RunningLineOptions;
+  #timers: (() => void)[] | null = null;
+
+  constructor(options: RunningLineOptions) {
+    this.#options = options;
+    this.text = options.text;
+    this.pipelineId = options.pipelineId;
+  }
+
+  /** @returns false when it is being stopped already */
+  stopping(): boolean {
+    if (this.#timers !== null) return false;
+    const { clock, command, notice } = this.#options;
+    command.stopping();
+    this.#timers = [
+      clock.after(STOPPING_MS, () => notice('info', 'stopping', 'Stopping… The target has not ended the command yet.')),
+      clock.after(STUCK_MS, () =>
+        notice(
+          'warning',
+          'stop_stuck',
+          'The target does not end the command. Close the session to cut the connection; what runs may go on there.',
+        ),
+      ),
+    ];
+    return true;
+  }
+
+  ended(state: CommandEnd['state'], shownBytes: number): void {
+    for (const cancel of this.#timers ?? []) cancel();
+    const { command, startBytes } = this.#options;
+    command.ended({ state, errorCount: this.errorCount, outputBytes: shownBytes - startBytes });
+  }
+}

@@ -1,0 +1,144 @@
+import type {
+  Answer,
+  CommandEnd,
+  CommandStart,
+  NewQuestion,
+  RunningCommand,
+  Terminal,
+  TerminalEnd,
+  TerminalEvents,
+} from '../../server/src/terminals/contract.ts';
+import type { ProgressItem } from '@sallyport/shared/wire/control';
+
+/** How long a test waits before it says what it saw instead. */
+const WAIT_MS = 30_000;
+
+/** A person at a console, and the broker behind it: keeps what the terminal tells, answers from a list, lets a test wait. */
+export class LabConsole implements TerminalEvents {
+  /** Everything shown; the echo of an accepted line is marked `<echo>`. */
+  text = '';
+  bytes = 0;
+  lineId = 0;
+  promptText = '';
+  remoteText = '';
+  clears = 0;
+  readonly titles: string[] = [];
+  readonly incompletes: string[] = [];
+  readonly refusals: string[] = [];
+  readonly notices: string[] = [];
+  readonly started: CommandStart[] = [];
+  readonly ends: CommandEnd[] = [];
+  readonly questions: NewQuestion[] = [];
+  /** Taken in turn; without one a question waits until its pipeline is over. */
+  answers: Answer[] = [];
+  progressSeen: (readonly ProgressItem[])[] = [];
+  end: TerminalEnd | null = null;
+  terminal: Terminal | null = null;
+  #watchers = new Set<() => void>();
+
+  /** Resolves when `check` holds; rejects with what was seen when the session ended before, or after 30 s. */
+  until(check: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+      };
+      const fail = (why: string): void => {
+        finish();
+        const { end, questions, notices } = this;
+        reject(new Error(`${why}: ${JSON.stringify({ text: this.text.slice(-1500), end, questions, notices })}`));
+      };
+      const look = (): void => {
+        if (check()) {
+          finish();
+          resolve();
+        } else if (this.end !== null) fail('the session ended first');
+      };
+      const timer = setTimeout(() => fail('not seen in time'), WAIT_MS);
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  /** Runs a line up to the next prompt. @returns what it showed after its echo */
+  async run(line: string): Promise<string> {
+    const { lineId } = this;
+    const from = this.text.length;
+    this.submit(line);
+    await this.until(() => this.lineId > lineId);
+    return this.text.slice(from).replace(/^<echo>[^\n]*\n/, '');
+  }
+  submit(line: string): void {
+    this.terminal?.submit(this.lineId, line);
+  }
+
+  output(bytes: Uint8Array): void {
+    this.bytes += bytes.length;
+    this.text += Buffer.from(bytes).toString();
+    this.#changed();
+  }
+  echo(_lineId: number, bytes: Uint8Array): void {
+    this.text += `<echo>${Buffer.from(bytes).toString()}`;
+    this.#changed();
+  }
+  prompt(lineId: number, text: string): void {
+    this.lineId = lineId;
+    this.promptText = text;
+    this.#changed();
+  }
+  refused(_lineId: number, code: string): void {
+    this.refusals.push(code);
+    this.#changed();
+  }
+  incomplete(_lineId: number, text: string): void {
+    this.incompletes.push(text);
+    this.#changed();
+  }
+  commandStarting(start: CommandStart): Promise<RunningCommand> {
+    this.started.push(start);
+    return Promise.resolve({
+      ended: (end) => {
+        this.ends.push(end);
+        this.#changed();
+      },
+      stopping: () => undefined,
+    });
+  }
+  ask(question: NewQuestion, signal: AbortSignal): Promise<Answer> {
+    this.questions.push(question);
+    const answer = this.answers.shift();
+    this.#changed();
+    if (answer !== undefined) return Promise.resolve(answer);
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new DOMException('over', 'AbortError')), { once: true });
+    });
+  }
+  progress(items: readonly ProgressItem[]): void {
+    this.progressSeen.push(items);
+    this.#changed();
+  }
+  title(text: string): void {
+    this.titles.push(text);
+    this.#changed();
+  }
+  clear(): void {
+    this.clears += 1;
+    this.text += '<clear>';
+    this.#changed();
+  }
+  notice(_level: 'info' | 'warning', code: string, text: string): void {
+    this.notices.push(`${code}: ${text}`);
+    this.#changed();
+  }
+  remote(text: string): void {
+    this.remoteText = text;
+  }
+  ended(end: TerminalEnd): void {
+    if (this.end !== null) throw new Error('ended twice');
+    this.end = end;
+    this.#changed();
+  }
+  #changed(): void {
+    for (const look of [...this.#watchers]) look();
+  }
+}
