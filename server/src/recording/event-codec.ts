@@ -84,6 +84,19 @@ export class ChunkBuilder {
   }
 }
 
+/**
+ * An object of our own making, sealed under the session's key by `payload`: its shape is trusted, not its being there.
+ * null when the text is no JSON object.
+ */
+function parseJson(body: Buffer): object | null {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 function parseBody(tag: number, body: Buffer): JournalEvent | null {
   switch (tag) {
     case Tag.output:
@@ -91,9 +104,8 @@ function parseBody(tag: number, body: Buffer): JournalEvent | null {
     case Tag.resize:
       return body.length === 4 ? { type: 'resize', cols: body.readUInt16BE(0), rows: body.readUInt16BE(2) } : null;
     case Tag.command: {
-      // Authenticated bytes of our own making: sealed under the session's key by `payload`.
-      const value = JSON.parse(body.toString('utf8')) as { number: number; state: string };
-      return { type: 'command', number: value.number, state: value.state };
+      const value = parseJson(body) as { number: number; state: string } | null;
+      return value === null ? null : { type: 'command', number: value.number, state: value.state };
     }
     case Tag.title:
       return { type: 'title', text: body.toString('utf8') };
@@ -101,8 +113,10 @@ function parseBody(tag: number, body: Buffer): JournalEvent | null {
       return { type: 'clear' };
     case Tag.note:
       return { type: 'note', text: body.toString('utf8') };
-    case Tag.header:
-      return { type: 'header', header: JSON.parse(body.toString('utf8')) as RecordingHeader };
+    case Tag.header: {
+      const header = parseJson(body) as RecordingHeader | null;
+      return header === null ? null : { type: 'header', header };
+    }
     case Tag.end:
       return { type: 'end', reason: body.toString('utf8') };
     default:
