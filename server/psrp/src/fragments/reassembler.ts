@@ -1,11 +1,13 @@
 import { PsrpProtocolError } from '../errors.ts';
 import type { PsrpErrorCode } from '../errors.ts';
+import { HeldBytes } from '../held-bytes.ts';
 import { DEFAULT_LIMITS, withLimits } from '../limits.ts';
 import type { PsrpLimits } from '../limits.ts';
 import { FLAG_END, FLAG_START, FRAGMENT_HEADER_BYTES } from './fragmenter.ts';
 
 const SECTION = 'MS-PSRP 2.2.4 Packet Fragment';
-const NOTHING = new Uint8Array(0);
+/** Blobs below this are copied together; larger ones are kept as views until the message is whole. */
+const SMALL_BLOB_BYTES = 1024;
 
 /** A message put together again. */
 export interface ReceivedObject {
@@ -15,70 +17,18 @@ export interface ReceivedObject {
   readonly cut: readonly number[];
 }
 
-/** A list of pieces of a byte stream that gives up whole runs without joining everything again and again. */
-class ByteQueue {
-  #pieces: Uint8Array[] = [];
-  #first = 0;
-  #used = 0;
-  length = 0;
-
-  push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#pieces.push(bytes);
-    this.length += bytes.length;
-  }
-  /** Copies `count` bytes from the front without taking them; the caller knows that they are there. */
-  peek(count: number): Uint8Array {
-    const first = this.#pieces[this.#first] ?? NOTHING;
-    if (first.length - this.#used >= count) return first.subarray(this.#used, this.#used + count);
-    const out = new Uint8Array(count);
-    let filled = 0;
-    let used = this.#used;
-    for (let i = this.#first; filled < count; i++) {
-      const piece = this.#pieces[i] ?? NOTHING;
-      const part = piece.subarray(used, used + count - filled);
-      out.set(part, filled);
-      filled += part.length;
-      used = 0;
-    }
-    return out;
-  }
-  /** Takes `count` bytes; shares memory with what was pushed where the run lies in one piece. */
-  take(count: number): Uint8Array {
-    const out = this.peek(count);
-    let left = count;
-    while (left > 0) {
-      const piece = this.#pieces[this.#first] ?? NOTHING;
-      const here = piece.length - this.#used;
-      if (here > left) {
-        this.#used += left;
-        break;
-      }
-      left -= here;
-      this.#used = 0;
-      this.#pieces[this.#first] = NOTHING;
-      this.#first++;
-    }
-    this.length -= count;
-    if (this.#first === this.#pieces.length) {
-      this.#pieces = [];
-      this.#first = 0;
-    } else if (this.#first > 1024) {
-      this.#pieces = this.#pieces.slice(this.#first);
-      this.#first = 0;
-    }
-    return out;
-  }
-}
-
 /**
  * Puts messages together from one stream of fragments: one (pipeline or pool, priority) pair in one direction. Packets
  * may cut the stream anywhere, inside a header too. [MS-PSRP] 3.1.5.1.2 Fragmentation Defragmentation.
  */
 export class Reassembler {
   readonly #limits: PsrpLimits;
-  readonly #queue = new ByteQueue();
+  /** The beginning of a fragment whose rest has not come. */
+  readonly #held = new HeldBytes();
   #parts: Uint8Array[] = [];
+  #cut: number[] = [];
+  /** Blobs below `SMALL_BLOB_BYTES` since the last part. */
+  readonly #small = new HeldBytes();
   #objectId = 0n;
   #nextFragment = 0n;
   /** Blob bytes and headers of the object at hand. */
@@ -94,42 +44,70 @@ export class Reassembler {
 
   /** True while an object or a fragment is incomplete: an end of stream now cuts something off. */
   get isIncomplete(): boolean {
-    return this.#parts.length > 0 || this.#queue.length > 0;
+    return this.#cut.length > 0 || this.#held.length > 0;
   }
 
   /** True while the bytes so far end inside a fragment. */
   get hasPartialFragment(): boolean {
-    return this.#queue.length > 0;
+    return this.#held.length > 0;
   }
 
   /**
    * Takes bytes; gives back the messages they complete.
    * @throws PsrpProtocolError psrp_bad_length, psrp_fragment_sequence, psrp_object_mismatch, psrp_object_too_large; the
-   * stream cannot go on then
+   * stream cannot go on then, and messages that these bytes completed before the fault are lost: see `read`
    */
   receive(bytes: Uint8Array): ReceivedObject[] {
-    this.#queue.push(bytes);
     const complete: ReceivedObject[] = [];
-    while (this.#queue.length >= FRAGMENT_HEADER_BYTES) {
-      const header = this.#queue.peek(FRAGMENT_HEADER_BYTES);
-      const view = new DataView(header.buffer, header.byteOffset, FRAGMENT_HEADER_BYTES);
-      const blobLength = view.getUint32(17);
-      this.#checkLength(view.getBigUint64(0), blobLength);
-      if (this.#queue.length < FRAGMENT_HEADER_BYTES + blobLength) break;
-      const flags = header[16] ?? 0;
-      const objectId = view.getBigUint64(0);
-      const fragmentId = view.getBigUint64(8);
-      this.#queue.take(FRAGMENT_HEADER_BYTES);
-      const done = this.#accept(objectId, fragmentId, flags, this.#queue.take(blobLength));
-      if (done !== null) complete.push(done);
-      this.#consumed += FRAGMENT_HEADER_BYTES + blobLength;
-    }
+    this.read(bytes, (object) => complete.push(object));
     return complete;
+  }
+
+  /**
+   * Takes bytes and tells every message as soon as it is complete, also those before a fault. The bytes of a message of
+   * one fragment may share memory with `bytes`.
+   * @throws PsrpProtocolError as `receive`
+   */
+  read(bytes: Uint8Array, each: (object: ReceivedObject) => void): void {
+    let rest = bytes;
+    while (this.#held.length > 0 && rest.length > 0) {
+      const needed = this.#lengthOf(this.#held.view()) - this.#held.length;
+      this.#held.add(rest.subarray(0, needed));
+      if (rest.length < needed) return;
+      rest = rest.subarray(needed);
+      const known = this.#lengthOf(this.#held.view());
+      // The header is whole only now; its blob may be longer.
+      if (known === this.#held.length) this.#fragment(this.#held.take(), each);
+    }
+    while (rest.length > 0) {
+      const length = this.#lengthOf(rest);
+      if (rest.length < length) break;
+      this.#fragment(rest.subarray(0, length), each);
+      rest = rest.subarray(length);
+    }
+    if (rest.length > 0) this.#held.add(rest);
+  }
+
+  /** Length of the fragment that begins here, as far as it can be told: at least its header's. */
+  #lengthOf(bytes: Uint8Array): number {
+    if (bytes.length < FRAGMENT_HEADER_BYTES) return FRAGMENT_HEADER_BYTES;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, FRAGMENT_HEADER_BYTES);
+    const blobLength = view.getUint32(17);
+    this.#checkLength(view.getBigUint64(0), blobLength);
+    return FRAGMENT_HEADER_BYTES + blobLength;
+  }
+
+  #fragment(bytes: Uint8Array, each: (object: ReceivedObject) => void): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, FRAGMENT_HEADER_BYTES);
+    const blob = bytes.subarray(FRAGMENT_HEADER_BYTES);
+    const done = this.#accept(view.getBigUint64(0), view.getBigUint64(8), view.getUint8(16), blob);
+    this.#consumed += bytes.length;
+    if (done !== null) each(done);
   }
 
   /** Says that no more bytes come. @throws PsrpProtocolError psrp_fragment_truncated when a fragment is cut off */
   end(): void {
-    if (this.#queue.length > 0) this.#fail('psrp_fragment_truncated', 'the stream ends inside a fragment');
+    if (this.#held.length > 0) this.#fail('psrp_fragment_truncated', 'the stream ends inside a fragment');
   }
 
   #fail(code: PsrpErrorCode, message: string): never {
@@ -149,31 +127,44 @@ export class Reassembler {
     else this.#checkOrder(objectId, fragmentId);
     this.#size += FRAGMENT_HEADER_BYTES + blob.length;
     if (this.#size > this.#limits.maxObjectBytes) this.#fail('psrp_object_too_large', 'an object beyond the limit');
-    this.#parts.push(blob);
+    const isEnd = (flags & FLAG_END) !== 0;
+    if (isStart && isEnd) return { objectId, bytes: blob, cut: [blob.length] };
+    this.#cut.push(blob.length);
+    if (blob.length < SMALL_BLOB_BYTES) this.#small.add(blob);
+    else {
+      this.#flushSmall();
+      this.#parts.push(blob);
+    }
     this.#nextFragment = fragmentId + 1n;
-    return (flags & FLAG_END) === 0 ? null : this.#finish();
+    return isEnd ? this.#finish() : null;
+  }
+
+  #flushSmall(): void {
+    if (this.#small.length > 0) this.#parts.push(this.#small.take());
   }
 
   #begin(objectId: bigint, fragmentId: bigint): void {
-    if (this.#parts.length > 0) this.#fail('psrp_fragment_sequence', 'a start inside another object');
+    if (this.#cut.length > 0) this.#fail('psrp_fragment_sequence', 'a start inside another object');
     if (fragmentId !== 0n) this.#fail('psrp_fragment_sequence', 'a start that is not the first fragment');
     this.#objectId = objectId;
     this.#size = 0;
   }
 
   #checkOrder(objectId: bigint, fragmentId: bigint): void {
-    if (this.#parts.length === 0) this.#fail('psrp_fragment_sequence', 'a fragment without start');
+    if (this.#cut.length === 0) this.#fail('psrp_fragment_sequence', 'a fragment without start');
     if (objectId !== this.#objectId) this.#fail('psrp_object_mismatch', 'fragments of two objects are mixed');
     if (fragmentId !== this.#nextFragment) this.#fail('psrp_fragment_sequence', 'a fragment out of order');
   }
 
   #finish(): ReceivedObject {
+    this.#flushSmall();
     const parts = this.#parts;
+    const cut = this.#cut;
     this.#parts = [];
-    const cut = parts.map((part) => part.length);
+    this.#cut = [];
     const [only] = parts;
-    if (parts.length === 1 && only !== undefined) return { objectId: this.#objectId, bytes: only, cut };
-    return { objectId: this.#objectId, bytes: joined(parts), cut };
+    const bytes = parts.length === 1 && only !== undefined ? only : joined(parts);
+    return { objectId: this.#objectId, bytes, cut };
   }
 }
 

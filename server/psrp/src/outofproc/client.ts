@@ -21,6 +21,9 @@ import { decodePacket, LineReader, lineText } from './packets.ts';
 import type { Packet } from './packets.ts';
 import { SendQueue } from './send-queue.ts';
 
+/** Every packet error is about the line at hand. */
+const PLACE = { offset: 0, section: 'ssh-framing 2 Elements' } as const;
+
 /** Events of a pool, and what its channel says besides. */
 export type ClientEvent =
   | PoolEvent
@@ -202,10 +205,10 @@ export class OutOfProcClient {
 
   #noise(text: string): ClientEvent[] {
     if (this.#hasPacket) {
-      throw new OutOfProcError('oop_bad_packet', `text between packets: ${JSON.stringify(text.slice(0, 200))}`);
+      throw new OutOfProcError('oop_bad_packet', `text between packets: ${JSON.stringify(text.slice(0, 200))}`, PLACE);
     }
     if (++this.#noiseLines > this.#limits.maxNoiseLines) {
-      throw new OutOfProcError('oop_bad_packet', 'too much text before the first packet');
+      throw new OutOfProcError('oop_bad_packet', 'too much text before the first packet', PLACE);
     }
     return [{ type: 'noise', text }];
   }
@@ -229,7 +232,7 @@ export class OutOfProcClient {
       case 'Command':
       case 'Signal':
       case 'Close':
-        throw new OutOfProcError('oop_bad_packet', `${packet.element} from a server`);
+        throw new OutOfProcError('oop_bad_packet', `${packet.element} from a server`, PLACE);
     }
   }
 }

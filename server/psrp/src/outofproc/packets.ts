@@ -1,6 +1,7 @@
 import { base64Length, readBase64, writeBase64 } from '../base64.ts';
 import { OutOfProcError } from '../errors.ts';
 import { EMPTY_GUID, parseGuid } from '../guid.ts';
+import { HeldBytes } from '../held-bytes.ts';
 import type { Priority } from '../pool/outgoing.ts';
 
 const SECTION = 'ssh-framing 2 Elements';
@@ -147,8 +148,7 @@ function longData(line: Uint8Array, from: number, tag: Tag, pipelineId: string |
 /** Cuts a byte stream into lines; never holds more than one line. */
 export class LineReader {
   readonly #maxBytes: number;
-  #pieces: Uint8Array[] = [];
-  #held = 0;
+  readonly #held = new HeldBytes();
   #isFirst = true;
 
   constructor(maxBytes: number) {
@@ -156,7 +156,7 @@ export class LineReader {
   }
   /** Bytes of an unfinished line. */
   get heldBytes(): number {
-    return this.#held;
+    return this.#held.length;
   }
   /**
    * Hands every finished line to `each`, without its line end.
@@ -168,12 +168,11 @@ export class LineReader {
       const end = bytes.indexOf(NEWLINE, from);
       const piece = bytes.subarray(from, end < 0 ? bytes.length : end);
       // One byte more than the limit may be the CR of the line end.
-      if (this.#held + piece.length > this.#maxBytes + 1) {
+      if (this.#held.length + piece.length > this.#maxBytes + 1) {
         throw new OutOfProcError('oop_line_too_long', 'a line beyond the limit', { offset: 0, section: SECTION });
       }
       if (end < 0) {
-        if (piece.length > 0) this.#pieces.push(piece);
-        this.#held += piece.length;
+        if (piece.length > 0) this.#held.add(piece);
         return;
       }
       each(this.#finish(piece));
@@ -182,16 +181,9 @@ export class LineReader {
   }
   #finish(last: Uint8Array): Uint8Array {
     let line = last;
-    if (this.#pieces.length > 0) {
-      line = new Uint8Array(this.#held + last.length);
-      let at = 0;
-      for (const piece of this.#pieces) {
-        line.set(piece, at);
-        at += piece.length;
-      }
-      line.set(last, at);
-      this.#pieces = [];
-      this.#held = 0;
+    if (this.#held.length > 0) {
+      if (last.length > 0) this.#held.add(last);
+      line = this.#held.take();
     }
     if (line[line.length - 1] === 13) line = line.subarray(0, -1);
     if (this.#isFirst && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf) line = line.subarray(3);

@@ -1,5 +1,6 @@
-import { OutOfProcError, PsrpError } from '../errors.ts';
+import { OutOfProcError, PsrpError, PsrpProtocolError } from '../errors.ts';
 import { SERVER_LIMITS, withLimits } from '../limits.ts';
+import type { PsrpLimits } from '../limits.ts';
 import type { PsObject } from '../clixml/object.ts';
 import { ServerPool } from '../pool/server-pool.ts';
 import type { PipelineEnd, ServerPoolOptions } from '../pool/server-pool.ts';
@@ -8,6 +9,8 @@ import { errorLine } from './error-lines.ts';
 import { decodePacket, encodePacket, LineReader, lineText } from './packets.ts';
 import type { Packet, SimpleElement } from './packets.ts';
 
+/** Every packet error is about the line at hand. */
+const PLACE = { offset: 0, section: 'ssh-framing 2 Elements' } as const;
 /** The note that a real server leaves at the end of its input. */
 const END_OF_INPUT =
   'An unknown element "" was received. This can happen if the remote process closed or ended abnormally.';
@@ -27,6 +30,7 @@ interface Slot {
  */
 export class OutOfProcServer {
   readonly #options: ServerPoolOptions;
+  readonly #limits: PsrpLimits;
   readonly #lines: LineReader;
   readonly #slots = new Map<string, Slot>();
   #pool: ServerPool;
@@ -37,7 +41,8 @@ export class OutOfProcServer {
   constructor(options: ServerPoolOptions = {}) {
     this.#options = options;
     this.#pool = new ServerPool(options);
-    this.#lines = new LineReader(withLimits(SERVER_LIMITS, options.limits).maxLineBytes);
+    this.#limits = withLimits(SERVER_LIMITS, options.limits);
+    this.#lines = new LineReader(this.#limits.maxLineBytes);
   }
 
   /** The pool at hand; a client may open another one after a close. */
@@ -108,7 +113,7 @@ export class OutOfProcServer {
 
   #line(line: Uint8Array): OutOfProcServerEvent[] {
     if (line.length === 0) return this.end();
-    if (line[0] !== 0x3c) throw new OutOfProcError('oop_bad_packet', lineText(line, 200));
+    if (line[0] !== 0x3c) throw new OutOfProcError('oop_bad_packet', lineText(line, 200), PLACE);
     return this.#packet(decodePacket(line));
   }
 
@@ -118,12 +123,12 @@ export class OutOfProcServer {
       case 'Data':
         return this.#data(packet);
       case 'Command':
-        if (pipelineId === null) throw new OutOfProcError('oop_bad_packet', 'Command for the session');
-        this.#slots.set(pipelineId, { signals: 0, isClosing: false });
+        if (pipelineId === null) throw new OutOfProcError('oop_bad_packet', 'Command for the session', PLACE);
+        this.#newSlot(pipelineId);
         this.#acknowledge('CommandAck', pipelineId);
         return [];
       case 'Signal':
-        if (pipelineId === null) throw new OutOfProcError('oop_bad_packet', 'Signal for the session');
+        if (pipelineId === null) throw new OutOfProcError('oop_bad_packet', 'Signal for the session', PLACE);
         return this.#signal(pipelineId);
       case 'Close':
         return pipelineId === null ? this.#closeSession() : this.#close(pipelineId);
@@ -131,8 +136,15 @@ export class OutOfProcServer {
       case 'CommandAck':
       case 'SignalAck':
       case 'CloseAck':
-        throw new OutOfProcError('oop_bad_packet', `${packet.element} from a client`);
+        throw new OutOfProcError('oop_bad_packet', `${packet.element} from a client`, PLACE);
     }
+  }
+
+  #newSlot(pipelineId: string): void {
+    if (this.#slots.size >= this.#limits.maxPipelines && !this.#slots.has(pipelineId)) {
+      throw new PsrpProtocolError('psrp_bad_state', 'too many pipelines', { section: 'ssh-framing 2 Elements' });
+    }
+    this.#slots.set(pipelineId, { signals: 0, isClosing: false });
   }
 
   #data(packet: Extract<Packet, { element: 'Data' }>): OutOfProcServerEvent[] {

@@ -312,9 +312,9 @@ export class ClientPool {
     if (pipelineId !== null && !this.#pipelines.has(pipelineId)) return [];
     try {
       const stream = this.#stream(`${pipelineId ?? ''}/${priority}`);
-      for (const { objectId, bytes: whole, cut } of stream.receive(bytes)) {
+      stream.read(bytes, ({ objectId, bytes: whole, cut }) => {
         this.#inbox.push({ kind: 'message', message: { ...decodeMessage(whole), objectId, cut } });
-      }
+      });
     } catch (error) {
       // What was complete before the fault is still told.
       return [...this.#work(), ...this.#broken(error)];

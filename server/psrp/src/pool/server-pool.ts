@@ -105,9 +105,9 @@ export class ServerPool {
     const events: ServerEvent[] = [];
     try {
       this.#count(pipelineId, bytes.length);
-      for (const { bytes: whole } of this.#stream(`${pipelineId ?? ''}/${priority}`).receive(bytes)) {
+      this.#stream(`${pipelineId ?? ''}/${priority}`).read(bytes, ({ bytes: whole }) => {
         for (const event of this.#message(decodeMessage(whole))) events.push(event);
-      }
+      });
     } catch (error) {
       if (!(error instanceof PsrpError)) throw error;
       this.#state = 'Broken';
@@ -119,6 +119,10 @@ export class ServerPool {
   #stream(key: string): Reassembler {
     const known = this.#streams.get(key);
     if (known !== undefined) return known;
+    // Two priorities for each pipeline and for the pool; more come only from a client that fills us up.
+    if (this.#streams.size >= 2 * (this.#limits.maxPipelines + 1)) {
+      throw new PsrpProtocolError('psrp_bad_state', 'too many streams', { section: SECTION });
+    }
     const stream = new Reassembler(this.#limits);
     this.#streams.set(key, stream);
     return stream;

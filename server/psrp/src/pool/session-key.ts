@@ -109,7 +109,10 @@ export function sealSecureString(text: string, cipher: SessionCipher | null): Ps
 /** Opens a sealed text. @throws PsrpProtocolError clixml_bad_value when it cannot be opened */
 export function openSecureString(value: PsSecureString, cipher: SessionCipher | null): string {
   const bad = (cause?: unknown): never => {
-    throw new PsrpProtocolError('clixml_bad_value', 'a secure string that cannot be opened', { cause });
+    throw new PsrpProtocolError('clixml_bad_value', 'a secure string that cannot be opened', {
+      section: SECTION,
+      cause,
+    });
   };
   const bytes = parseBase64(value.cipherText) ?? bad();
   if (cipher === null) return secureStringText(bytes);
