@@ -1,0 +1,20 @@
+import type { FuzzParser } from '../parser.ts';
+import { clixml } from './clixml.ts';
+import { fragments } from './fragments.ts';
+import { address, control, editor, recording, terminalOutput } from './gateway.ts';
+import { lines } from './lines.ts';
+import { client, server } from './sessions.ts';
+
+/** Everything that reads what somebody else sent. */
+export const PARSERS: readonly FuzzParser[] = [
+  clixml,
+  fragments,
+  lines,
+  client,
+  server,
+  control,
+  address,
+  terminalOutput,
+  editor,
+  recording,
+];
