@@ -55,6 +55,8 @@ export const ERROR_TEXT = {
   credential_needed: 'A credential for the target is needed and none was given.',
   key_unreadable:
     'The private key cannot be read: wrong passphrase, or a form that is not supported. Nothing was sent.',
+  key_too_slow:
+    'The private key is protected with more work than the limit of 256 bcrypt rounds (or its like). Nothing was sent. Save it anew with `ssh-keygen -p -a 64`.',
   host_key_unknown:
     'The host key of the target is not known here and nobody who may accept it did. No credential was sent.',
   host_key_changed:

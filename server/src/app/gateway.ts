@@ -25,14 +25,13 @@ import type { Log } from '../log/log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { RecordingKeys } from '../recording/contract.ts';
 import { createRecordings } from '../recording/recordings.ts';
-import type { Secret } from '../secret.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import { type AllowedRange, createAddressGate } from '../targets/address-policy.ts';
 import { judgeHostKey } from '../targets/host-keys.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
 import { probe } from '../transports/probe.ts';
-import { readPrivateKey } from '../transports/ssh/private-key.ts';
+import { describePrivateKey } from '../transports/ssh/private-key.ts';
 import { createSshConnector } from '../transports/ssh/connector.ts';
 import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
@@ -75,12 +74,6 @@ function recordingKeys(vault: Vault): RecordingKeys {
     },
     open: (id, sealed) => vault.open(placeOf(id), sealed).revealBytes(),
   };
-}
-
-/** `SHA256:...` of a key's public half, as ssh-keygen -l shows it. @throws SallyportError key_unreadable */
-function describeKey(key: Secret, passphrase: Secret | null): string {
-  const parsed = readPrivateKey(key, passphrase);
-  return parsed.type;
 }
 
 /** Everything below the door: storage, proof, people, machines, sessions. */
@@ -138,7 +131,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
   });
   const inventory = createInventory({ storage, clock });
-  const credentials = createCredentials({ storage, vault, clock, describeKey });
+  const credentials = createCredentials({ storage, vault, clock, describeKey: describePrivateKey });
   identity.onEnded((ended) => broker.loginsEnded(ended));
   return {
     clock,

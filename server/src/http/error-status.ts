@@ -24,6 +24,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'target_name_unresolved',
     'credential_needed',
     'key_unreadable',
+    'key_too_slow',
     'host_key_unknown',
     'host_key_changed',
     'recording_corrupt',

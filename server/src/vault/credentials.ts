@@ -41,7 +41,7 @@ export function createCredentials(deps: {
   readonly vault: Vault;
   readonly clock: Clock;
   /** Type and fingerprint of a private key's public half; handed in, since only the SSH transport reads keys. @throws SallyportError key_unreadable */
-  readonly describeKey: (key: Secret, passphrase: Secret | null) => string;
+  readonly describeKey: (key: Secret, passphrase: Secret | null) => Promise<string>;
 }): Credentials {
   const { storage, vault, clock, describeKey } = deps;
   return {
@@ -52,7 +52,7 @@ export function createCredentials(deps: {
     },
     async create({ label, kind, user, secret, passphrase }) {
       const phrase = passphrase === null ? null : new Secret(passphrase);
-      const publicFacts = kind === 'privateKey' ? describeKey(new Secret(secret), phrase) : '';
+      const publicFacts = kind === 'privateKey' ? await describeKey(new Secret(secret), phrase) : '';
       const id = randomId();
       const plain = new TextEncoder().encode(
         JSON.stringify({ secret, passphrase: kind === 'privateKey' ? passphrase : null }),

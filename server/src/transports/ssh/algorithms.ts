@@ -1,5 +1,6 @@
 /**
  * What we offer a target. No CBC, SHA-1, DSA, MD5, group 1 and no compression; `ssh-rsa` is SHA-1 and not offered either.
+ * No group exchange either: the target would choose the prime, and nothing bounds what a prime of its choice costs us.
  * security.md section 3 SSH. AES-GCM stands first: Node's OpenSSL does it faster than ssh2 does ChaCha20-Poly1305.
  */
 import type { Algorithms, NegotiatedAlgorithms } from 'ssh2';
@@ -11,7 +12,6 @@ export const ALGORITHMS = {
     'ecdh-sha2-nistp256',
     'ecdh-sha2-nistp384',
     'ecdh-sha2-nistp521',
-    'diffie-hellman-group-exchange-sha256',
     'diffie-hellman-group16-sha512',
     'diffie-hellman-group18-sha512',
     'diffie-hellman-group14-sha256',

@@ -3,18 +3,20 @@
  * is torn down and the promise rejects with a code of security.md section 4.
  */
 import { connect as connectSocket, type Socket } from 'node:net';
-import ssh2, { type Client, type NegotiatedAlgorithms } from 'ssh2';
+import ssh2, { type Client, type NegotiatedAlgorithms, type ParsedKey } from 'ssh2';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, toError } from '../../errors.ts';
-import type { Connection, Connector, ConnectPort, ConnectRequest } from '../contract.ts';
+import type { Connection, Connector, ConnectPort, ConnectRequest, Identity } from '../contract.ts';
 import { ALGORITHMS, toProtection } from './algorithms.ts';
 import { ConnectClock } from './connect-clock.ts';
 import { SshConnection } from './connection.ts';
 import { toTransportError, type Stage } from './errors.ts';
 import { parseHostKey } from './host-key.ts';
 import { hardenClient, isStrictKex } from './internals.ts';
+import { isEncryptedKey, readPrivateKey } from './private-key.ts';
 import { SignIn, type MethodsLeft, type Prompt } from './sign-in.ts';
 import { guardSocket } from './socket-guard.ts';
+import { toSentUser } from './user.ts';
 
 export interface SshConnectorOptions {
   readonly clock: Clock;
@@ -31,6 +33,10 @@ const KEEPALIVE_MISSES = 3;
 const MAX_BANNER_CHARS = 8 * 1024;
 const MAX_REPORTS = 16;
 const IDENT = 'Sallyport';
+/** Key exchanges that a target may ask for: some at once, and one for each of these. */
+const REKEY_BURST = 8;
+const REKEY_EVERY_S = 10;
+const REKEY_EVERY_BYTES = 16 * 1024 * 1024;
 
 type Limit = 'tcp' | 'handshake' | 'login';
 const LATE: Record<Limit, string> = {
@@ -57,10 +63,19 @@ class Attempt {
   #connection: SshConnection | null = null;
   #negotiated: NegotiatedAlgorithms | null = null;
   #acceptedKey: string | null = null;
+  #socket: Socket | null = null;
+  #connectedAt = 0;
+  #rekeys = 0;
   #bannerChars = 0;
   #reports = 0;
 
-  constructor(request: ConnectRequest, port: ConnectPort, signal: AbortSignal, options: SshConnectorOptions) {
+  constructor(
+    request: ConnectRequest,
+    key: ParsedKey | null,
+    port: ConnectPort,
+    signal: AbortSignal,
+    options: SshConnectorOptions,
+  ) {
     this.#request = request;
     this.#port = port;
     this.#signal = signal;
@@ -68,9 +83,10 @@ class Attempt {
     this.#clock = new ConnectClock<Limit>(options.clock, (limit) =>
       this.#fail(new SallyportError('target_timeout', LATE[limit])),
     );
-    this.#signIn = new SignIn(request.identity, {
+    this.#signIn = new SignIn(request.identity, key, {
       askSecret: (...question) => this.#clock.hold(() => port.askSecret(...question)),
       askKeyboard: (...question) => this.#clock.hold(() => port.askKeyboard(...question)),
+      readKey: (secret, passphrase) => this.#clock.hold(() => readPrivateKey(secret, passphrase, signal)),
     });
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -116,6 +132,8 @@ class Attempt {
 
   #handshake(socket: Socket, ip: string): void {
     this.#stage = 'handshake';
+    this.#socket = socket;
+    this.#connectedAt = this.#options.clock.monotonic();
     this.#clock.start('handshake', this.#request.timeouts.handshakeMs);
     const client = new ssh2.Client();
     this.#client = client;
@@ -132,7 +150,7 @@ class Attempt {
     client.once('ready', () => this.#ready(client, socket, ip));
     client.connect({
       sock: socket,
-      username: this.#request.identity.user,
+      username: toSentUser(this.#request.identity.user),
       ident: IDENT,
       algorithms: { ...ALGORITHMS },
       readyTimeout: 0, // our own clocks stand still while a person is asked
@@ -142,7 +160,7 @@ class Attempt {
       authHandler: (methods: MethodsLeft, isPartial: boolean, next: (method: never) => void) =>
         void this.#nextMethod(methods, isPartial, next as (method: unknown) => void),
     });
-    hardenClient(client, (type) => this.#report(type));
+    hardenClient(client, this.#options.clock, (type) => this.#report(type));
   }
 
   /** Also called at each new key exchange: the key must stay the one that was accepted. */
@@ -156,12 +174,22 @@ class Attempt {
         this.#acceptedKey = key.key;
       } else if (this.#acceptedKey !== key.key)
         throw new SallyportError('host_key_changed', 'host key changed within the connection');
+      else this.#checkRekey();
       if (this.#stage === 'open' || !this.#isSettled) verify(true);
     } catch (error) {
       const isGone = this.#isSettled && this.#connection === null;
       this.#failOwn(error);
       if (!isGone) verify(false);
     }
+  }
+
+  /** A key exchange takes up to 30 ms (group 18); OpenSSH asks for one after a gigabyte, others after an hour. */
+  #checkRekey(): void {
+    const socket = this.#socket;
+    const bytes = socket === null ? 0 : socket.bytesRead + socket.bytesWritten;
+    const seconds = (this.#options.clock.monotonic() - this.#connectedAt) / 1000;
+    if (++this.#rekeys > REKEY_BURST + seconds / REKEY_EVERY_S + bytes / REKEY_EVERY_BYTES)
+      throw new SallyportError('ssh_protocol_error', 'target exchanges keys without end');
   }
 
   #negotiatedOnce(client: Client, negotiated: NegotiatedAlgorithms): void {
@@ -258,11 +286,19 @@ class Attempt {
   }
 }
 
-/** The connector of SSH targets. */
+/** The private key, unless it needs a passphrase that has to be asked for; that comes only when the target wants a key. */
+async function readStoredKey(identity: Identity, signal: AbortSignal): Promise<ParsedKey | null> {
+  if (identity.kind !== 'privateKey') return null;
+  const { key, passphrase } = identity;
+  return passphrase === null && isEncryptedKey(key) ? null : readPrivateKey(key, passphrase, signal);
+}
+
+/** The connector of SSH targets. A key that cannot be read is refused before anything is sent. */
 export function createSshConnector(options: SshConnectorOptions): Connector {
   return {
     async connect(request, port, signal) {
-      const attempt = new Attempt(request, port, signal, options);
+      const key = await readStoredKey(request.identity, signal);
+      const attempt = new Attempt(request, key, port, signal, options);
       attempt.start();
       return attempt.result;
     },

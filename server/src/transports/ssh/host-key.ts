@@ -10,7 +10,8 @@ function readString(blob: Uint8Array, at: number): Uint8Array | null {
   return at + 4 + length <= blob.length ? blob.subarray(at + 4, at + 4 + length) : null;
 }
 
-function rsaBits(blob: Uint8Array): number {
+/** Length of the modulus in an `ssh-rsa` blob; 0 when there is none. */
+export function rsaBits(blob: Uint8Array): number {
   const exponent = readString(blob, 4 + 'ssh-rsa'.length);
   const modulus = exponent === null ? null : readString(blob, 4 + 'ssh-rsa'.length + 4 + exponent.length);
   if (modulus === null) return 0;
@@ -18,6 +19,10 @@ function rsaBits(blob: Uint8Array): number {
   if (first < 0) return 0;
   return (modulus.length - first) * 8 - Math.clz32(modulus[first] ?? 0) + 24;
 }
+
+/** `SHA256:` and base64 without padding, as OpenSSH prints it. */
+export const fingerprintOf = (blob: Uint8Array): string =>
+  `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 
 /**
  * What the target presented, RFC 4253 section 6.6: a blob that starts with its type.
@@ -32,6 +37,5 @@ export function parseHostKey(host: string, port: number, blob: Uint8Array): Host
       'ssh_algorithms',
       `host key is RSA with ${rsaBits(blob)} bits, ${MIN_RSA_BITS} is the least`,
     );
-  const hash = createHash('sha256').update(blob).digest('base64').replace(/=+$/, '');
-  return { host, port, type, key: Buffer.from(blob).toString('base64'), fingerprint: `SHA256:${hash}` };
+  return { host, port, type, key: Buffer.from(blob).toString('base64'), fingerprint: fingerprintOf(blob) };
 }

@@ -7,7 +7,7 @@ import { SallyportError } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import type { ConnectPort, Identity } from '../contract.ts';
 import { escapePeerText } from './errors.ts';
-import { isEncryptedKey, readPrivateKey } from './private-key.ts';
+import { toSentUser } from './user.ts';
 
 const MAX_PROMPTS = 16;
 const MAX_PROMPT_CHARS = 1024;
@@ -26,9 +26,15 @@ export type MethodsLeft = readonly string[] | null;
 
 const cancelled = (): SallyportError => new SallyportError('cancelled', 'the person gave no secret');
 
+/** What a sign-in needs from outside; the connect clock stands still while it waits for any of it. */
+export interface SignInPort extends Pick<ConnectPort, 'askSecret' | 'askKeyboard'> {
+  readKey(key: Secret, passphrase: Secret): Promise<ParsedKey>;
+}
+
 export class SignIn {
   readonly #identity: Identity;
-  readonly #ask: Pick<ConnectPort, 'askSecret' | 'askKeyboard'>;
+  readonly #user: string;
+  readonly #ask: SignInPort;
   readonly #key: ParsedKey | null;
   readonly #tried = new Set<string>();
   #isStoredUsed = false;
@@ -36,16 +42,15 @@ export class SignIn {
   #prompts = 0;
 
   /**
-   * @param ask the questions to the person, with the connect clock held
-   * @throws SallyportError key_unreadable before anything is sent; credential_needed without a user name
+   * @param key the private key when it could be read without asking; null otherwise
+   * @throws SallyportError credential_needed without a user name
    */
-  constructor(identity: Identity, ask: Pick<ConnectPort, 'askSecret' | 'askKeyboard'>) {
+  constructor(identity: Identity, key: ParsedKey | null, ask: SignInPort) {
     if (identity.user === '') throw new SallyportError('credential_needed', 'no user name for the target');
     this.#identity = identity;
+    this.#user = toSentUser(identity.user);
     this.#ask = ask;
-    const isReadable =
-      identity.kind === 'privateKey' && (identity.passphrase !== null || !isEncryptedKey(identity.key));
-    this.#key = isReadable ? readPrivateKey(identity.key, identity.passphrase) : null;
+    this.#key = key;
   }
 
   /** True once a credential, stored or typed, has been sent. */
@@ -58,7 +63,7 @@ export class SignIn {
    * @throws SallyportError target_auth_failed, target_auth_unsupported, cancelled, key_unreadable
    */
   async next(methodsLeft: MethodsLeft, isPartial: boolean): Promise<AnyAuthMethod> {
-    const username = this.#identity.user;
+    const username = this.#user;
     if (methodsLeft === null) return { type: 'none', username };
     if (this.#may('publickey', methodsLeft) && this.#identity.kind === 'privateKey') {
       const key = this.#key ?? (await this.#askPassphrase(this.#identity.key));
@@ -130,6 +135,6 @@ export class SignIn {
   async #askPassphrase(key: Secret): Promise<ParsedKey> {
     const typed = await this.#ask.askSecret('passphrase', this.#identity.user, 'Passphrase of the private key');
     if (typed === null) throw cancelled();
-    return readPrivateKey(key, typed);
+    return this.#ask.readKey(key, typed);
   }
 }

@@ -10,8 +10,11 @@ import { SallyportError } from '../../errors.ts';
 const FAIR_BYTES = 64 * 1024;
 const IDENT_LINES = 50;
 const IDENT_LINE_BYTES = 255;
-/** Answers that the target does not take: it asks (global requests, channel opens) and does not read. */
-const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
+/**
+ * Answers that the target does not take: it asks (global requests, channel opens) and does not read. What we send by
+ * ourselves waits for the window of its channel, at most 2 MiB with OpenSSH.
+ */
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 
 /** Counts the lines before and with `SSH-`. Feed it until it says `done`. */
 export class IdentificationGuard {
