@@ -3,7 +3,7 @@ import { MAX_CONTROL_BYTES } from './credit.ts';
 import { Answer, Question } from './questions.ts';
 
 /** Control messages of `sallyport.v1`: JSON text frames. docs/wire.md section 4. Extra keys are refused. */
-export const SUBPROTOCOL = 'sallyport.v1';
+export { SUBPROTOCOL } from './subprotocol.ts';
 
 export const TerminalKind = z.enum(['powershell', 'pty']);
 export type TerminalKind = z.infer<typeof TerminalKind>;

@@ -7,8 +7,10 @@ export interface LedgerQuery {
   readonly before: number | null;
 }
 /** `GET /api/ledger` */
-export const listLedger = (query: LedgerQuery): Promise<LedgerPage> => request('GET', `ledger${queryOf({ ...query })}`);
+export const listLedger = (query: LedgerQuery): Promise<LedgerPage> =>
+  request('GET', `ledger${queryOf({ session: query.sessionId, before: query.before })}`);
 /** `GET /api/audit` */
-export const listEvents = (before: number | null): Promise<AuditPage> => request('GET', `audit${queryOf({ before })}`);
+export const listEvents = (type: string, before: number | null): Promise<AuditPage> =>
+  request('GET', `audit${queryOf({ type, before })}`);
 /** `POST /api/audit/verify` */
 export const verifyAudit = (): Promise<AuditVerdict> => request('POST', 'audit/verify');

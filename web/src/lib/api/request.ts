@@ -1,5 +1,4 @@
 import type { ErrorBody } from '@sallyport/shared/api/common';
-import { errorText } from '@sallyport/shared/error-codes';
 
 /** A refusal of the gateway, or of the way to it (`code` `gateway_unreachable`). */
 export class ApiError extends Error {
@@ -37,6 +36,9 @@ export function setRequestHooks(given: RequestHooks): void {
 /** @returns the address of an API path below the base of the page */
 export const apiUrl = (path: string): string => new URL(`api/${path}`, document.baseURI).href;
 
+/** The table of sentences is only loaded for an answer that brings none of its own. */
+const textOf = async (code: string): Promise<string> => (await import('@sallyport/shared/error-codes')).errorText(code);
+
 const isErrorBody = (value: unknown): value is ErrorBody =>
   typeof value === 'object' && value !== null && 'error' in value && typeof value.error === 'object';
 
@@ -47,7 +49,7 @@ async function toError(response: Response): Promise<ApiError> {
   if (isErrorBody(body))
     return new ApiError(body.error.code, body.error.message, response.status, body.error.requestId, wait);
   const code = response.status === 401 ? 'unauthenticated' : 'internal';
-  return new ApiError(code, errorText(code), response.status, response.headers.get('x-request-id') ?? '', wait);
+  return new ApiError(code, await textOf(code), response.status, response.headers.get('x-request-id') ?? '', wait);
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { compareFingerprints, fingerprintsIn } from './fingerprints.ts';
+
+const KEY = 'SHA256:fK3p9QztVw2L7mXeRbH8cN1yTgJ5aU0sPdE6oZ4iYk8';
+
+describe('fingerprints', () => {
+  it('are equal as a copy, in groups, without prefix, and as a line of ssh-keygen', () => {
+    const digest = KEY.slice(7);
+    const groups = digest.match(/.{1,4}/g)?.join(' ') ?? '';
+    for (const given of [KEY, digest, groups, `${KEY}=`, `256 ${KEY} root@web01 (ED25519)`])
+      expect(compareFingerprints(given, KEY), given).toBe('equal');
+  });
+
+  it('are different when one letter is, or its case, or when a part is missing', () => {
+    for (const given of [KEY.replace('fK3p', 'fk3p'), KEY.slice(0, -1), `${KEY}8`, 'yes'])
+      expect(compareFingerprints(given, KEY), given).toBe('different');
+    expect(compareFingerprints('  ', KEY)).toBe('none');
+  });
+
+  it('are found in a text', () => {
+    const other = 'SHA256:' + 'A'.repeat(43);
+    expect(fingerprintsIn(`host key is ${KEY}, expected ${other}`)).toEqual([KEY, other]);
+  });
+});

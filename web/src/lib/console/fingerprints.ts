@@ -1,0 +1,17 @@
+/** What a person pasted against what the target showed: nothing to say yet, the same, or another key. */
+export type Comparison = 'none' | 'equal' | 'different';
+
+/**
+ * Compares a pasted fingerprint with the shown one. A whole line of `ssh-keygen -lf` will do; white space and the
+ * padding of base64 do not matter, letters' case does.
+ */
+export function compareFingerprints(given: string, shown: string): Comparison {
+  const clean = (text: string): string => text.replace(/\s|=+$/g, '');
+  if (given.trim() === '') return 'none';
+  const named = /SHA256:\s*([A-Za-z0-9+/=]+)/.exec(given)?.[1];
+  const digest = clean(named ?? given);
+  return digest === clean(shown.replace(/^SHA256:/, '')) ? 'equal' : 'different';
+}
+
+/** Every SHA-256 fingerprint that a text names, in order. */
+export const fingerprintsIn = (text: string): string[] => text.match(/SHA256:[A-Za-z0-9+/]{43}=?/g) ?? [];

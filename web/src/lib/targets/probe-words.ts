@@ -1,0 +1,33 @@
+import type { ProbeResult } from '@sallyport/shared/api/targets';
+
+type Station = ProbeResult['stations'][number];
+
+const WORDS: Readonly<
+  Record<Station['step'], { readonly ok: string; readonly failed: string; readonly open: string }>
+> = {
+  resolve: { ok: 'Name found', failed: 'Name not found', open: 'Name' },
+  policy: { ok: 'Address allowed', failed: 'Address refused', open: 'Address' },
+  tcp: { ok: 'Port open', failed: 'Port closed', open: 'Port' },
+  ssh: { ok: 'Speaks SSH', failed: 'No SSH', open: 'SSH' },
+  'host-key': { ok: 'Host key is the pinned one', failed: 'Host key refused', open: 'Host key' },
+  'sign-in': { ok: 'Ways to sign in', failed: 'Sign-in refused', open: 'Sign-in' },
+  powershell: { ok: 'PowerShell found', failed: 'PowerShell not found here', open: 'PowerShell' },
+};
+
+/** What a station of the path is called, by how far the gateway came. */
+export function stationWords(station: Station, hostKey: ProbeResult['hostKey']): string {
+  const words = WORDS[station.step];
+  if (station.state === 'not-tried') return words.open;
+  if (station.step === 'host-key' && station.state === 'ok' && hostKey?.state === 'unknown')
+    return 'Host key not seen yet';
+  return station.state === 'ok' ? words.ok : words.failed;
+}
+
+/** The heading of a diagnosis: what is wrong, or that nothing is. */
+export function diagnosis(name: string, { stations, hostKey }: ProbeResult): string {
+  const failed = stations.find(({ state }) => state === 'failed');
+  if (failed === undefined) return `${name} answers`;
+  if (failed.step === 'powershell') return `${name} has no PowerShell subsystem yet`;
+  if (failed.step === 'host-key' && hostKey?.state === 'changed') return `${name} shows another host key`;
+  return `${name}: ${WORDS[failed.step].failed.toLowerCase()}`;
+}

@@ -1,0 +1,54 @@
+import type { Target, WhereTo } from '@sallyport/shared/api/targets';
+import { describe, expect, it } from 'vitest';
+import { rowsOf } from './ways.ts';
+
+const target = (name: string, more: Partial<Target> = {}): Target => ({
+  id: name,
+  name,
+  transport: 'ssh',
+  host: `${name}.example.test`,
+  port: 22,
+  subsystem: 'powershell',
+  offers: ['powershell', 'pty'],
+  credentialId: null,
+  user: '',
+  connectTimeoutMs: 30_000,
+  notes: '',
+  isDemo: false,
+  administratorOnly: false,
+  powershellMissing: false,
+  createdAt: 0,
+  lastOpenedAt: null,
+  ...more,
+});
+const read = (more: Partial<WhereTo>): WhereTo => ({
+  targets: [],
+  address: null,
+  notHonoured: [],
+  problem: null,
+  ...more,
+});
+const address = { host: 'web09', port: 2222, user: 'ann', kind: null, subsystem: 'powershell' } as const;
+
+describe('ways in', () => {
+  it('lists all targets for an empty line, the last opened first', () => {
+    const rows = rowsOf(null, [target('a'), target('b', { lastOpenedAt: 5 })], true);
+    expect(rows.map(({ name }) => name)).toEqual(['b', 'a']);
+  });
+
+  it('offers a typed address only to who may, and only when no target stands for it', () => {
+    expect(rowsOf(read({ address }), [], false)).toEqual([]);
+    expect(rowsOf(read({ address }), [], true).map((row) => [row.name, row.address, row.ways])).toEqual([
+      ['ann@web09', 'web09:2222', ['powershell', 'pty']],
+    ]);
+    const known = target('web09', { host: 'web09', port: 2222 });
+    expect(rowsOf(read({ address, targets: [known] }), [known], true).map(({ key }) => key)).toEqual(['web09']);
+  });
+
+  it('leaves PowerShell out where it was not found and puts what was asked for first', () => {
+    const bare = target('c', { powershellMissing: true });
+    expect(rowsOf(null, [bare], true)[0]?.ways).toEqual(['pty']);
+    const asked = rowsOf(read({ targets: [target('d')], address: { ...address, kind: 'pty' } }), [], false);
+    expect(asked[0]?.ways).toEqual(['pty', 'powershell']);
+  });
+});

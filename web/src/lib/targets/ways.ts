@@ -1,0 +1,56 @@
+import type { OpenSession } from '@sallyport/shared/api/sessions';
+import type { Target, WhereTo } from '@sallyport/shared/api/targets';
+import type { TerminalKind } from '@sallyport/shared/wire/control';
+import { addressOf, waysOf } from './target-words.ts';
+
+/** One place that a line may mean, and the ways into it, the likeliest first. */
+export interface WayRow {
+  readonly key: string;
+  readonly name: string;
+  readonly address: string;
+  /** What is said of it besides: demo target, not saved. */
+  readonly remark: string;
+  readonly to: OpenSession['to'];
+  readonly ways: readonly TerminalKind[];
+}
+
+function ofTarget(target: Target, wanted: TerminalKind | null): WayRow {
+  const ways = waysOf(target).toSorted((a, b) => Number(b === wanted) - Number(a === wanted));
+  return {
+    key: target.id,
+    name: target.name,
+    address: addressOf(target),
+    remark: target.isDemo ? 'demo target' : '',
+    to: { by: 'target', targetId: target.id },
+    ways,
+  };
+}
+
+/**
+ * What can be opened: the targets that the line means, then the address itself where typed addresses are allowed and no
+ * target stands for it. An empty line (null) means any target.
+ */
+export function rowsOf(read: WhereTo | null, targets: readonly Target[], mayOpenAdHoc: boolean): WayRow[] {
+  if (read === null)
+    return [...targets]
+      .sort((a, b) => (b.lastOpenedAt ?? 0) - (a.lastOpenedAt ?? 0))
+      .map((target) => ofTarget(target, null));
+  const { address } = read;
+  const rows = read.targets.map((target) => ofTarget(target, address?.kind ?? null));
+  if (address === null || !mayOpenAdHoc) return rows;
+  const { host, port, user, subsystem, kind } = address;
+  if (read.targets.some((target) => target.host === host && target.port === port)) return rows;
+  const ways: TerminalKind[] = kind === 'pty' ? ['pty', 'powershell'] : ['powershell', 'pty'];
+  const name = user === '' ? host : `${user}@${host}`;
+  return [
+    ...rows,
+    {
+      key: 'address',
+      name,
+      address: addressOf(address),
+      remark: 'not saved',
+      to: { by: 'address', host, port, subsystem },
+      ways,
+    },
+  ];
+}
