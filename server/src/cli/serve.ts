@@ -1,6 +1,6 @@
 import { type Gateway, startGateway } from '../app/gateway.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { createLog } from '../log/log.ts';
+import { type Log, createLog } from '../log/log.ts';
 import type { AllowedRange } from '../targets/address-policy.ts';
 import { DATA_OPTIONS, configOf } from './config.ts';
 import { type CliIo, type Command, readArgs } from './command.ts';
@@ -11,9 +11,13 @@ declare global {
 }
 
 /** Starts a gateway from a configuration; the default port may move on when it is taken. */
-export function start({ config, sources }: LoadedConfig, extraRanges: readonly AllowedRange[] = []): Promise<Gateway> {
+export function start(
+  { config, sources }: LoadedConfig,
+  extraRanges: readonly AllowedRange[] = [],
+  log: Log = createLog(config.logLevel),
+): Promise<Gateway> {
   return startGateway(config, {
-    log: createLog(config.logLevel),
+    log,
     version: globalThis.SALLYPORT_VERSION ?? 'development',
     extraRanges,
     mayMovePort: sources.listen === 'default',

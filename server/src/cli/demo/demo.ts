@@ -1,4 +1,8 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import pino, { type DestinationStream } from 'pino';
 import type { Gateway } from '../../app/gateway.ts';
+import { createLog } from '../../log/log.ts';
 import { randomId } from '../../random.ts';
 import { DATA_OPTIONS, configOf } from '../config.ts';
 import { type Command, readArgs } from '../command.ts';
@@ -60,21 +64,36 @@ async function provision(gateway: Gateway, target: DemoTarget): Promise<void> {
   }
 }
 
+/** What a person can do there, in words. */
+function describe({ kind, pwsh }: DemoTarget): string {
+  const how = kind === 'sshd' ? 'an sshd of this machine' : 'a server in the gateway itself, for administrators only';
+  if (pwsh !== null) return `a shell and PowerShell (${how})`;
+  return `a shell (${how}); PowerShell was not found here: install pwsh, or add a target that has it`;
+}
+
+/** The person at the terminal gets a few lines; the log goes beside the data. */
+function openLogFile(file: string): DestinationStream {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  return pino.destination({ dest: file, sync: true, mode: 0o600 });
+}
+
 export const demo: Command = {
   name: 'demo',
   summary: 'run the gateway with this machine as its first target',
   usage: `sallyport demo [--data DIR] [--config FILE]
 
-Starts the gateway on loopback and an SSH server of this machine on a free port (throw-away keys), listed as ${NAME}.`,
+Starts the gateway on loopback and an SSH server of this machine on a free port (throw-away keys), listed as ${NAME}.
+Log lines go to demo.log in the data directory.`,
   async run(args, io) {
     const loaded = configOf(io, readArgs(args, DATA_OPTIONS).values);
+    const logFile = path.join(loaded.config.dataDir, 'demo.log');
     const target = await startDemoTarget(io.env);
     try {
-      const gateway = await start(loaded, [{ range: '127.0.0.1/32', port: target.port }]);
+      const log = createLog(loaded.config.logLevel, openLogFile(logFile));
+      const gateway = await start(loaded, [{ range: '127.0.0.1/32', port: target.port }], log);
       await provision(gateway, target);
-      if (target.pwsh === null)
-        io.out('PowerShell was not found here: the demo offers a shell. Install pwsh, or add a target that has it.\n');
       announce(gateway, io);
+      io.out(`First target: ${NAME}, ${describe(target)}.\nLog: ${logFile}. Stop with Ctrl+C.\n`);
       await untilStopped();
       await gateway.close();
     } finally {

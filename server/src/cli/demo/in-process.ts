@@ -7,10 +7,11 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { timingSafeEqual } from 'node:crypto';
 import { userInfo } from 'node:os';
 import ssh2 from 'ssh2';
+import type { SshKeyPair } from './ed25519.ts';
 
 interface Keys {
-  readonly host: { private: string; public: string };
-  readonly client: { private: string; public: string };
+  readonly host: SshKeyPair;
+  readonly client: SshKeyPair;
 }
 
 const hasScript = (): boolean => spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;

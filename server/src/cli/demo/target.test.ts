@@ -1,5 +1,6 @@
 import ssh2 from 'ssh2';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ed25519KeyPair } from './ed25519.ts';
 import { type DemoTarget, findProgram, startDemoTarget } from './target.ts';
 
 let target: DemoTarget | null = null;
@@ -54,7 +55,7 @@ describe('demo target', () => {
 
   it('refuses any other key in this process', async () => {
     target = await startDemoTarget({ PATH: '' }, { sshd: null });
-    const other = { ...target, privateKey: ssh2.utils.generateKeyPairSync('ed25519').private };
+    const other = { ...target, privateKey: ed25519KeyPair().private };
     await expect(shell(other, 'true')).rejects.toThrow(/authentication/i);
   });
 });

@@ -7,7 +7,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
-import ssh2 from 'ssh2';
+import { type SshKeyPair, ed25519KeyPair } from './ed25519.ts';
 import { startInProcess } from './in-process.ts';
 
 export interface DemoTarget {
@@ -97,8 +97,8 @@ const configOf = (directory: string, port: number, user: string, pwsh: string | 
   ].join('\n') + '\n';
 
 interface Keys {
-  readonly host: { private: string; public: string };
-  readonly client: { private: string; public: string };
+  readonly host: SshKeyPair;
+  readonly client: SshKeyPair;
 }
 
 async function startSshd(
@@ -138,14 +138,12 @@ async function startSshd(
   return null;
 }
 
-const newKey = (): { private: string; public: string } => ssh2.utils.generateKeyPairSync('ed25519');
-
 /** Starts the target. It lives as long as the gateway and takes its keys with it. */
 export async function startDemoTarget(
   env: NodeJS.ProcessEnv,
   { sshd = findProgram('sshd', env) }: { sshd?: string | null } = {},
 ): Promise<DemoTarget> {
-  const keys: Keys = { host: newKey(), client: newKey() };
+  const keys: Keys = { host: ed25519KeyPair(), client: ed25519KeyPair() };
   const user = userInfo().username;
   const pwsh = findPwsh(env);
   const [hostKeyType = '', hostKey = ''] = keys.host.public.split(' ');
