@@ -1,7 +1,6 @@
 /** The composition root: builds the rooms and joins them. docs/architecture.md. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import type { InvokeEvent } from '@sallyport/shared/api/invoke';
 import { openAuditLog } from '../audit/log.ts';
@@ -202,6 +201,12 @@ async function listenAt(
   }
 }
 
+/** The port that is really listened on: not the configured one when that was 0 or taken. */
+function portOf(app: HttpServer['app']): number | null {
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : null;
+}
+
 async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) {
   const listen = checkFrontDoor(config);
   let door: FrontDoor = openFrontDoor(config, listen.port);
@@ -214,9 +219,9 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     door: () => door,
     tls: readTls(config),
     requestTimeoutMs: REQUEST_MS,
+    prepare: prepareSockets,
   });
-  await prepareSockets(app);
-  const endpoint = gateOf(rooms, config, options, () => listen.port);
+  const endpoint = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
   const opening = { ...rooms, hostKeys: storage.hostKeys, connector, endpoint };
   const routes = apiRoutes({
@@ -252,7 +257,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
         ...{ identity, broker, clock, log: options.log, metrics },
         requireOrigin: (request) => requireOrigin(request.headers, door),
         principalOf: (request) => request.principal,
-        routeConfig: { access: { kind: 'user', action: 'session.attach' } },
+        routeConfig: { access: { kind: 'user', action: 'session.attach' }, isSocket: true },
       });
       serveProbes(scope, {
         metrics,
@@ -267,7 +272,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
           },
         ],
         isDraining: () => isDraining,
-        securityContact: `${door.publicUrl}/`,
+        securityContact: () => `${door.publicUrl}/`,
       });
       servePage(scope, loadPage(config.webDir ?? path.join(import.meta.dirname, '..', 'web'), door.basePath));
       await Promise.resolve();
@@ -275,7 +280,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     { prefix: door.basePath },
   );
   await listenAt(app, listen, options.mayMovePort);
-  door = openFrontDoor(config, (app.server.address() as AddressInfo).port);
+  door = openFrontDoor(config, portOf(app) ?? listen.port);
   return { app, door, drain: () => (isDraining = true) };
 }
 

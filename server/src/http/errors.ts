@@ -40,6 +40,8 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 export function codeOfFailure(error: unknown): ErrorCode {
   if (error instanceof z.ZodError) return codeOfIssues(error);
   if (error instanceof SallyportError) return error.code;
+  // Node's word for a request whose sender went away in the middle of the body; nobody will read the answer.
+  if (error instanceof Error && error.message === 'aborted') return 'bad_request';
   if (error instanceof Error && 'code' in error && typeof error.code === 'string')
     return FASTIFY_CODES[error.code] ?? 'internal';
   return codeOf(error);

@@ -36,6 +36,30 @@ export function requireCsrfHeader(headers: IncomingHttpHeaders): void {
   if (headers['x-sallyport'] !== '1') throw new SallyportError('csrf_refused', 'header x-sallyport is missing');
 }
 
+/** A path of ours that can be decoded: no address of elsewhere, no `*`, no broken percent sign. */
+export function isPath(target: string): boolean {
+  if (!target.startsWith('/')) return false;
+  try {
+    decodeURIComponent(target.replace(/[?#].*$/s, ''));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Headers that say who asks whom for what. Node reads the first of two, a proxy perhaps the second. */
+const SINGLE = new Set(['host', 'origin', 'authorization', 'content-type', 'x-sallyport']);
+/** @param rawHeaders names and values in turn. @throws SallyportError bad_request when one of `SINGLE` stands twice */
+export function requireSingle(rawHeaders: readonly string[]): void {
+  const seen = new Set<string>();
+  rawHeaders.forEach((text, at) => {
+    const name = text.toLowerCase();
+    if (at % 2 !== 0 || !SINGLE.has(name)) return;
+    if (seen.has(name)) throw new SallyportError('bad_request', `header ${name} stands twice`);
+    seen.add(name);
+  });
+}
+
 /** A token in `Authorization: Bearer`. No other site can send one, so such requests need no origin. */
 export function bearerToken(headers: IncomingHttpHeaders): string | null {
   const match = /^Bearer ([A-Za-z0-9_.~+/=-]{1,512})$/i.exec(headers.authorization ?? '');

@@ -31,7 +31,12 @@ async function holds({ check }: ReadinessCheck): Promise<boolean> {
 /** `/healthz`: the process answers. `/readyz`: storage and recordings work, 503 when not. `/metrics`: loopback only. */
 export function serveProbes(
   app: FastifyInstance,
-  join: { metrics: Metrics; readiness: readonly ReadinessCheck[]; isDraining: () => boolean; securityContact: string },
+  join: {
+    metrics: Metrics;
+    readiness: readonly ReadinessCheck[];
+    isDraining: () => boolean;
+    securityContact: () => string;
+  },
 ): void {
   const open = { config: { access: { kind: 'public' } } } as const;
   app.get('/healthz', open, () => ({ status: 'ok' }));
@@ -54,7 +59,7 @@ export function serveProbes(
   app.get('/.well-known/security.txt', open, (_request, reply) =>
     reply
       .type('text/plain; charset=utf-8')
-      .send(`Contact: ${join.securityContact}\nExpires: ${nextYear()}\nPreferred-Languages: en\n`),
+      .send(`Contact: ${join.securityContact()}\nExpires: ${nextYear()}\nPreferred-Languages: en\n`),
   );
 }
 

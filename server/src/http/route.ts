@@ -19,6 +19,8 @@ export type Access =
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** The one route that may be upgraded. */
+    isSocket?: boolean;
   }
   interface FastifyRequest {
     /** Set by the login hook for routes with `access.kind` `user`. */

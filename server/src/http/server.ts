@@ -1,5 +1,5 @@
 /** The HTTP server: limits, headers, front-door checks, login, policy; then the routes. security.md sections 3 and 4. */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
@@ -14,10 +14,12 @@ import { answerClientError, newRequestId, sendError } from './errors.ts';
 import {
   bearerToken,
   isForwarded,
+  isPath,
   refuseCrossSite,
   requireCsrfHeader,
   requireJson,
   requireOrigin,
+  requireSingle,
   type FrontDoor,
 } from './front-door.ts';
 import { parseStrictJson } from './json-body.ts';
@@ -52,6 +54,18 @@ export interface HttpServer {
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
+/**
+ * What is no path at all is led past the router, which would answer it without our headers and with the path in its
+ * words; `checkForm` refuses it.
+ */
+const malformed = new WeakSet<IncomingMessage>();
+function rewriteUrl(raw: IncomingMessage): string {
+  const url = raw.url ?? '';
+  if (isPath(url)) return url;
+  malformed.add(raw);
+  return '/malformed';
+}
+
 function createFastify(join: ServerJoin): FastifyInstance {
   const limits = {
     maxHeaderSize: MAX_HEAD_BYTES,
@@ -70,6 +84,7 @@ function createFastify(join: ServerJoin): FastifyInstance {
     return503OnClosing: true,
     routerOptions: { maxParamLength: 128, caseSensitive: true },
     clientErrorHandler: answerClientError,
+    rewriteUrl,
   };
   return join.tls === null
     ? Fastify({ ...common, http: limits })
@@ -131,7 +146,16 @@ function checkHead(request: FastifyRequest, join: ServerJoin, access: Access): v
     requireJson(headers);
     requireCsrfHeader(headers);
     if (bearerToken(headers) === null) requireOrigin(headers, door);
-  } else if (request.url.includes('/api/')) refuseCrossSite(headers);
+  } else if (access.kind !== 'public' || request.routeOptions.url?.includes('/api/') === true) refuseCrossSite(headers);
+}
+
+/** What two readers of one request could read in two ways. */
+function checkForm(request: FastifyRequest): void {
+  if (malformed.has(request.raw)) throw new SallyportError('bad_request', 'the target is no path');
+  requireSingle(request.raw.rawHeaders);
+  // Any other would be upgraded first and closed then; and what follows the head of an upgrade is no body to anybody.
+  if (request.headers.upgrade !== undefined && request.routeOptions.config.isSocket !== true)
+    throw new SallyportError('bad_request', 'this cannot be upgraded');
 }
 
 function checkLoopback(request: FastifyRequest, join: ServerJoin): void {
@@ -152,6 +176,7 @@ function addGuards(app: FastifyInstance, join: ServerJoin, refused: RefusedSink)
     // What no route answers to is found out below, as not_found, after the same checks.
     const access: Access = request.routeOptions.config.access ?? { kind: 'public' };
     perAddress.take(request.ip);
+    checkForm(request);
     checkHead(request, join, access);
     if (access.kind === 'loopback') checkLoopback(request, join);
     if (access.kind !== 'user') return;
@@ -201,7 +226,8 @@ export async function createServer(join: ServerJoin): Promise<HttpServer> {
   await addHeaders(app, join);
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
-    if (request.url.includes('/api/')) void reply.header('cache-control', 'no-store');
+    // Nothing may be kept but what says so itself: the files of the page.
+    void reply.header('cache-control', 'no-store');
     if (Buffer.byteLength(request.url) <= MAX_URL_BYTES) return;
     await sendError(request, reply, new SallyportError('payload_too_large', 'url is too long'), join, 414);
   });

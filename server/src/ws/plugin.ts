@@ -78,6 +78,8 @@ export function serveSockets(app: FastifyInstance, join: SocketsJoin): void {
         const principal = checkUpgrade(join, request);
         if ((byLogin.get(principal.loginHash)?.size ?? 0) >= MAX_SOCKETS_PER_LOGIN)
           throw new SallyportError('rate_limited', 'too many sockets of one login', { retryAfterS: 5 });
+        // A proxy that does not pass the upgrade on.
+        if (!request.ws) throw new SallyportError('upgrade_failed', 'the request is no upgrade');
       },
     },
     (ws, request) => {

@@ -113,7 +113,7 @@ class World {
         requireOrigin(request.headers, door);
       },
       principalOf: (request) => request.principal,
-      routeConfig: { access: { kind: 'user', action: 'session.attach' } },
+      routeConfig: { access: { kind: 'user', action: 'session.attach' }, isSocket: true },
     });
     await app.listen({ host: '127.0.0.1', port: 0 });
     const address = app.server.address();
