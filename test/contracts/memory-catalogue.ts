@@ -19,7 +19,9 @@ export function memoryCatalogue(): Storage['recordings'] & { readonly rows: Map<
     open: () => Promise.resolve([...rows.values()].filter((row) => row.state === 'open')),
     olderThan: (startedAt, limit) =>
       Promise.resolve(
-        [...rows.values()].filter((row) => row.startedAt < startedAt && row.state !== 'deleted').slice(0, limit),
+        [...rows.values()]
+          .filter(({ state, startedAt: at }) => at < startedAt && (state === 'closed' || state === 'recovered'))
+          .slice(0, limit),
       ),
   };
 }

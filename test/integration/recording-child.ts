@@ -15,7 +15,7 @@ const writer = await recordings.create(
 );
 let at = 0;
 function next(): void {
-  // Sizes from one byte to beyond what is written in the turn, several events a turn.
+  // Sizes from one byte to more than a journal's window, several events a turn.
   for (let n = 0; n < 3; n += 1) {
     const size = at % 7 === 0 ? 150_000 : 1 + (at % 900);
     const bytes = childOutput(at, size);

@@ -9,6 +9,7 @@ import { systemClock } from '../../server/src/clock.ts';
 import { randomId } from '../../server/src/random.ts';
 import { createRecordings } from '../../server/src/recording/recordings.ts';
 import { memoryCatalogue } from '../contracts/memory-catalogue.ts';
+import { refuse } from '../contracts/recording-fixture.ts';
 import { childOutput, keysOfTest, STARTED_AT } from './recording-child-data.ts';
 
 const ROUNDS = 20;
@@ -52,7 +53,7 @@ it('holds every acknowledged byte after kill -9 at a random instant, 20 times', 
         head: '',
       });
       const recordings = createRecordings({ directory, catalogue, keys: keysOfTest, clock: systemClock });
-      const [recovered] = await recordings.recover();
+      const [recovered] = await recordings.recover(refuse);
       const total = recovered?.summary.outputBytes ?? 0;
       expect(total).toBeGreaterThanOrEqual(acknowledged);
       expect((await recordings.check(sessionId)).chain).toBe('verified');

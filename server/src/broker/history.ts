@@ -3,6 +3,7 @@ import { SessionId } from '@sallyport/shared/ids';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
 import { CommandState, SessionFacts, type CommandMark } from '@sallyport/shared/wire/control';
 import { GATEWAY_ACTOR } from '../audit/contract.ts';
+import { codeOf } from '../errors.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
 import type { Session } from './session.ts';
 
@@ -76,7 +77,16 @@ async function closeLost(deps: BrokerDeps, row: StoredSession, outputBytes: numb
 
 /** Closes what a dead gateway left open. @returns how many sessions */
 export async function recoverSessions(deps: BrokerDeps): Promise<number> {
-  const recovered = await deps.recordings.recover();
+  const recovered = await deps.recordings.recover(async (sessionId, error) => {
+    deps.log.error({ err: error, sessionId }, 'RecordingNotRecovered');
+    await deps.audit.append({
+      type: 'recording.recovered',
+      actor: GATEWAY_ACTOR,
+      subject: `session:${sessionId}`,
+      outcome: 'failed',
+      detail: { code: codeOf(error) },
+    });
+  });
   for (const { sessionId, summary, tornBytes } of recovered)
     await deps.audit.append({
       type: 'recording.recovered',

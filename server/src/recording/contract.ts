@@ -52,11 +52,14 @@ export interface RecordingWriter {
    * gateway); only then it may be delivered. Never throws: a failure goes to `failed` and nothing is called after it.
    */
   append(event: RecordedEvent, written?: () => void): void;
-  /** Writes the end, seals, flushes to disk, enters the head in the catalogue. Idempotent. */
+  /**
+   * Writes the end, seals, flushes to disk, enters the head in the catalogue. Idempotent; settles in bounded time.
+   * @throws SallyportError recording_unavailable when the disk failed or did not answer: recovery closes it at the next start
+   */
   close(reason: string): Promise<RecordingSummary>;
 }
 export interface WriterEvents {
-  /** No acknowledgement for 2 s: pause the target. */
+  /** No acknowledgement of a write or a flush for 2 s: pause the target. */
   slow(): void;
   /** It goes again. */
   recovered(): void;
@@ -76,9 +79,18 @@ export interface Recordings {
   tail(sessionId: SessionId, maxBytes: number): Promise<{ offset: number; bytes: Uint8Array }>;
   /** Reads the whole chain now. `broken`: changed, damaged or cut since it was sealed; `firstBad` is the event index there. */
   check(sessionId: SessionId): Promise<RecordingCheck>;
-  /** At start: closes what a dead gateway left open. Whole valid chunks are kept, a torn tail is cut off and said. */
-  recover(): Promise<readonly RecoveredRecording[]>;
-  /** Deletes recordings that started before `startedBefore`; `deleting` is awaited first for each (audit), a rejection keeps it. */
+  /**
+   * At start: closes what a dead gateway left open. Whole valid chunks are kept, a torn tail is cut off and said. One that
+   * cannot be closed (its key or its file is unreadable) is told to `failed`, stays open, and does not stop the others.
+   */
+  recover(failed: (sessionId: SessionId, error: unknown) => Promise<void>): Promise<readonly RecoveredRecording[]>;
+  /** Deletes one that is closed. @throws SallyportError not_found; bad_state while it is written */
+  delete(sessionId: SessionId): Promise<void>;
+  /**
+   * Deletes recordings that started before `startedBefore`; `deleting` is awaited first for each (audit), a rejection
+   * keeps it and stops. One that the disk does not give up does not stop the others.
+   * @throws SallyportError recording_unavailable at the end, when some could not be deleted
+   */
   deleteOlderThan(startedBefore: number, deleting: (sessionId: SessionId) => Promise<void>): Promise<number>;
   /** Free space of the file system: below 20 % `warning`, below 5 % `refused` (no new session). */
   space(): Promise<{ readonly freeFraction: number; readonly state: 'ok' | 'warning' | 'refused' }>;

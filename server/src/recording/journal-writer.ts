@@ -3,15 +3,14 @@
  * before write(2) has returned for the whole chunk that holds it; after a failure nothing is called at all.
  */
 import type { Clock } from '../clock.ts';
-import { toError } from '../errors.ts';
 import type { WriterEvents } from './contract.ts';
-import type { DiskHealth } from './disk-health.ts';
+import type { DiskSlots } from './disk-slots.ts';
 import { ChunkBuilder, MAX_EVENT_BYTES, type JournalEvent } from './event-codec.ts';
 import type { JournalFile } from './files.ts';
 import { sealChunk, type Chain, type ChainPoint } from './format.ts';
 import { SparseIndex } from './sparse-index.ts';
 
-/** security.md section 4 "Recording write": no acknowledgement for so long = pause the target ... */
+/** security.md section 4 "Recording write": no acknowledgement, or no flush, for so long = pause the target ... */
 const SLOW_MS = 2000;
 /** ... and so much longer = the session ends. */
 const FAILED_MS = 5000;
@@ -32,7 +31,7 @@ export class JournalWriter {
   readonly #file: JournalFile;
   readonly #chain: Chain;
   readonly #clock: Clock;
-  readonly #disk: DiskHealth;
+  readonly #slots: DiskSlots;
   readonly #events: WriterEvents;
   readonly #startedAt: number;
   readonly index = new SparseIndex();
@@ -48,6 +47,7 @@ export class JournalWriter {
   #isDirty = false;
   #cancelSync: (() => void) | null = null;
   #isSyncing = false;
+  #syncSince = 0;
   #idleWaiters: (() => void)[] = [];
   #appendedBytes = 0;
   #writtenBytes = 0;
@@ -59,14 +59,14 @@ export class JournalWriter {
     chain: Chain;
     start: ChainPoint;
     clock: Clock;
-    disk: DiskHealth;
+    slots: DiskSlots;
     events: WriterEvents;
   }) {
     this.#file = options.file;
     this.#chain = options.chain;
     this.#point = options.start;
     this.#clock = options.clock;
-    this.#disk = options.disk;
+    this.#slots = options.slots;
     this.#events = options.events;
     this.#startedAt = options.clock.monotonic();
   }
@@ -124,11 +124,10 @@ export class JournalWriter {
     const plain = this.#takeChunk();
     const { bytes, next } = sealChunk(this.#chain, this.#point, plain);
     this.#isFlying = true;
-    if (this.#disk.mayWriteNow(bytes.length)) this.#writeNow(bytes, next);
-    else {
-      this.#watch();
-      this.#write(bytes, 0, next);
-    }
+    this.#watch();
+    this.#slots.run('write', (done) => {
+      this.#write(bytes, 0, next, done);
+    });
   };
 
   #takeChunk(): Uint8Array {
@@ -148,27 +147,21 @@ export class JournalWriter {
     return builder.bytes();
   }
 
-  #writeNow(bytes: Buffer, next: ChainPoint): void {
-    const before = this.#clock.monotonic();
-    let count: number;
-    try {
-      count = this.#file.writeNow(bytes, this.#point.position);
-    } catch (error) {
-      this.#fail(toError(error));
+  #write(bytes: Buffer, from: number, next: ChainPoint, done: () => void): void {
+    if (this.#state === 'failed') {
+      done(); // It failed while this waited for its turn.
       return;
     }
-    const now = this.#clock.monotonic();
-    this.#disk.wrote(now - before, now);
-    if (count === bytes.length) this.#landed(next);
-    else this.#write(bytes, count, next);
-  }
-
-  #write(bytes: Buffer, from: number, next: ChainPoint): void {
     const piece = from === 0 ? bytes : bytes.subarray(from);
     this.#file.write(piece, this.#point.position + from, (error, count) => {
-      if (this.#state === 'failed') this.#wake();
-      else if (error !== null) this.#fail(error);
-      else if (from + count < bytes.length && count > 0) this.#write(bytes, from + count, next);
+      const isPart = error === null && count > 0 && from + count < bytes.length;
+      if (isPart && this.#state !== 'failed') {
+        this.#write(bytes, from + count, next, done);
+        return;
+      }
+      done();
+      if (this.#state === 'failed') return;
+      if (error !== null) this.#fail(error);
       else if (count === 0) this.#fail(new Error('nothing more could be written to the journal'));
       else this.#landed(next);
     });
@@ -187,34 +180,43 @@ export class JournalWriter {
       if (event.type === 'output') this.#writtenBytes += event.bytes.length;
     }
     this.#markDirty();
-    if (this.#state === 'slow') {
-      this.#state = 'open';
-      this.#events.recovered();
-    }
+    this.#answered();
     for (const { written } of landed) written?.();
     if (this.#waiting.length > 0) this.#schedule();
     else this.#wake();
   }
 
-  /** Armed when a write leaves through the pool; fires at most once per SLOW_MS. */
+  /** How long the disk owes an answer: to the write under way or to the flush. */
+  #lateMs(): number {
+    const now = this.#clock.monotonic();
+    return Math.max(this.#isFlying ? now - this.#flightSince : 0, this.#isSyncing ? now - this.#syncSince : 0);
+  }
+
+  #answered(): void {
+    if (this.#state !== 'slow' || this.#lateMs() >= SLOW_MS) return;
+    this.#state = 'open';
+    this.#events.recovered();
+  }
+
+  /** Armed when work goes to the disk; fires at most once per SLOW_MS while there is some. */
   #watch(): void {
     this.#cancelWatch ??= this.#clock.after(SLOW_MS, this.#onWatch);
   }
 
   readonly #onWatch = (): void => {
     this.#cancelWatch = null;
-    if (!this.#isFlying || this.#state === 'failed') return;
-    const waitedMs = this.#clock.monotonic() - this.#flightSince;
-    if (waitedMs >= SLOW_MS + FAILED_MS) {
-      this.#fail(new Error(`no acknowledgement of the journal for ${Math.round(waitedMs)} ms`));
+    if (this.#state === 'failed' || !(this.#isFlying || this.#isSyncing)) return;
+    const lateMs = this.#lateMs();
+    if (lateMs >= SLOW_MS + FAILED_MS) {
+      this.#fail(new Error(`no answer of the disk for ${Math.round(lateMs)} ms`));
       return;
     }
-    if (waitedMs >= SLOW_MS && this.#state === 'open') {
+    if (lateMs >= SLOW_MS && this.#state === 'open') {
       this.#state = 'slow';
       this.#events.slow();
     }
-    const nextAt = waitedMs >= SLOW_MS ? SLOW_MS + FAILED_MS : SLOW_MS;
-    this.#cancelWatch = this.#clock.after(Math.max(1, nextAt - waitedMs), this.#onWatch);
+    const nextAt = lateMs >= SLOW_MS ? SLOW_MS + FAILED_MS : SLOW_MS;
+    this.#cancelWatch = this.#clock.after(Math.max(1, nextAt - lateMs), this.#onWatch);
   };
 
   #markDirty(): void {
@@ -227,17 +229,28 @@ export class JournalWriter {
     this.#cancelSync = null;
     if (this.#isSyncing || !this.#isDirty || this.#state === 'failed') return;
     this.#isSyncing = true;
+    this.#syncSince = this.#clock.monotonic();
     this.#isDirty = false;
-    this.#disk.runSync((done) =>
+    this.#watch();
+    this.#slots.run('sync', (done) => {
       this.#file.sync((error) => {
         done();
-        this.#isSyncing = false;
-        if (error !== null) this.#fail(error);
-        else if (this.#isDirty) this.#markDirty();
-        this.#wake();
-      }),
-    );
+        this.#synced(error);
+      });
+    });
   };
+
+  #synced(error: Error | null): void {
+    this.#isSyncing = false;
+    if (this.#state === 'failed') return;
+    if (error !== null) {
+      this.#fail(error);
+      return;
+    }
+    this.#answered();
+    if (this.#isDirty) this.#markDirty();
+    this.#wake();
+  }
 
   #fail(error: Error): void {
     if (this.#state === 'failed') return;
@@ -275,5 +288,6 @@ export class JournalWriter {
     this.#cancelSync?.();
     this.#state = 'failed';
     this.#waiting = [];
+    this.#wake();
   }
 }

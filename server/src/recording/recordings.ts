@@ -5,7 +5,6 @@ import type { Clock } from '../clock.ts';
 import { SallyportError, toError } from '../errors.ts';
 import type { RecordingRecord, Storage } from '../storage/contract.ts';
 import type {
-  RecordedEvent,
   RecordingCheck,
   RecordingHeader,
   RecordingKeys,
@@ -16,12 +15,13 @@ import type {
   TimedEvent,
   WriterEvents,
 } from './contract.ts';
-import { DiskHealth } from './disk-health.ts';
+import { DiskSlots } from './disk-slots.ts';
 import { RecordingCorruptError } from './errors.ts';
 import { systemFiles, type JournalFile, type RecordingFiles } from './files.ts';
-import { chainStart, encodeHeader, MAX_HEADER_BYTES, parseHeader, type Chain, type ChainPoint } from './format.ts';
-import { loadIndex, saveIndex } from './index-file.ts';
-import { JournalWriter } from './journal-writer.ts';
+import { chainStart, MAX_HEADER_BYTES, parseHeader, type Chain } from './format.ts';
+import { inTime } from './in-time.ts';
+import { loadIndex } from './index-file.ts';
+import { JOURNAL_NAME, LiveRecording, type Place } from './live-recording.ts';
 import { OpenedRecording, type KnownEnd, type WalkResult } from './opened-recording.ts';
 import { recoverJournal } from './recovery.ts';
 import type { SparseIndex } from './sparse-index.ts';
@@ -29,9 +29,6 @@ import type { SparseIndex } from './sparse-index.ts';
 /** product.md "Recording": warning at 20 % free, new sessions refused at 5 %. */
 const WARNING_FRACTION = 0.2;
 const REFUSED_FRACTION = 0.05;
-export const JOURNAL_NAME = 'journal';
-/** As long as a written chunk may take (security.md section 4 "Recording write"). */
-const CREATE_TIMEOUT_MS = 7000;
 /** Recordings deleted per look into the catalogue. */
 const DELETE_BATCH = 100;
 
@@ -44,12 +41,6 @@ export interface RecordingsDeps {
   readonly files?: RecordingFiles;
   /** After the head of a recording is in the catalogue: the caller signs an audit checkpoint. */
   readonly onSealed?: (sessionId: SessionId, summary: RecordingSummary) => Promise<void>;
-}
-
-interface Live {
-  readonly writer: JournalWriter;
-  readonly chain: Chain;
-  readonly start: ChainPoint;
 }
 
 const chainOf = (sessionId: SessionId, key: Uint8Array): Chain => ({
@@ -66,107 +57,58 @@ function folderName(startedAt: number, sessionId: SessionId): string {
 class FileRecordings implements Recordings {
   readonly #deps: RecordingsDeps;
   readonly #files: RecordingFiles;
-  readonly #disk: DiskHealth;
-  readonly #live = new Map<SessionId, Live>();
+  readonly #slots = new DiskSlots();
+  readonly #live = new Map<SessionId, LiveRecording>();
 
   constructor(deps: RecordingsDeps) {
     this.#deps = deps;
     this.#files = deps.files ?? systemFiles;
-    this.#disk = new DiskHealth(deps.clock);
   }
 
   async create(header: RecordingHeader, events: WriterEvents): Promise<RecordingWriter> {
     if ((await this.space()).state === 'refused')
       throw new SallyportError('recording_space', 'less than 5 % of the file system is free');
-    const { sessionId } = header;
+    const { sessionId, startedAt } = header;
     const { key, sealed } = this.#deps.keys.create(sessionId);
-    const chain = chainOf(sessionId, key);
-    const path = folderName(header.startedAt, sessionId);
-    const plainHeader = encodeHeader(sessionId, sealed);
-    const start = chainStart(plainHeader);
+    const path = folderName(startedAt, sessionId);
+    const place: Place = { header, folder: this.#folder(path), chain: chainOf(sessionId, key), sealedKey: sealed };
+    const blank = { state: 'open', events: 0, outputBytes: 0, durationMs: 0, head: '' } as const;
     try {
-      await this.#deps.catalogue.insert({
-        sessionId,
-        path,
-        startedAt: header.startedAt,
-        sealedKey: sealed,
-        state: 'open',
-        events: 0,
-        outputBytes: 0,
-        durationMs: 0,
-        head: start.hash.toString('hex'),
-      });
-      const file = await this.#inTime(this.#files.create(`${this.#deps.directory}/${path}`, JOURNAL_NAME));
-      await this.#inTime(writeWhole(file, plainHeader));
-      const { clock } = this.#deps;
-      const writer = new JournalWriter({ file, chain, start, clock, disk: this.#disk, events });
-      this.#live.set(sessionId, { writer, chain, start });
-      await new Promise<void>((resolve) => {
-        writer.append({ type: 'header', header }, resolve);
-        void writer.settle().then(resolve);
-      });
-      if (writer.failed) throw new Error('the first chunk could not be written');
-      return this.#recordingWriter(sessionId, path, writer, () => file.close());
+      await this.#deps.catalogue.insert({ ...blank, sessionId, path, startedAt, sealedKey: sealed });
+      return await this.#begin(place, events);
     } catch (error) {
-      this.#live.delete(sessionId);
       throw new SallyportError('recording_unavailable', 'the recording cannot be created', { cause: error });
     }
   }
 
-  /** A disk that does not answer is one that cannot be written. */
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#deps.clock.after(CREATE_TIMEOUT_MS, () => reject(new Error('the disk does not answer')));
-      work.then(resolve, reject).finally(cancel);
-    });
-  }
-
-  #recordingWriter(
-    sessionId: SessionId,
-    path: string,
-    writer: JournalWriter,
-    closeFile: () => Promise<void>,
-  ): RecordingWriter {
-    let closing: Promise<RecordingSummary> | null = null;
-    return {
-      get outputBytes() {
-        return writer.appendedBytes;
-      },
-      get writtenBytes() {
-        return writer.written.outputBytes;
-      },
-      append: (event: RecordedEvent, written?: () => void) => {
-        if (closing === null) writer.append(event, written);
-      },
-      close: (reason) => (closing ??= this.#close(sessionId, path, writer, reason, closeFile)),
-    };
-  }
-
-  async #close(
-    sessionId: SessionId,
-    path: string,
-    writer: JournalWriter,
-    reason: string,
-    closeFile: () => Promise<void>,
-  ): Promise<RecordingSummary> {
-    writer.append({ type: 'end', reason });
-    await writer.settle();
-    const isWhole = !writer.failed;
-    writer.stop();
-    const { point, ...counts } = writer.written;
-    const summary = { ...counts, head: point.hash.toString('hex') };
-    // A failed journal keeps what was written whole; recovery at the next start cuts the torn rest.
-    if (isWhole) {
-      await closeFile();
-      await this.#deps.catalogue.update(sessionId, { ...summary, state: 'closed' });
-      const live = this.#live.get(sessionId);
-      if (live !== undefined) await saveIndex(this.#files, this.#folder(path), live.chain, writer.index);
-    } else {
-      void closeFile().catch(() => undefined); // The disk failed already; the failure has been told.
+  async #begin(place: Place, events: WriterEvents): Promise<RecordingWriter> {
+    const { clock, catalogue, onSealed } = this.#deps;
+    const { sessionId } = place.header;
+    const creating = this.#files.create(place.folder, JOURNAL_NAME);
+    try {
+      const file = await inTime(clock, creating);
+      const deps = { files: this.#files, slots: this.#slots, clock, catalogue, ...(onSealed && { onSealed }) };
+      const live = new LiveRecording(deps, place, file, events, () => this.#live.delete(sessionId));
+      this.#live.set(sessionId, live);
+      await live.begin();
+      return live;
+    } catch (error) {
+      this.#live.get(sessionId)?.writer.stop();
+      this.#live.delete(sessionId);
+      void this.#abandon(sessionId, place.folder, creating);
+      throw error;
     }
-    this.#live.delete(sessionId);
-    await this.#deps.onSealed?.(sessionId, summary);
-    return summary;
+  }
+
+  /** Takes a recording back that never began, in its own time: the disk is not well. What stays is closed at the next start. */
+  async #abandon(sessionId: SessionId, folder: string, creating: Promise<JournalFile>): Promise<void> {
+    try {
+      await (await creating).close();
+      await this.#files.removeFolder(folder);
+      await this.#deps.catalogue.update(sessionId, { state: 'deleted' });
+    } catch {
+      // Its journal is not there, or cannot be removed now; recovery finds the row.
+    }
   }
 
   #folder(path: string): string {
@@ -281,15 +223,19 @@ class FileRecordings implements Recordings {
     }
   }
 
-  async recover(): Promise<readonly RecoveredRecording[]> {
+  async recover(failed: (sessionId: SessionId, error: unknown) => Promise<void>): Promise<RecoveredRecording[]> {
     const recovered: RecoveredRecording[] = [];
     for (const row of await this.#deps.catalogue.open()) {
       const sessionId = SessionId.parse(row.sessionId);
       if (this.#live.has(sessionId)) continue;
-      const result = await this.#recoverOne(sessionId);
-      await this.#deps.catalogue.update(sessionId, { ...result.summary, state: 'recovered' });
-      recovered.push(result);
-      await this.#deps.onSealed?.(sessionId, result.summary);
+      try {
+        const result = await this.#recoverOne(sessionId);
+        await this.#deps.catalogue.update(sessionId, { ...result.summary, state: 'recovered' });
+        recovered.push(result);
+        await this.#deps.onSealed?.(sessionId, result.summary);
+      } catch (error) {
+        await failed(sessionId, error);
+      }
     }
     return recovered;
   }
@@ -312,37 +258,49 @@ class FileRecordings implements Recordings {
     return { sessionId, summary, tornBytes };
   }
 
+  async delete(sessionId: SessionId): Promise<void> {
+    const row = await this.#row(sessionId);
+    if (row.state === 'open') throw new SallyportError('bad_state', 'the recording is not closed');
+    await this.#remove(row, sessionId);
+  }
+
+  async #remove(row: RecordingRecord, sessionId: SessionId): Promise<void> {
+    await this.#files.removeFolder(this.#folder(folderName(row.startedAt, sessionId)));
+    await this.#deps.catalogue.update(sessionId, { state: 'deleted' });
+  }
+
   async deleteOlderThan(startedBefore: number, deleting: (sessionId: SessionId) => Promise<void>): Promise<number> {
+    const kept = new Map<string, unknown>();
     let count = 0;
     for (;;) {
-      const rows = await this.#deps.catalogue.olderThan(startedBefore, DELETE_BATCH);
-      const due = rows.filter((row) => row.state === 'closed' || row.state === 'recovered');
+      const rows = await this.#deps.catalogue.olderThan(startedBefore, DELETE_BATCH + kept.size);
+      const due = rows.filter((row) => !kept.has(row.sessionId));
       for (const row of due) {
         const sessionId = SessionId.parse(row.sessionId);
         await deleting(sessionId);
-        await this.#files.removeFolder(this.#folder(folderName(row.startedAt, sessionId)));
-        await this.#deps.catalogue.update(sessionId, { state: 'deleted' });
-        count += 1;
+        try {
+          await this.#remove(row, sessionId);
+          count += 1;
+        } catch (error) {
+          kept.set(sessionId, error);
+        }
       }
-      if (due.length === 0) return count;
+      if (due.length === 0) break;
     }
+    if (kept.size === 0) return count;
+    const [cause] = kept.values();
+    throw new SallyportError('recording_unavailable', `${kept.size} old recordings cannot be deleted`, { cause });
   }
 
   async space(): Promise<{ freeFraction: number; state: 'ok' | 'warning' | 'refused' }> {
-    const freeFraction = await this.#files.freeFraction(this.#deps.directory).catch((error: unknown) => {
+    const asking = inTime(this.#deps.clock, this.#files.freeFraction(this.#deps.directory));
+    const freeFraction = await asking.catch((error: unknown) => {
       throw new SallyportError('recording_unavailable', 'free space cannot be told', { cause: error });
     });
     const state = freeFraction < REFUSED_FRACTION ? 'refused' : freeFraction < WARNING_FRACTION ? 'warning' : 'ok';
     return { freeFraction, state };
   }
 }
-
-const writeWhole = (file: JournalFile, bytes: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) =>
-    file.write(bytes, 0, (error, count) =>
-      error === null && count === bytes.length ? resolve() : reject(error ?? new Error('short write')),
-    ),
-  );
 
 async function walkAll(opened: OpenedRecording): Promise<WalkResult> {
   const events = opened.events(null);

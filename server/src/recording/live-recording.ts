@@ -1,0 +1,121 @@
+/** One recording while it is written: made, appended to, sealed. Every wait for the disk has an end. */
+import type { SessionId } from '@sallyport/shared/ids';
+import type { Clock } from '../clock.ts';
+import { SallyportError } from '../errors.ts';
+import type { Storage } from '../storage/contract.ts';
+import type { RecordedEvent, RecordingHeader, RecordingSummary, RecordingWriter, WriterEvents } from './contract.ts';
+import type { DiskSlots } from './disk-slots.ts';
+import type { JournalFile, RecordingFiles } from './files.ts';
+import { chainStart, encodeHeader, type Chain, type ChainPoint } from './format.ts';
+import { inTime } from './in-time.ts';
+import { saveIndex } from './index-file.ts';
+import { JournalWriter } from './journal-writer.ts';
+
+export const JOURNAL_NAME = 'journal';
+
+export interface LiveDeps {
+  readonly files: RecordingFiles;
+  readonly slots: DiskSlots;
+  readonly clock: Clock;
+  readonly catalogue: Storage['recordings'];
+  readonly onSealed?: (sessionId: SessionId, summary: RecordingSummary) => Promise<void>;
+}
+
+/** Where the recording goes and under which key. */
+export interface Place {
+  readonly header: RecordingHeader;
+  readonly folder: string;
+  readonly chain: Chain;
+  readonly sealedKey: Uint8Array;
+}
+
+const writeWhole = (file: JournalFile, bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) =>
+    file.write(bytes, 0, (error, count) =>
+      error === null && count === bytes.length ? resolve() : reject(error ?? new Error('short write')),
+    ),
+  );
+
+export class LiveRecording implements RecordingWriter {
+  readonly chain: Chain;
+  readonly start: ChainPoint;
+  readonly writer: JournalWriter;
+  readonly #deps: LiveDeps;
+  readonly #place: Place;
+  readonly #file: JournalFile;
+  readonly #onClosed: () => void;
+  #closing: Promise<RecordingSummary> | null = null;
+
+  constructor(deps: LiveDeps, place: Place, file: JournalFile, events: WriterEvents, onClosed: () => void) {
+    const { chain } = place;
+    this.#deps = deps;
+    this.#place = place;
+    this.#file = file;
+    this.#onClosed = onClosed;
+    this.chain = chain;
+    this.start = chainStart(this.#plainHeader());
+    this.writer = new JournalWriter({ file, chain, start: this.start, clock: deps.clock, slots: deps.slots, events });
+  }
+
+  get outputBytes(): number {
+    return this.writer.appendedBytes;
+  }
+  get writtenBytes(): number {
+    return this.writer.written.outputBytes;
+  }
+  append(event: RecordedEvent, written?: () => void): void {
+    if (this.#closing === null) this.writer.append(event, written);
+  }
+  close(reason: string): Promise<RecordingSummary> {
+    return (this.#closing ??= this.#close(reason));
+  }
+
+  /** Header in plain and first chunk. Rejects when they are not in the file in time. */
+  async begin(): Promise<void> {
+    const { clock } = this.#deps;
+    await inTime(clock, writeWhole(this.#file, this.#plainHeader()));
+    await new Promise<void>((resolve) => {
+      this.writer.append({ type: 'header', header: this.#place.header }, resolve);
+      void this.writer.settle().then(resolve);
+    });
+    if (this.writer.failed) throw new Error('the first chunk could not be written');
+  }
+
+  #plainHeader(): Buffer {
+    return encodeHeader(this.#place.header.sessionId, this.#place.sealedKey);
+  }
+
+  async #close(reason: string): Promise<RecordingSummary> {
+    try {
+      const summary = await this.#seal(reason);
+      await inTime(this.#deps.clock, this.#deps.onSealed?.(this.#place.header.sessionId, summary) ?? Promise.resolve());
+      return summary;
+    } catch (error) {
+      void this.#file.close().catch(() => undefined); // The failure is told below.
+      throw new SallyportError('recording_unavailable', 'the recording could not be closed', { cause: error });
+    } finally {
+      this.writer.stop();
+      this.#onClosed();
+    }
+  }
+
+  /** A journal that cannot be sealed stays open in the catalogue: recovery at the next start closes it. */
+  async #seal(reason: string): Promise<RecordingSummary> {
+    const { clock, catalogue, files } = this.#deps;
+    this.writer.append({ type: 'end', reason });
+    await inTime(clock, this.writer.settle());
+    if (this.writer.failed) throw new Error('the journal has failed');
+    await inTime(clock, this.#file.close());
+    const summary = this.#summary();
+    await inTime(clock, catalogue.update(this.#place.header.sessionId, { ...summary, state: 'closed' }));
+    // Losing the index costs time, not truth.
+    const saving = inTime(clock, saveIndex(files, this.#place.folder, this.chain, this.writer.index));
+    await saving.catch(() => undefined);
+    return summary;
+  }
+
+  #summary(): RecordingSummary {
+    const { point, ...counts } = this.writer.written;
+    return { ...counts, head: point.hash.toString('hex') };
+  }
+}
