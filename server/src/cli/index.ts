@@ -7,6 +7,7 @@ import { demo } from './demo/demo.ts';
 import { doctor } from './doctor.ts';
 import { healthcheck } from './healthcheck.ts';
 import { invoke } from './invoke.ts';
+import { psrp } from './psrp.ts';
 import { recording } from './recording.ts';
 import { serve } from './serve.ts';
 import { target } from './target.ts';
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   audit,
   config,
   doctor,
+  psrp,
   backup,
   restore,
   healthcheck,
