@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { InvokeEvent } from '@sallyport/shared/api/invoke';
 import { openAuditLog } from '../audit/log.ts';
 import { type Actor, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { createBroker } from '../broker/broker.ts';
@@ -37,6 +36,7 @@ import { type Credentials, createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
 import { auditView, hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
+import { invokeScript } from './invoke.ts';
 import { planSession, timeoutsOf } from './opening.ts';
 
 export interface GatewayOptions {
@@ -177,12 +177,6 @@ function readTls(config: Config): { cert: Buffer; key: Buffer } | null {
   return { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) };
 }
 
-async function* noInvoke(): AsyncGenerator<InvokeEvent> {
-  yield await Promise.reject<InvokeEvent>(
-    new SallyportError('bad_state', 'running scripts over the API is not in this version yet'),
-  );
-}
-
 /** @throws SallyportError port_in_use */
 async function listenAt(
   app: HttpServer['app'],
@@ -248,7 +242,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
         },
         signal,
       ),
-    invoke: noInvoke,
+    invoke: (caller, body, signal) => invokeScript(body, caller, { broker, opening }, signal),
   });
   await app.register(
     async (scope) => {

@@ -14,6 +14,7 @@ import { parseHost, parseUser } from '../targets/address.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
 import { verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
+import type { Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
@@ -206,15 +207,18 @@ function connectPort(
   };
 }
 
+/** Makes a terminal of an open connection. */
+export type StartTerminal = typeof startTerminal;
+
 async function startTerminal(
   kind: OpenSession['kind'],
   connection: Connection,
-  place: Place,
+  place: Pick<Place, 'name' | 'subsystem'>,
   port: OpeningPort,
-  size: { cols: number; rows: number },
+  size: { readonly cols: number; readonly rows: number },
   signal: AbortSignal,
   clock: Clock,
-) {
+): Promise<Terminal> {
   if (kind === 'pty') return openPtyTerminal({ connection, ...size, events: port, clock });
   return openPowerShellTerminal({
     openChannel: (events) => connection.openSubsystem(place.subsystem, events),
@@ -227,11 +231,15 @@ async function startTerminal(
   });
 }
 
-/** @throws SallyportError not_found, forbidden, bad_request */
+/**
+ * @param start what runs on the connection, when it is no console
+ * @throws SallyportError not_found, forbidden, bad_request
+ */
 export async function planSession(
   body: OpenSession,
   caller: Caller,
   deps: OpeningDeps,
+  start: StartTerminal = startTerminal,
 ): Promise<{ request: OpenRequest; openTerminal: OpenTerminal }> {
   const place = await placeOf(body.to, caller.subject, deps);
   const { target } = place;
@@ -260,7 +268,7 @@ export async function planSession(
     port.facts({ protection: connection.protection, ...(as.user === '' ? {} : { identity: as.user }) });
     if (target !== null) await deps.inventory.opened(target.id);
     try {
-      return await startTerminal(body.kind, connection, place, port, size, signal, deps.clock);
+      return await start(body.kind, connection, place, port, size, signal, deps.clock);
     } catch (error) {
       await connection.close();
       throw error;

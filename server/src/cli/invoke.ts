@@ -10,6 +10,8 @@ interface Run {
   readonly output: 'text' | 'json';
   readonly timeoutMs: number;
   readonly prefix: boolean;
+  /** Whether standard output is a terminal that shows them. */
+  readonly colours: boolean;
 }
 
 const streamTitle = {
@@ -27,8 +29,11 @@ async function runAt(target: Target, run: Run, io: CliIo): Promise<number> {
   const body = { targetId: target.id, script: run.script, output: run.output, timeoutMs: run.timeoutMs };
   try {
     for await (const event of run.client.lines(InvokeEvent, 'POST', 'api/invoke', body)) {
-      if (event.type === 'text') io.out(mark === '' ? event.text : event.text.replace(/^(?=.)/gm, mark));
-      else if (event.type === 'object')
+      if (event.type === 'started') continue;
+      if (event.type === 'text') {
+        const text = run.colours ? event.text : event.text.replace(/\x1b\[[0-9;:]*m/g, '');
+        io.out(mark === '' ? text : text.replace(/^(?=.)/gm, mark));
+      } else if (event.type === 'object')
         io.out(`${JSON.stringify(run.prefix ? { PSComputerName: target.name, value: event.value } : event.value)}\n`);
       else if (event.type === 'stream') io.err(`${mark}${streamTitle[event.stream]}${event.text}\n`);
       else {
@@ -98,7 +103,8 @@ Exit code: the script's own "exit n", else 1 when it failed or wrote errors, els
       return target;
     });
     const timeoutMs = number(values.timeout, 'timeout', 1, 86_400, 600) * 1000;
-    const run = { client, script, output: values.output, timeoutMs, prefix: chosen.length > 1 } as const;
+    const colours = process.stdout.isTTY && io.env['NO_COLOR'] === undefined;
+    const run = { client, script, output: values.output, timeoutMs, prefix: chosen.length > 1, colours } as const;
     return fanOut(chosen, run, number(values.throttle, 'throttle', 1, 256, 32), io);
   },
 };

@@ -19,6 +19,8 @@ export const InvokeBody = z.strictObject({
 export type InvokeBody = z.infer<typeof InvokeBody>;
 
 export const InvokeEvent = z.discriminatedUnion('type', [
+  /** First of all: policy, audit and recording are settled; the session can be looked up. */
+  z.object({ type: z.literal('started'), sessionId: z.string() }),
   /** Text as the console shows it. */
   z.object({ type: z.literal('text'), text: z.string() }),
   /** One output object with its properties (json mode). */
@@ -30,8 +32,10 @@ export const InvokeEvent = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('ended'),
+    /** `completed`, `failed`, `stopped` or `lost`; `not_started` when the target was not reached. */
     state: z.string(),
     exitCode: z.number(),
+    /** Why the session ended, when not by the end of the script. */
     code: z.string().nullable(),
     message: z.string(),
     sessionId: z.string(),

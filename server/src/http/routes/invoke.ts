@@ -1,15 +1,27 @@
 /** Running a script at a target through the API. */
 import { Readable } from 'node:stream';
 import { InvokeBody, type InvokeEvent } from '@sallyport/shared/api/invoke';
+import type { Clock } from '../../clock.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { RateLimiter } from '../rate-limiter.ts';
 import { userRoute, type Route } from '../route.ts';
 
-async function* lines(first: InvokeEvent, rest: AsyncIterator<InvokeEvent>): AsyncGenerator<string> {
+/** While a script is silent an empty line goes out so often, so that no proxy and no client takes the answer for dead. */
+const BEAT_MS = 15_000;
+
+async function* lines(first: InvokeEvent, rest: AsyncIterator<InvokeEvent>, clock: Clock): AsyncGenerator<string> {
   try {
     yield `${JSON.stringify(first)}\n`;
-    for (let next = await rest.next(); next.done !== true; next = await rest.next())
-      yield `${JSON.stringify(next.value)}\n`;
+    let next = rest.next();
+    for (;;) {
+      let cancel = (): void => undefined;
+      const beat = new Promise<null>((resolve) => (cancel = clock.after(BEAT_MS, () => resolve(null))));
+      const result = await Promise.race([next, beat]);
+      cancel();
+      if (result?.done === true) return;
+      yield result === null ? '\n' : `${JSON.stringify(result.value)}\n`;
+      if (result !== null) next = rest.next();
+    }
   } finally {
     await rest.return?.();
   }
@@ -33,7 +45,9 @@ export function invokeRoutes(join: RoutesJoin): readonly Route[] {
         const events = join.invoke(caller, body, gone.signal)[Symbol.asyncIterator]();
         const first = await events.next();
         if (first.done === true) return undefined;
-        return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines(first.value, events)));
+        return reply
+          .type('application/x-ndjson; charset=utf-8')
+          .send(Readable.from(lines(first.value, events, join.clock)));
       },
     }),
   ];

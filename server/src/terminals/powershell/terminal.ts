@@ -13,9 +13,10 @@ import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
 import type { ByteChannel, ChannelEvents } from '../../transports/contract.ts';
-import type { CommandEnd, RunningCommand, Terminal, TerminalEnd, TerminalEvents } from '../contract.ts';
+import type { CommandEnd, RunningCommand, Terminal, TerminalEvents } from '../contract.ts';
 import { completionOf, NO_MATCHES } from './completion.ts';
 import type { Completion } from './completion.ts';
+import { Ending } from './ending.ts';
 import { PoolLink } from './pool-link.ts';
 import { RunningLine } from './running-line.ts';
 
@@ -72,25 +73,28 @@ class PowerShellTerminal implements Terminal {
   #running: RunningLine | null = null;
   #promptId: string | null = null;
   #cancelCompletion: (() => void) | null = null;
-  #closing: { reason: ErrorCode; exitCode: number | null } | null = null;
-  #cancelHardClose: (() => void) | null = null;
-  readonly #ended: Promise<void>;
-  #resolveEnded: () => void = () => undefined;
+  readonly #ending: Ending;
 
   constructor(options: PowerShellTerminalOptions) {
     this.#options = options;
     this.#events = options.events;
     this.#size = { cols: options.cols, rows: options.rows };
-    this.#ended = new Promise((resolve) => (this.#resolveEnded = resolve));
     this.#output = new VtOutput((bytes) => this.#events.output(bytes));
     this.#progress = new ProgressBoard(options.clock, (items) => this.#events.progress(items));
     this.#link = new PoolLink({
       title: options.targetName,
       event: (event) => this.#event(event),
       batchDone: () => this.#output.flush(),
-      lost: (code, detail) => this.#end({ reason: code, exitCode: null, detail }),
+      lost: (code, detail) => this.#ending.now({ reason: code, exitCode: null, detail }),
     });
     this.#host = new HostUi(this.#hostPort());
+    this.#ending = new Ending({
+      link: this.#link,
+      clock: options.clock,
+      closeConnection: options.closeConnection,
+      cleanUp: (isClean) => this.#cleanUp(isClean),
+      ended: (end) => this.#events.ended(end),
+    });
   }
 
   async open(): Promise<void> {
@@ -167,7 +171,7 @@ class PowerShellTerminal implements Terminal {
   }
   async close(reason: ErrorCode, deadlineMs: number): Promise<void> {
     this.#leave({ reason, exitCode: null }, deadlineMs);
-    await this.#ended;
+    await this.#ending.finished;
   }
 
   // ---- prompt
@@ -256,7 +260,7 @@ class PowerShellTerminal implements Terminal {
     this.#link.send();
   }
 
-  #isOver = (): boolean => this.#state === 'ended' || this.#closing !== null;
+  #isOver = (): boolean => this.#ending.isOver;
   #takeStop = (): boolean => this.#isStopWanted;
 
   #lineEvent(event: ClientEvent & { pipelineId: string }): void {
@@ -376,9 +380,9 @@ class PowerShellTerminal implements Terminal {
   }
 
   #poolState(state: string, detail: string): void {
-    if (state === 'Closed') this.#end({ reason: 'target_closed', exitCode: null, detail: '' });
+    if (state === 'Closed') this.#ending.now({ reason: 'target_closed', exitCode: null, detail: '' });
     else if (state === 'Broken')
-      this.#end({ reason: 'target_lost', exitCode: null, detail: visibleText(detail, 4000) });
+      this.#ending.now({ reason: 'target_lost', exitCode: null, detail: visibleText(detail, 4000) });
   }
 
   // ---- the host
@@ -416,33 +420,18 @@ class PowerShellTerminal implements Terminal {
 
   #leave(closing: { reason: ErrorCode; exitCode: number | null }, deadlineMs: number): void {
     if (this.#isOver()) return;
-    this.#closing = closing;
     for (const job of this.#jobs.values()) job.abort.abort();
-    const hard = (): void => this.#end({ reason: closing.reason, exitCode: null, detail: '' });
-    // A paused channel would hide the target's goodbye.
-    if (this.#link.isPaused) {
-      hard();
-      return;
-    }
-    this.#cancelHardClose = this.#options.clock.after(deadlineMs, hard);
-    this.#link.close();
+    this.#ending.leave(closing, deadlineMs);
   }
 
-  #end(end: TerminalEnd): void {
-    if (this.#state === 'ended') return;
+  #cleanUp(isClean: boolean): void {
     this.#state = 'ended';
-    this.#cancelHardClose?.();
     this.#cancelCompletion?.();
     for (const job of this.#jobs.values()) job.abort.abort();
     this.#jobs.clear();
     this.#progress.clear();
-    this.#commandEnded(this.#closing !== null && this.#link.isClosed ? 'stopped' : 'lost');
+    this.#commandEnded(isClean ? 'stopped' : 'lost');
     this.#output.flush();
-    this.#events.ended(this.#closing === null ? end : { ...end, ...this.#closing });
-    void this.#link
-      .closeChannel()
-      .then(() => this.#options.closeConnection())
-      .finally(this.#resolveEnded);
   }
 }
 
