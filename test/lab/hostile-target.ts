@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import kex from 'ssh2/lib/protocol/kex.js';
-import ssh2, { type AuthContext, type Connection, type ServerChannel, type ServerConfig } from 'ssh2';
+import ssh2, { type AuthContext, type Connection, type ServerChannel, type ServerConfig, type Session } from 'ssh2';
 import { openKeyRing, type HostKeyType } from './keys.ts';
 
 /** Sends what ssh2 itself would not. */
@@ -34,6 +34,8 @@ export interface HostileOptions {
   readonly authenticate?: (context: AuthContext, wire: Wire) => void;
   readonly ready?: (wire: Wire) => void;
   readonly shell?: (stream: ServerChannel, wire: Wire) => void;
+  /** Instead of `shell`: the whole session is the test's; `refuse` refuses the channel, `silent` never answers. */
+  readonly session?: 'refuse' | 'silent' | ((session: Session, wire: Wire) => void);
 }
 
 export interface Recorded {
@@ -122,8 +124,17 @@ function serve(connection: Connection, wire: Wire, recorded: Recorded, options: 
     else options.authenticate(context, wire);
   });
   connection.on('ready', () => options.ready?.(wire));
-  connection.on('session', (accept) => {
+  connection.on('session', (accept, reject) => {
+    if (options.session === 'silent') return;
+    if (options.session === 'refuse') {
+      reject();
+      return;
+    }
     const session = accept();
+    if (options.session !== undefined) {
+      options.session(session, wire);
+      return;
+    }
     session.on('pty', (acceptPty) => acceptPty());
     const { shell } = options;
     // Without a listener ssh2 refuses the request.

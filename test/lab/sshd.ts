@@ -39,7 +39,7 @@ export interface SshdOptions {
   readonly methods?: readonly ('publickey' | 'password' | 'keyboard-interactive')[];
   /** For example `publickey,password`: all of them in this order. */
   readonly authenticationMethods?: string;
-  /** Further lines of sshd_config. */
+  /** Further lines of sshd_config; they win over those of the lab. */
   readonly lines?: readonly string[];
 }
 
@@ -62,6 +62,8 @@ export interface LabSshd {
   readonly hostKeys: readonly LabHostKey[];
   /** What sshd logged, newest last. */
   log(): string;
+  /** Resolves when sshd has logged it; rejects after 10 s with the log. */
+  logged(part: RegExp): Promise<void>;
   /** Ends the listener and every session at once, without a good-bye, as a crash would. */
   kill(): Promise<void>;
   /** `kill`, and removes all files. Idempotent. */
@@ -90,9 +92,14 @@ export const findPwsh = (): string | null =>
   process.env['PWSH'] === 'none' ? null : (process.env['PWSH'] ?? findProgram('pwsh'));
 export const findSshd = (): string | null => findProgram('sshd', ['/usr/sbin', '/usr/local/sbin', '/usr/bin']);
 
+let madeUser: { user: string; password: string | null } | null = null;
 /** The unprivileged user behind the lab's server: as root a user of its own with an empty profile, else ourselves. */
 function labUser(ring: KeyRing): { user: string; password: string | null } {
   if (!isRoot) return { user: userInfo().username, password: null };
+  madeUser ??= makeUser(ring);
+  return madeUser;
+}
+function makeUser(ring: KeyRing): { user: string; password: string | null } {
   try {
     execFileSync('id', ['-u', LAB_USER], { stdio: 'ignore' });
   } catch {
@@ -131,6 +138,7 @@ function configuration(options: SshdOptions, ring: KeyRing, directory: string, u
   const all = { ...(subsystem === null ? {} : { powershell: subsystem }), ...options.subsystems };
   if (options.banner !== undefined) writeFileSync(path.join(directory, 'banner'), options.banner);
   return [
+    ...(options.lines ?? []),
     `Port ${String(port)}`,
     `ListenAddress ${options.listen ?? '127.0.0.1'}`,
     ...(options.hostKeys ?? ['ed25519']).map((type) => `HostKey ${ring.hostKeyFile(type, options.hostKeySet ?? 0)}`),
@@ -153,7 +161,6 @@ function configuration(options: SshdOptions, ring: KeyRing, directory: string, u
     'SetEnv LANG=C.UTF-8 POWERSHELL_TELEMETRY_OPTOUT=1 POWERSHELL_UPDATECHECK=Off',
     ...(options.forceCommand === undefined ? [] : [`ForceCommand ${options.forceCommand}`]),
     ...(options.banner === undefined ? [] : [`Banner ${path.join(directory, 'banner')}`]),
-    ...(options.lines ?? []),
     ...Object.entries(all).map(([name, command]) => `Subsystem ${name} ${command}`),
     '',
   ].join('\n');
@@ -195,7 +202,12 @@ function readHostKey(file: string): LabHostKey {
 
 const LOG_BYTES = 64 * 1024;
 
-async function launch(program: string, config: string): Promise<{ child: ChildProcess; log: () => string }> {
+interface Launched {
+  readonly child: ChildProcess;
+  readonly log: () => string;
+  readonly logged: (part: RegExp) => Promise<void>;
+}
+async function launch(program: string, config: string): Promise<Launched> {
   const child = spawn(program, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   const exited = once(child, 'exit');
@@ -211,7 +223,26 @@ async function launch(program: string, config: string): Promise<{ child: ChildPr
       throw new Error(`sshd did not start:\n${log}`);
     }),
   ]);
-  return { child, log: () => log };
+  const { stderr } = child;
+  const logged = (part: RegExp): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        stderr.off('data', look);
+      };
+      const look = (): void => {
+        if (!part.test(log)) return;
+        finish();
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        finish();
+        reject(new Error(`sshd did not log ${String(part)}:\n${log}`));
+      }, 10_000);
+      stderr.on('data', look);
+      look();
+    });
+  return { child, log: () => log, logged };
 }
 
 /** Starts sshd. @throws when there is no sshd, or it does not start (its log is in the message) */
@@ -229,7 +260,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<LabSshd> {
   const port = options.port ?? (await freePort(host));
   const config = path.join(directory, 'sshd_config');
   writeFileSync(config, configuration(options, ring, directory, user, port));
-  const { child, log } = await launch(program, config);
+  const { child, log, logged } = await launch(program, config);
   const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve();
   const kill = async (): Promise<void> => {
     killAll(child);
@@ -245,6 +276,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<LabSshd> {
       readHostKey(ring.hostKeyFile(type, options.hostKeySet ?? 0)),
     ),
     log,
+    logged,
     kill,
     async stop() {
       await kill();

@@ -260,8 +260,14 @@ export async function planSession(
   const openTerminal: OpenTerminal = async (port, size, signal) => {
     const as = await identity();
     const endpoint = deps.endpoint(place.host, place.port, caller.actor);
+    const pins = await deps.hostKeys.find('', place.host, place.port);
     const connection = await deps.connector.connect(
-      { endpoint, identity: as, timeouts: timeoutsOf(place.connectTimeoutMs) },
+      {
+        endpoint,
+        identity: as,
+        timeouts: timeoutsOf(place.connectTimeoutMs),
+        pinnedTypes: pins.map(({ keyType }) => keyType),
+      },
       connectPort(place.name, caller, port, signal, deps),
       signal,
     );

@@ -91,7 +91,7 @@ class PtyTerminal implements Terminal {
     this.input(INTERRUPT);
   }
   submit(lineId: number): void {
-    this.#events.refused(lineId, 'bad_state', 'this terminal takes bytes, not lines');
+    if (!this.#isEnded) this.#events.refused(lineId, 'bad_state', 'this terminal takes bytes, not lines');
   }
   complete(): ReturnType<Terminal['complete']> {
     return Promise.resolve({ index: 0, length: 0, matches: [], more: 0 });

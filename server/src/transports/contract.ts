@@ -54,6 +54,8 @@ export interface ConnectRequest {
   readonly identity: Identity;
   /** Milliseconds for TCP, handshake, whole sign-in. security.md section 4. */
   readonly timeouts: { readonly tcpMs: number; readonly handshakeMs: number; readonly loginMs: number };
+  /** Types of the host keys on record for this endpoint. They are asked for first, so that a target with several keys shows a known one. */
+  readonly pinnedTypes?: readonly string[];
 }
 
 export interface ChannelEvents {

@@ -36,6 +36,22 @@ export const ALGORITHMS = {
   compress: ['none'],
 } as const satisfies Algorithms;
 
+/** RFC 8332: an `ssh-rsa` key is asked for by its signatures. */
+const signaturesOf = (type: string): readonly string[] =>
+  type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type];
+
+/**
+ * What we offer, with the host keys on record first: the target takes the first that it has, and a target with several
+ * keys would otherwise look unknown or changed. Within each part the strongest stays first.
+ */
+export function algorithmsFor(pinnedTypes: readonly string[]): Algorithms {
+  const pinned = new Set(pinnedTypes.flatMap(signaturesOf));
+  const isPinned = (name: string): boolean => pinned.has(name);
+  const { serverHostKey } = ALGORITHMS;
+  const ordered = [...serverHostKey.filter(isPinned), ...serverHostKey.filter((name) => !isPinned(name))];
+  return { ...ALGORITHMS, serverHostKey: ordered };
+}
+
 const plain = (name: string): string => name.replace(/@.*$/, '');
 
 /** For the facts bar: `SSH, aes128-gcm`; both directions when they differ. */

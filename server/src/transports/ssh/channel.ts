@@ -10,6 +10,12 @@ const CLOSE_MS = 2000;
 /** ssh2's window is 2 MiB; a target that sends twice as much into a stopped channel ignores the window. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
+/** RFC 4254 section 6.10: TERM, KILL, or a name of somebody's own. Peer text, so anything else is not shown. */
+function toSignalName(signal: string): string {
+  const name = signal.replace(/^SIG/, '');
+  return /^[A-Za-z0-9][A-Za-z0-9@._-]{0,31}$/.test(name) ? name : 'unknown';
+}
+
 /** What a channel needs to know of its connection. */
 export interface ChannelOwner {
   readonly socket: Socket;
@@ -43,7 +49,7 @@ export class SshChannel implements PtyChannel {
     this.#events = events;
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     stream.on('exit', (code: number | null, signal?: string) => {
-      this.#exit = { code, signal: signal?.replace(/^SIG/, '') ?? null };
+      this.#exit = { code, signal: signal === undefined ? null : toSignalName(signal) };
     });
     stream.on('close', () => {
       this.#isStreamClosed = true;

@@ -7,7 +7,7 @@ import ssh2, { type Client, type NegotiatedAlgorithms, type ParsedKey } from 'ss
 import type { Clock } from '../../clock.ts';
 import { SallyportError, toError } from '../../errors.ts';
 import type { Connection, Connector, ConnectPort, ConnectRequest, Identity } from '../contract.ts';
-import { ALGORITHMS, toProtection } from './algorithms.ts';
+import { algorithmsFor, toProtection } from './algorithms.ts';
 import { ConnectClock } from './connect-clock.ts';
 import { SshConnection } from './connection.ts';
 import { toTransportError, type Stage } from './errors.ts';
@@ -137,7 +137,7 @@ class Attempt {
     this.#clock.start('handshake', this.#request.timeouts.handshakeMs);
     const client = new ssh2.Client();
     this.#client = client;
-    guardSocket(
+    const guarded = guardSocket(
       socket,
       () => this.#connection?.checkFlood(),
       (error) => this.#failWith(error),
@@ -152,7 +152,7 @@ class Attempt {
       sock: socket,
       username: toSentUser(this.#request.identity.user),
       ident: IDENT,
-      algorithms: { ...ALGORITHMS },
+      algorithms: algorithmsFor(this.#request.pinnedTypes ?? []),
       readyTimeout: 0, // our own clocks stand still while a person is asked
       keepaliveInterval: this.#options.keepaliveMs ?? KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVE_MISSES,
@@ -160,6 +160,7 @@ class Attempt {
       authHandler: (methods: MethodsLeft, isPartial: boolean, next: (method: never) => void) =>
         void this.#nextMethod(methods, isPartial, next as (method: unknown) => void),
     });
+    guarded();
     hardenClient(client, this.#options.clock, (type) => this.#report(type));
   }
 

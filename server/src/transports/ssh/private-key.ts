@@ -66,23 +66,32 @@ function parseClear(text: string): ParsedKey {
   if (key === undefined || key instanceof Error || !key.isPrivateKey()) throw unreadable('unknown form');
   if (!/^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa)$/.test(key.type))
     throw unreadable(`type ${key.type} is not supported`);
-  if (key.type !== 'ssh-rsa') return key;
-  const bits = rsaBits(key.getPublicSSH());
+  const bits = key.type === 'ssh-rsa' ? rsaBits(key.getPublicSSH()) : 0;
   if (bits > MAX_RSA_BITS) throw unreadable(`RSA with ${bits} bits, ${MAX_RSA_BITS} is the most`);
-  return withoutSha1(key);
+  return key;
 }
 
-/** RFC 8332 and security.md: no signature with SHA-1, so an RSA key is used with rsa-sha2-256 or -512 only. */
-function withoutSha1(key: ParsedKey): ParsedKey {
-  const sign = key.sign.bind(key);
-  const careful = (data: Buffer | string, algorithm?: string): Buffer =>
-    algorithm === 'sha1' ? refuseSha1() : sign(data, algorithm);
-  return new Proxy(key, {
-    get: (target, name): unknown => (name === 'sign' ? careful : Reflect.get(target, name, target)),
+/** A key that signs in one way. ssh2 takes `type` for the algorithm's name when it does not know it as a type of key. */
+const signingAs = (key: ParsedKey, type: string, hash: string | undefined, signing: () => void): ParsedKey =>
+  new Proxy(key, {
+    get(target, name): unknown {
+      if (name === 'type') return type;
+      if (name !== 'sign') return Reflect.get(target, name, target);
+      return (data: Buffer | string): Buffer => {
+        signing();
+        return target.sign(data, hash);
+      };
+    },
   });
-}
-function refuseSha1(): never {
-  throw new SallyportError('target_auth_unsupported', 'target takes RSA keys only with SHA-1');
+
+/**
+ * The ways to offer a key, to be tried in turn until the target wants a signature. RFC 8332 and security.md: never
+ * SHA-1, so an RSA key is offered as rsa-sha2-512 and rsa-sha2-256 only; ssh2 would offer just one of them.
+ * @param signing called before each signature; may throw
+ */
+export function toOffers(key: ParsedKey, signing: () => void): ParsedKey[] {
+  if (key.type !== 'ssh-rsa') return [signingAs(key, key.type, undefined, signing)];
+  return [signingAs(key, 'rsa-sha2-512', 'sha512', signing), signingAs(key, 'rsa-sha2-256', 'sha256', signing)];
 }
 
 /** Whether a passphrase is needed to read the key. @throws SallyportError key_unreadable, key_too_slow */

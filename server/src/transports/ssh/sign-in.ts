@@ -7,6 +7,7 @@ import { SallyportError } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import type { ConnectPort, Identity } from '../contract.ts';
 import { escapePeerText } from './errors.ts';
+import { toOffers } from './private-key.ts';
 import { toSentUser } from './user.ts';
 
 const MAX_PROMPTS = 16;
@@ -36,6 +37,8 @@ export class SignIn {
   readonly #user: string;
   readonly #ask: SignInPort;
   readonly #key: ParsedKey | null;
+  #offers: ParsedKey[] | null = null;
+  #isSigned = false;
   readonly #tried = new Set<string>();
   #isStoredUsed = false;
   #isAnswered = false;
@@ -65,12 +68,9 @@ export class SignIn {
   async next(methodsLeft: MethodsLeft, isPartial: boolean): Promise<AnyAuthMethod> {
     const username = this.#user;
     if (methodsLeft === null) return { type: 'none', username };
-    if (this.#may('publickey', methodsLeft) && this.#identity.kind === 'privateKey') {
-      const key = this.#key ?? (await this.#askPassphrase(this.#identity.key));
-      this.#tried.add('publickey');
-      // The types want the key's text; ssh2 takes a parsed key as it is (isParsedKey) and so never sees a passphrase.
-      return { type: 'publickey', username, key };
-    }
+    const key = methodsLeft.includes('publickey') ? await this.#nextKey() : null;
+    // The types want the key's text; ssh2 takes a parsed key as it is (isParsedKey) and so never sees a passphrase.
+    if (key !== null) return { type: 'publickey', username, key };
     const isSecretWelcome = this.#identity.kind !== 'privateKey' || isPartial || this.#isAnswered;
     if (isSecretWelcome && !(this.#isAnswered && !isPartial)) {
       if (this.#may('keyboard-interactive', methodsLeft)) {
@@ -115,6 +115,17 @@ export class SignIn {
       throw new SallyportError('ssh_protocol_error', 'target asks more than 16 prompts of 1 KiB');
     if ([title, instructions, ...prompts.map(({ prompt }) => prompt)].some((text) => PASSWORD_CHANGE.test(text)))
       throw new SallyportError('password_expired', 'target asks for a new password');
+  }
+
+  /** The next way to offer the key; null when there is none, or when the target has had its one signature. */
+  async #nextKey(): Promise<ParsedKey | null> {
+    if (this.#identity.kind !== 'privateKey' || this.#isSigned) return null;
+    this.#offers ??= toOffers(this.#key ?? (await this.#askPassphrase(this.#identity.key)), () => {
+      if (this.#isSigned) throw new SallyportError('ssh_protocol_error', 'target asks for a second signature');
+      this.#isSigned = true;
+    });
+    this.#tried.add('publickey');
+    return this.#offers.shift() ?? null;
   }
 
   #may(method: string, methodsLeft: readonly string[]): boolean {

@@ -8,6 +8,13 @@ import { SallyportError } from '../../errors.ts';
 
 /** libuv reads up to 32 buffers of 64 KiB from one busy socket in a row; we stop it after the first. */
 const FAIR_BYTES = 64 * 1024;
+/**
+ * A read of 64 KiB takes 1 ms in packets of an honest size and 15 ms in packets of one byte. Who makes us work that much
+ * rests for a multiple of it, so that all the others together keep most of the loop.
+ */
+const SLOW_READ_MS = 6;
+const REST_PER_COST = 4;
+const MAX_REST_MS = 100;
 const IDENT_LINES = 50;
 const IDENT_LINE_BYTES = 255;
 /**
@@ -42,11 +49,14 @@ export class IdentificationGuard {
 
 /**
  * Attach in the same turn as ssh2, before it. `check` runs once for each read and throws to end the connection.
+ * @returns to be called when ssh2 is attached: measures what a read cost
  */
-export function guardSocket(socket: Socket, check: () => void, refuse: (error: unknown) => void): void {
+export function guardSocket(socket: Socket, check: () => void, refuse: (error: unknown) => void): () => void {
   let guard: IdentificationGuard | null = new IdentificationGuard();
   let read = 0;
+  let startedAt = 0;
   socket.on('data', (chunk: Buffer) => {
+    startedAt = performance.now();
     try {
       if (guard?.feed(chunk) === 'done') guard = null;
       if (socket.writableLength > MAX_UNSENT_BYTES)
@@ -57,9 +67,16 @@ export function guardSocket(socket: Socket, check: () => void, refuse: (error: u
       return;
     }
     read += chunk.length;
-    if (read < FAIR_BYTES) return;
-    read = 0;
-    socket.pause();
-    setImmediate(() => socket.resume());
   });
+  return () => {
+    socket.on('data', () => {
+      const costMs = performance.now() - startedAt;
+      const isSlow = costMs > SLOW_READ_MS;
+      if (read < FAIR_BYTES && !isSlow) return;
+      read = 0;
+      socket.pause();
+      if (isSlow) setTimeout(() => socket.resume(), Math.min(MAX_REST_MS, costMs * REST_PER_COST));
+      else setImmediate(() => socket.resume());
+    });
+  };
 }
