@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../contracts/fake-clock.ts';
 import { systemClock } from '../../server/src/clock.ts';
 import { SallyportError } from '../../server/src/errors.ts';
 import { Secret } from '../../server/src/secret.ts';
@@ -15,6 +16,7 @@ import {
   type HostileOptions,
   type HostileTarget,
 } from '../lab/hostile-target.ts';
+import { openKeyRing } from '../lab/keys.ts';
 import { codeOfRejection, LabPort, labRequest, TIMEOUTS } from '../lab/ssh-target.ts';
 
 const CANARY = 'canary-Pa55word';
@@ -47,6 +49,11 @@ async function connect(options: Options = {}): Promise<Connection> {
   );
   open.push(connection);
   return connection;
+}
+const never = new AbortController().signal;
+/** Our identification has arrived, so the handshake has begun. */
+async function eventuallyConnected(): Promise<void> {
+  while (!target.connections[0]?.bytes().includes('SSH-2.0-')) await new Promise((resolve) => setImmediate(resolve));
 }
 const wrote = (socket: Socket, text: string): boolean => !socket.destroyed && socket.write(text);
 const soon = { tcpMs: 5000, handshakeMs: 150, loginMs: 150 };
@@ -305,7 +312,31 @@ describe('sign-in', () => {
   it('needs a user name', async () => {
     await start({});
     expect(await codeOfRejection(connect({ identity: { kind: 'ask', user: '' } }))).toBe('credential_needed');
-    expect(target.connections).toEqual([]);
+    expect(target.connections[0]?.attempts).toEqual([]);
+  });
+
+  it('signs once, however often the target asks for a signature', async () => {
+    const { privateKey, publicLine } = openKeyRing().keys.ed25519;
+    const blob = Buffer.from(publicLine.split(' ')[1] ?? '', 'base64');
+    let signatures = 0;
+    await start({
+      authenticate: (context, wire) => {
+        if (context.method !== 'publickey') {
+          context.reject(['publickey'], false);
+          return;
+        }
+        if (context.signature !== undefined) {
+          signatures++;
+          return;
+        }
+        context.accept();
+        // USERAUTH_PK_OK once more: sign again.
+        wire.send(Buffer.concat([Buffer.from([60]), sshString('ssh-ed25519'), sshString(blob)]));
+      },
+    });
+    const identity: Identity = { kind: 'privateKey', user: 'ann', key: new Secret(privateKey), passphrase: null };
+    expect(await codeOfRejection(connect({ identity }))).toBe('ssh_protocol_error');
+    expect(signatures).toBeLessThanOrEqual(1);
   });
 
   it('calls a disconnect after the credential a refusal', async () => {
@@ -380,6 +411,36 @@ describe('time', () => {
       if (name === step) controller.abort();
     };
     expect(await codeOfRejection(connect({ port, signal: controller.signal }))).toBe('cancelled');
+  });
+
+  it.each([
+    ['the name is never resolved', 'resolving', 30_000],
+    ['no TCP connection comes', 'connecting', 10_000],
+    ['no handshake comes', 'host-key', 20_000],
+  ] as const)('has its own limit where %s', async (_name, step, limitMs) => {
+    await start({ raw: () => undefined });
+    const clock = new FakeClock();
+    const port = new LabPort();
+    const reached = new Promise<void>((resolve) => {
+      port.step = (name) => {
+        if (name === step) resolve();
+      };
+    });
+    const request = labRequest(target, PASSWORD);
+    const resolve = (): Promise<string> =>
+      step === 'resolving' ? new Promise(() => undefined) : request.endpoint.resolve(never);
+    const opening = createSshConnector({ clock }).connect(
+      { ...request, endpoint: { ...request.endpoint, resolve } },
+      port,
+      never,
+    );
+    const code = codeOfRejection(opening);
+    if (step === 'host-key') await eventuallyConnected();
+    else await reached;
+    clock.advance(limitMs - 1);
+    expect(await Promise.race([code, Promise.resolve('waiting')])).toBe('waiting');
+    clock.advance(1);
+    expect(await code).toBe('target_timeout');
   });
 
   it('gives up a target that answers no keepalive', async () => {

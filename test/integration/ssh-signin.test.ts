@@ -5,6 +5,7 @@ import { systemClock } from '../../server/src/clock.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { judgeHostKey, verifyHostKey, type PinnedKey } from '../../server/src/targets/host-keys.ts';
 import type { Connection, ConnectPort, HostKey, Identity } from '../../server/src/transports/contract.ts';
+import { probe } from '../../server/src/transports/probe.ts';
 import { createSshConnector } from '../../server/src/transports/ssh/connector.ts';
 import { openKeyRing, type LabKeyName } from '../lab/keys.ts';
 import { codeOfRejection, LabPort, labIdentity, labRequest, TIMEOUTS } from '../lab/ssh-target.ts';
@@ -217,6 +218,36 @@ describe('the host key of a real sshd', () => {
     );
     await lab.logged(ENDED_EARLY);
     expect(lab.log()).not.toContain('publickey');
+  });
+});
+
+describe('a test of the connection', () => {
+  const probeAt = async (to: LabSshd, pins: readonly PinnedKey[]) =>
+    probe(
+      createSshConnector({ clock: systemClock }),
+      {
+        endpoint: labRequest(to, labIdentity(to)).endpoint,
+        subsystem: 'powershell',
+        timeouts: TIMEOUTS,
+        pinnedTypes: pins.map(({ keyType }) => keyType),
+        pinState: (key) => {
+          const { kind } = judgeHostKey(key, pins);
+          return Promise.resolve(kind === 'known' ? 'pinned' : kind);
+        },
+      },
+      new AbortController().signal,
+    );
+
+  it('comes as far as the host key without a user name, and knows the key on record among several', async () => {
+    const lab = await start({ hostKeys: ['ed25519', 'rsa'] });
+    const unknown = await probeAt(lab, []);
+    expect(unknown.hostKey).toMatchObject({ type: 'ssh-ed25519', state: 'unknown' });
+    const rsa = lab.hostKeys.find(({ type }) => type === 'ssh-rsa');
+    const known = await probeAt(lab, [{ keyType: 'ssh-rsa', key: rsa?.key ?? '' }]);
+    expect(known.hostKey).toEqual({ type: 'ssh-rsa', fingerprint: rsa?.fingerprint, state: 'pinned' });
+    expect(known.stations.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'not-tried', 'not-tried']);
+    await lab.logged(ENDED_EARLY);
+    expect(lab.log()).not.toMatch(/user|publickey|password/i);
   });
 });
 

@@ -228,20 +228,23 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     recordingAdmin: recordingAdmin(storage, recordings),
     sessionOpensPerMinute: config.sessionOpensPerMinute,
     planSession: (caller, body) => planSession(body, caller, opening),
-    probe: (caller, body, signal) =>
-      probe(
+    probe: async (caller, body, signal) => {
+      const pins = await storage.hostKeys.find('', body.host, body.port);
+      return probe(
         connector,
         {
           endpoint: endpoint(body.host, body.port, caller.actor),
           subsystem: body.subsystem,
           timeouts: timeoutsOf(30_000),
-          pinState: async (key) => {
-            const { kind } = judgeHostKey(key, await storage.hostKeys.find('', key.host, key.port));
-            return kind === 'known' ? 'pinned' : kind;
+          pinnedTypes: pins.map(({ keyType }) => keyType),
+          pinState: (key) => {
+            const { kind } = judgeHostKey(key, pins);
+            return Promise.resolve(kind === 'known' ? 'pinned' : kind);
           },
         },
         signal,
-      ),
+      );
+    },
     invoke: (caller, body, signal) => invokeScript(body, caller, { broker, opening }, signal),
   });
   await app.register(

@@ -18,6 +18,8 @@ export interface ProbeRequest {
   readonly endpoint: Endpoint;
   readonly subsystem: string;
   readonly timeouts: { readonly tcpMs: number; readonly handshakeMs: number; readonly loginMs: number };
+  /** Types of the host keys on record; asked for first. */
+  readonly pinnedTypes?: readonly string[];
   /** Compares the presented key with the pins. */
   pinState(key: HostKey): Promise<'pinned' | 'unknown' | 'changed'>;
 }
@@ -65,7 +67,16 @@ export async function probe(connector: Connector, request: ProbeRequest, signal:
     step: (name: ConnectStep) => (reached = name),
   };
   const failure = await connector
-    .connect({ endpoint, identity: { kind: 'ask', user: '' }, timeouts: request.timeouts }, port, signal)
+    .connect(
+      {
+        endpoint,
+        identity: { kind: 'ask', user: '' },
+        timeouts: request.timeouts,
+        pinnedTypes: request.pinnedTypes ?? [],
+      },
+      port,
+      signal,
+    )
     .then(async (connection) => {
       await connection.close();
       throw new SallyportError('internal', 'a connection came up although its host key was never accepted');

@@ -150,7 +150,8 @@ class Attempt {
     client.once('ready', () => this.#ready(client, socket, ip));
     client.connect({
       sock: socket,
-      username: toSentUser(this.#request.identity.user),
+      // ssh2 wants one here, and sends the one of the sign-in; a probe has none, and ends before.
+      username: toSentUser(this.#request.identity.user) || '-',
       ident: IDENT,
       algorithms: algorithmsFor(this.#request.pinnedTypes ?? []),
       readyTimeout: 0, // our own clocks stand still while a person is asked

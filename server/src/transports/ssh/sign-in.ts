@@ -46,10 +46,8 @@ export class SignIn {
 
   /**
    * @param key the private key when it could be read without asking; null otherwise
-   * @throws SallyportError credential_needed without a user name
    */
   constructor(identity: Identity, key: ParsedKey | null, ask: SignInPort) {
-    if (identity.user === '') throw new SallyportError('credential_needed', 'no user name for the target');
     this.#identity = identity;
     this.#user = toSentUser(identity.user);
     this.#ask = ask;
@@ -63,10 +61,11 @@ export class SignIn {
 
   /**
    * @param isPartial the method tried last was right, but the target wants one more
-   * @throws SallyportError target_auth_failed, target_auth_unsupported, cancelled, key_unreadable
+   * @throws SallyportError credential_needed without a user name, before anything is sent; target_auth_failed, target_auth_unsupported, cancelled, key_unreadable
    */
   async next(methodsLeft: MethodsLeft, isPartial: boolean): Promise<AnyAuthMethod> {
     const username = this.#user;
+    if (username === '') throw new SallyportError('credential_needed', 'no user name for the target');
     if (methodsLeft === null) return { type: 'none', username };
     const key = methodsLeft.includes('publickey') ? await this.#nextKey() : null;
     // The types want the key's text; ssh2 takes a parsed key as it is (isParsedKey) and so never sees a passphrase.
