@@ -1,8 +1,14 @@
 /** PowerShell consoles behind the lab's sshd, opened the way the product opens them. */
 import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { build } from 'esbuild';
 import { type Clock, systemClock } from '../../server/src/clock.ts';
 import { openPowerShellTerminal } from '../../server/src/terminals/powershell/terminal.ts';
+import type { ByteChannel, ChannelEvents } from '../../server/src/transports/contract.ts';
 import { LabConsole } from './console.ts';
+import { StandIn } from './powershell-stand-in.ts';
 import { connectLab } from './ssh-target.ts';
 import { findProgram, findPwsh, type LabSshd } from './sshd.ts';
 
@@ -47,6 +53,68 @@ export async function openLabConsole(
     rows: 24,
     events: console,
     clock: options.clock ?? systemClock,
+    signal: new AbortController().signal,
+  });
+  await console.until(() => console.lineId === 1);
+  return console;
+}
+
+/** The stand-in as one file that any user may run. `command` is for a Subsystem line. */
+export async function buildStandIn(): Promise<{ readonly command: string; remove(): void }> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-stand-in-'));
+  chmodSync(directory, 0o755);
+  const outfile = path.join(directory, 'stand-in.mjs');
+  const entry = path.join(import.meta.dirname, 'powershell-stand-in.ts');
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' });
+  return {
+    command: `${process.execPath} ${outfile}`,
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** A channel to a stand-in in this process; each side hears the other in a later turn. */
+function standInChannel(events: ChannelEvents, setUp: (standIn: StandIn) => void): ByteChannel {
+  let isOpen = true;
+  const close = (exitCode: number | null): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    events.closed({ exitCode, signal: null, error: null });
+  };
+  const standIn = new StandIn(
+    (bytes) => {
+      const own = bytes.slice();
+      queueMicrotask(() => {
+        if (isOpen) events.data(own);
+      });
+    },
+    (status) => queueMicrotask(() => close(status)),
+  );
+  setUp(standIn);
+  return {
+    write(bytes) {
+      queueMicrotask(() => standIn.receive(bytes));
+      return true;
+    },
+    pause: () => undefined,
+    resume: () => undefined,
+    close() {
+      close(null);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** A console at a stand-in in this process. @param setUp teaches it what it should do */
+export async function openStandInConsole(setUp: (standIn: StandIn) => void): Promise<LabConsole> {
+  const console = new LabConsole();
+  console.terminal = await openPowerShellTerminal({
+    openChannel: (events) => Promise.resolve(standInChannel(events, setUp)),
+    closeConnection: () => Promise.resolve(),
+    targetName: 'web01',
+    cols: 80,
+    rows: 24,
+    events: console,
+    clock: systemClock,
     signal: new AbortController().signal,
   });
   await console.until(() => console.lineId === 1);

@@ -35,11 +35,13 @@ interface Opening {
   reject(error: SallyportError): void;
 }
 
-/** The code a person sees for an error of the codec. */
+/** The code a person sees for an error of the codec: one for all faults of CLIXML, which is named in the detail. */
 function codeOfPeer(error: PsrpError): ErrorCode {
-  if (isErrorCode(error.code)) return error.code;
-  return error.code.startsWith('clixml_') ? 'clixml_error' : 'internal';
+  if (error.code.startsWith('clixml_')) return 'clixml_error';
+  return isErrorCode(error.code) ? error.code : 'internal';
 }
+const detailOfPeer = (error: PsrpError): string =>
+  visibleText(error.code.startsWith('clixml_') ? `${error.code}: ${error.message}` : error.message, MAX_DETAIL);
 
 /** One pool on one channel. */
 export class PoolLink {
@@ -224,7 +226,7 @@ export class PoolLink {
         this.#peerText = `${this.#peerText}${event.text}\n`.slice(-MAX_DETAIL);
         return;
       case 'failed':
-        this.#lost(codeOfPeer(event.error), visibleText(event.error.message, MAX_DETAIL));
+        this.#lost(codeOfPeer(event.error), detailOfPeer(event.error));
         return;
       case 'needsKeyPair':
         void this.#supplyPublicKey();

@@ -27,6 +27,8 @@ const CLOSE_MS = 2_000;
 const MAX_LINE = 1024 * 1024;
 const FALLBACK_PROMPT = 'PS>';
 const MAX_PROMPT = 4096;
+/** Of one kind. */
+const MAX_WARNINGS = 2;
 
 /** What a PowerShell terminal needs. */
 export interface PowerShellTerminalOptions {
@@ -62,6 +64,7 @@ class PowerShellTerminal implements Terminal {
   readonly #progress: ProgressBoard;
   readonly #host: HostUi;
   readonly #jobs = new Map<string, Job>();
+  readonly #warnings = new Map<string, number>();
   #size: { cols: number; rows: number };
   #isResized = false;
   #lineId = 0;
@@ -361,7 +364,7 @@ class PowerShellTerminal implements Terminal {
     }
     if (event.type === 'unanswerableHostCall') {
       const what = event.methodName ?? `number ${event.methodId.toString()}`;
-      this.#events.notice('warning', 'host_call', `The target made a host call that is not understood: ${what}.`);
+      this.#warn('host_call', `The target made a host call that is not understood: ${what}.`);
       return;
     }
     if (!('pipelineId' in event) || event.pipelineId === null) return;
@@ -412,8 +415,14 @@ class PowerShellTerminal implements Terminal {
         if (pipelineId !== null && pipelineId === this.#running?.pipelineId) this.stop();
         else if (pipelineId !== null) this.#stopPipeline(pipelineId);
       },
-      warn: (code, text) => this.#events.notice('warning', code, text),
+      warn: (code, text) => this.#warn(code, text),
     };
+  }
+  /** A target may provoke a warning as often as it likes; twice is enough. */
+  #warn(code: string, text: string): void {
+    const count = (this.#warnings.get(code) ?? 0) + 1;
+    this.#warnings.set(code, count);
+    if (count <= MAX_WARNINGS) this.#events.notice('warning', code, text);
   }
 
   // ---- the end
