@@ -77,13 +77,15 @@ export class CliXmlReader {
    * @throws CliXmlError
    */
   read(source: string): PsValue {
-    const values = this.readAll(source);
-    if (values.length > 1) this.#scan.fail('clixml_malformed', 'more than one object');
-    return values[0] ?? null;
+    return this.#document(source, 1)[0] ?? null;
   }
 
   /** All values of a document; more than one only below an `Objs` root. @throws CliXmlError */
   readAll(source: string): PsValue[] {
+    return this.#document(source, Infinity);
+  }
+
+  #document(source: string, maxValues: number): PsValue[] {
     const zero = source.indexOf('\0');
     this.#begin(source);
     if (zero >= 0) this.#scan.fail('clixml_malformed', 'a NUL character', zero);
@@ -93,6 +95,7 @@ export class CliXmlReader {
       const isRoot = this.#scan.packedName() === TAG.Objs;
       const values = isRoot ? this.#readRoot() : [this.#readValue()];
       this.#scan.expectEnd();
+      if (values.length > maxValues) this.#scan.fail('clixml_malformed', 'more than one object');
       return values;
     } finally {
       this.#begin('');
@@ -345,9 +348,9 @@ export class CliXmlReader {
       this.#open(shape.recent === null ? null : shape.recent.wireName);
       const { name } = scan.attributes;
       if (name === null) scan.fail('clixml_malformed', 'a property without name');
+      shape = shape.with(name, this.#decodeName, this.#countShape);
       const isSet = scan.packedName() === TAG.MS;
       set.values.push(isSet ? this.#readMemberSet() : this.#readValue());
-      shape = shape.with(name, this.#decodeName, this.#countShape);
     }
     set.become(shape);
     scan.readEnd(from, to);

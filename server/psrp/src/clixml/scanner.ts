@@ -238,7 +238,7 @@ export class Scanner {
     const { source } = this;
     const from = this.at;
     const end = source.indexOf('<', from);
-    if (end < 0) this.fail('clixml_malformed', 'the document ends inside a text');
+    if (end < 0) this.fail('clixml_malformed', 'the document ends inside a text', source.length);
     this.at = end;
     const raw = source.slice(from, end);
     if (source.charCodeAt(end + 1) !== SLASH) return this.#readMixed(this.resolve(raw, from));
@@ -262,7 +262,7 @@ export class Scanner {
       }
       const from = this.at;
       const next = source.indexOf('<', from);
-      if (next < 0) this.fail('clixml_malformed', 'the document ends inside a text');
+      if (next < 0) this.fail('clixml_malformed', 'the document ends inside a text', source.length);
       parts.push(this.resolve(source.slice(from, next), from));
       this.at = next;
     }

@@ -40,44 +40,49 @@ function badState(what: string): never {
 
 const record = (error: PsObject | null): ErrorRecord | null => (error === null ? null : new ErrorRecord(error));
 
+function unknown(what: string, offset: number): never {
+  throw new PsrpProtocolError('psrp_unknown_message', what, { offset, section: SECTION });
+}
+
 /**
- * Turns one message from a server into events.
- * @throws PsrpProtocolError psrp_unknown_message when it is not for us, psrp_bad_state out of turn, psrp_version
+ * Judges a message by its header, before its body is looked at. A message of an unknown type, or of a pipeline that is
+ * not there (any more), is dropped: its body may be anything.
+ * @returns the events of a dropped message; null = go on with its body
+ * @throws PsrpProtocolError psrp_unknown_message when it is not for us, psrp_bad_state out of turn
+ */
+export function dropped(message: ReceivedMessage, pool: MessageContext): PoolEvent[] | null {
+  const { messageType, pipelineId, poolId } = message;
+  if ((message.destination & DESTINATION.client) === 0) unknown(`destination ${message.destination}`, 0);
+  const name = messageName(messageType);
+  const ignored: PoolEvent[] = [{ type: 'ignoredMessage', messageType, pipelineId }];
+  if (name === null) return ignored;
+  const { direction, target } = MESSAGES[name];
+  if (direction === 'c2s') unknown(`${name} from a server`, 4);
+  if (pool.isNegotiated() === (name === 'SESSION_CAPABILITY')) badState(`${name} out of turn`);
+  if (name === 'SESSION_CAPABILITY') return null;
+  if (target === 'pipeline') return pipelineId === null || !pool.hasPipeline(pipelineId) ? ignored : null;
+  // PowerShell sends the session key, like its capability, with an all-zero pool id (captures secure-values 7.5.10).
+  const isUnnamed = name === 'ENCRYPTED_SESSION_KEY' && poolId === EMPTY_GUID;
+  if (poolId !== pool.poolId() && !isUnnamed) unknown('a message of another pool', 8);
+  return null;
+}
+
+/**
+ * Turns one message from a server, which `dropped` has let pass, into events.
+ * @throws PsrpProtocolError psrp_bad_state out of turn, psrp_version
  * @throws CliXmlError when its content does not fit its type
  */
 export function eventOf(message: ReceivedMessage, body: PsValue | undefined, pool: MessageContext): PoolEvent[] {
-  if ((message.destination & DESTINATION.client) === 0) {
-    throw new PsrpProtocolError('psrp_unknown_message', `destination ${message.destination}`, {
-      offset: 0,
-      section: SECTION,
-    });
-  }
   const name = messageName(message.messageType);
-  const ignored: PoolEvent = {
-    type: 'ignoredMessage',
-    messageType: message.messageType,
-    pipelineId: message.pipelineId,
-  };
-  if (name === null) return [ignored];
-  if (MESSAGES[name].direction === 'c2s') {
-    throw new PsrpProtocolError('psrp_unknown_message', `${name} from a server`, { offset: 4, section: SECTION });
-  }
-  if (pool.isNegotiated() === (name === 'SESSION_CAPABILITY')) badState(`${name} out of turn`);
+  const { pipelineId } = message;
   if (name === 'SESSION_CAPABILITY') {
     const version = acceptServer(pool.announced(), MESSAGES[name].decode(body));
     pool.negotiated(version);
     return [{ type: 'negotiated', protocolVersion: version }];
   }
-  if (MESSAGES[name].target === 'pool') {
-    // PowerShell sends the session key, like its capability, with an all-zero pool id (captures secure-values 7.5.10).
-    const isUnnamed = name === 'ENCRYPTED_SESSION_KEY' && message.poolId === EMPTY_GUID;
-    if (message.poolId !== pool.poolId() && !isUnnamed) {
-      throw new PsrpProtocolError('psrp_unknown_message', 'a message of another pool', { offset: 8, section: SECTION });
-    }
-    return poolEvent(name, body, pool);
-  }
-  const { pipelineId } = message;
-  return pipelineId === null || !pool.hasPipeline(pipelineId) ? [ignored] : pipelineEvent(name, body, pipelineId, pool);
+  if (name === null) return [];
+  if (MESSAGES[name].target === 'pool') return poolEvent(name, body, pool);
+  return pipelineId === null ? [] : pipelineEvent(name, body, pipelineId, pool);
 }
 
 function poolEvent(name: MessageName, body: PsValue | undefined, pool: MessageContext): PoolEvent[] {

@@ -20,7 +20,7 @@ import type {
   OpenOptions,
   PipelineOptions,
 } from './client-options.ts';
-import { eventOf } from './client-messages.ts';
+import { dropped, eventOf } from './client-messages.ts';
 import type { MessageContext } from './client-messages.ts';
 import type { ClientPipeline, Incoming } from './client-pipeline.ts';
 import type { PoolEvent, ReceivedMessage } from './events.ts';
@@ -375,6 +375,8 @@ export class ClientPool {
   #take(item: Incoming): PoolEvent[] {
     if (item.kind === 'message') {
       const { message } = item;
+      const events = dropped(message, this.#context);
+      if (events !== null) return events;
       if (message.body.length > (this.#options.inlineBodyBytes ?? Infinity)) {
         this.#waitsFor = message;
         return [{ type: 'largeBody', message }];

@@ -288,7 +288,8 @@ export class ServerPool {
     };
     if ((message.destination & DESTINATION.server) === 0) return fail(`destination ${message.destination}`, 0);
     const { messageType, pipelineId } = message;
-    const name = messageName(messageType);
+    // Microsoft clients answer calls of the pool with type 0, an old slip that stayed.
+    const name = messageType === 0 ? 'RUNSPACEPOOL_HOST_RESPONSE' : messageName(messageType);
     if (name === null) return [{ type: 'ignoredMessage', messageType, pipelineId }];
     if (MESSAGES[name].direction === 's2c') return fail(`${name} from a client`, 4);
     const isFirst = this.#state === 'WaitCapability';
