@@ -99,7 +99,7 @@ export function terminalContract(name: string, setup: () => Promise<TerminalFixt
       const numbers = [...console.text.matchAll(/^(\d+)\r?$/gm)].map(([, number]) => Number(number));
       expect(numbers).toEqual(Array.from({ length: 20_000 }, (_, i) => i + 1));
       expect(broken).toBe(0);
-      expect(pauses).toBeGreaterThan(3);
+      expect(pauses).toBeGreaterThanOrEqual(3);
     });
 
     it.each(['flooding', 'flooding and paused', 'idle'])('closes in time when it is %s, once', async (state) => {

@@ -182,7 +182,7 @@ describe('a channel', () => {
         void session.on('subsystem', (accept) => {
           const stream = accept();
           const block = Buffer.alloc(256 * 1024, 'e');
-          let left = 128;
+          let left = 384;
           const pour = (): void => {
             while (left-- > 0) if (!stream.stderr.write(block)) return void stream.stderr.once('drain', pour);
             stream.write('done');
@@ -196,7 +196,8 @@ describe('a channel', () => {
     await seen.untilText('done');
     const after = process.memoryUsage();
     expect(seen.bytes).toBe(4);
-    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(24 * MIB);
+    // 96 MiB came; what is above the windows is what the collector had not looked at yet.
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(64 * MIB);
   });
 
   it('whose window never opens takes no input: said once, and it closes', async () => {
