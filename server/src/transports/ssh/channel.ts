@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ClientChannel } from 'ssh2';
+import type { Clock } from '../../clock.ts';
 import type { ChannelEnd, ChannelEvents, PtyChannel } from '../contract.ts';
 
 /** Unsent bytes in the socket above which `write` says wait, and below which `drain` is told. */
@@ -9,6 +10,14 @@ const LOW_WRITE_BYTES = 64 * 1024;
 const CLOSE_MS = 2000;
 /** ssh2's window is 2 MiB; a target that sends twice as much into a stopped channel ignores the window. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+/**
+ * A flood comes in PTY reads of 4 KiB, each its own packet, and every delivery costs a sealed journal chunk, a write and
+ * a frame. So what follows a large delivery within GATHER_MS waits for the rest of that time, or for GATHER_BYTES.
+ * A key's echo or a prompt is small or comes alone, and never waits.
+ */
+const GATHER_MS = 2;
+const GATHER_BYTES = 64 * 1024;
+const LARGE_BYTES = 2048;
 
 /** RFC 4254 section 6.10: TERM, KILL, or a name of somebody's own. Peer text, so anything else is not shown. */
 function toSignalName(signal: string): string {
@@ -19,6 +28,7 @@ function toSignalName(signal: string): string {
 /** What a channel needs to know of its connection. */
 export interface ChannelOwner {
   readonly socket: Socket;
+  readonly clock: Clock;
   /** Why the connection ended, if it did so by itself. */
   lost(): Error | null;
   gone(channel: SshChannel): void;
@@ -32,9 +42,14 @@ export class SshChannel implements PtyChannel {
   readonly #stream: ClientChannel;
   readonly #owner: ChannelOwner;
   readonly #events: ChannelEvents;
+  readonly #isGathering: boolean;
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => undefined;
   #batch: Uint8Array[] = [];
+  #batchBytes = 0;
+  #deliveredBytes = 0;
+  #deliveredAt = 0;
+  #cancelGather: (() => void) | null = null;
   #isFlushDue = false;
   #state: 'waiting' | 'open' | 'closing' | 'closed' = 'waiting';
   #isPaused = false;
@@ -42,11 +57,15 @@ export class SshChannel implements PtyChannel {
   #exit: { code: number | null; signal: string | null } | null = null;
   #isStreamClosed = false;
 
-  /** @param isErrorShown true for a PTY: what comes as standard error is shown with the rest; else it is dropped */
+  /**
+   * @param isErrorShown true for a PTY: what comes as standard error is shown with the rest, and a flood is delivered in
+   * larger pieces; else standard error is dropped
+   */
   constructor(stream: ClientChannel, owner: ChannelOwner, events: ChannelEvents, isErrorShown: boolean) {
     this.#stream = stream;
     this.#owner = owner;
     this.#events = events;
+    this.#isGathering = isErrorShown;
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     stream.on('exit', (code: number | null, signal?: string) => {
       this.#exit = { code, signal: signal === undefined ? null : toSignalName(signal) };
@@ -136,12 +155,13 @@ export class SshChannel implements PtyChannel {
   #take(chunk: Buffer): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#batch.push(chunk);
+    this.#batchBytes += chunk.length;
     this.#schedule();
   }
 
   /** The next tick comes when ssh2 has parsed the whole socket read. */
   #schedule(): void {
-    if (this.#isFlushDue || this.#isPaused) return;
+    if (this.#isFlushDue || this.#isPaused || this.#isFlood()) return;
     this.#isFlushDue = true;
     process.nextTick(() => {
       this.#isFlushDue = false;
@@ -150,13 +170,29 @@ export class SshChannel implements PtyChannel {
     });
   }
 
+  /** True when the timer will deliver what waits. */
+  #isFlood(): boolean {
+    if (!this.#isGathering || this.#deliveredBytes < LARGE_BYTES || this.#batchBytes >= GATHER_BYTES) return false;
+    if (this.#owner.clock.monotonic() - this.#deliveredAt >= GATHER_MS) return false;
+    this.#cancelGather ??= this.#owner.clock.after(GATHER_MS, () => {
+      this.#cancelGather = null;
+      this.#flush();
+    });
+    return true;
+  }
+
   #flush(): void {
     if (this.#isPaused || this.#state !== 'open') return;
     const batch = this.#batch;
     const [first] = batch;
     if (first === undefined) return;
+    this.#cancelGather?.();
+    this.#cancelGather = null;
+    if (this.#isGathering) this.#deliveredAt = this.#owner.clock.monotonic();
+    this.#deliveredBytes = this.#batchBytes;
     this.#batch = [];
-    this.#events.data(batch.length === 1 ? first : Buffer.concat(batch));
+    this.#batchBytes = 0;
+    this.#events.data(batch.length === 1 ? first : Buffer.concat(batch, this.#deliveredBytes));
   }
 
   /** INVARIANT: `closed` comes last, after every byte; a paused channel keeps both until `resume`. */

@@ -23,7 +23,7 @@ export class SshConnection implements Connection, ChannelOwner {
   readonly port: number;
   readonly socket: Socket;
   readonly #client: Client;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #channels = new Set<SshChannel>();
   readonly #pending = new Set<(error: SallyportError) => void>();
   readonly #closed: Promise<void>;
@@ -43,7 +43,7 @@ export class SshConnection implements Connection, ChannelOwner {
     this.protection = facts.protection;
     this.ip = facts.ip;
     this.port = facts.port;
-    this.#clock = clock;
+    this.clock = clock;
     socket.on('drain', () => {
       for (const channel of this.#channels) channel.socketDrained();
     });
@@ -109,7 +109,7 @@ export class SshConnection implements Connection, ChannelOwner {
       const fail = (error: SallyportError): void => {
         if (settle()) reject(error);
       };
-      const cancel = this.#clock.after(OPEN_MS, () =>
+      const cancel = this.clock.after(OPEN_MS, () =>
         fail(new SallyportError('target_timeout', 'target did not answer the request for a channel')),
       );
       this.#pending.add(fail);
@@ -142,7 +142,7 @@ export class SshConnection implements Connection, ChannelOwner {
       this.#isClosing = true;
       await Promise.all([...this.#channels].map((channel) => channel.close()));
       this.#client.end();
-      this.#clock.after(CLOSE_MS, () => this.socket.destroy());
+      this.clock.after(CLOSE_MS, () => this.socket.destroy());
     }
     await this.#closed;
   }
