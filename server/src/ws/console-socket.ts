@@ -4,6 +4,7 @@
  */
 import { SessionId } from '@sallyport/shared/ids';
 import type { ClientMessage, ClientMessageType } from '@sallyport/shared/wire/control';
+import { ACK_EVERY_BYTES } from '@sallyport/shared/wire/credit';
 import type { Broker, Page, PageMessage, Requester } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
@@ -57,6 +58,7 @@ export class ConsoleSocket {
   #principal: Principal;
   #state: State = { name: 'waiting' };
   #touchedAt = Number.NEGATIVE_INFINITY;
+  #ackedAt = 0;
   #cancelFirst: () => void;
   #cancelRecheck: () => void = () => undefined;
 
@@ -130,6 +132,7 @@ export class ConsoleSocket {
     else if (state.name === 'attached') {
       this.#authorize(message.type, state.page.ownerId);
       state.page.handle(message satisfies PageMessage);
+      if (message.type === 'ack') this.#acked(message.offset);
     } else throw new SallyportError('bad_state', `${message.type} before attach`);
   }
 
@@ -139,6 +142,16 @@ export class ConsoleSocket {
     const decision = decide(requesterOf(this.#principal).subject, action, { ownerId });
     if (!decision.allowed) throw new SallyportError('forbidden', `${type} refused: ${decision.why}`);
     if (TYPED.has(type)) this.#touch();
+  }
+
+  /**
+   * Acknowledgements come as fast as output does, and output is what we sent: one that stands for ACK_EVERY_BYTES does not
+   * count against the rate, or a fast page would be cut off for keeping up. The page has checked the offset.
+   */
+  #acked(offset: number): void {
+    if (offset - this.#ackedAt < ACK_EVERY_BYTES) return;
+    this.#ackedAt = offset;
+    this.#rate.giveBack();
   }
 
   #touch(): void {

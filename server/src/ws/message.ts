@@ -87,4 +87,8 @@ export class MessageRate {
     if (this.#tokens < 1) throw new SallyportError('rate_limited', 'too many messages on one socket');
     this.#tokens -= 1;
   }
+  /** The message that was taken last does not count. */
+  giveBack(): void {
+    this.#tokens = Math.min(MessageRate.burst, this.#tokens + 1);
+  }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { CloseCode } from '@sallyport/shared/wire/close-codes';
 import { SUBPROTOCOL } from '@sallyport/shared/wire/control';
+import { ACK_EVERY_BYTES } from '@sallyport/shared/wire/credit';
 import { ERROR_TEXT, type ErrorCode } from '@sallyport/shared/error-codes';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -324,6 +325,16 @@ describe('each message', () => {
     for (let n = 0; n < 600; n += 1) ws.send('{"type":"ack","offset":1}');
     expect(await closed(ws)).toEqual([CloseCode.rateLimited, 'rate_limited']);
     expect(world.heard.length).toBeLessThan(450);
+  });
+
+  it('acknowledges as fast as output comes: what stands for 64 KiB does not count', async () => {
+    const world = await start();
+    const ws = await world.attached();
+    for (let n = 1; n <= 1000; n += 1) ws.send(JSON.stringify({ type: 'ack', offset: n * ACK_EVERY_BYTES }));
+    ws.send('{"type":"ping","t":2}');
+    const [answer] = (await once(ws, 'message')) as [Buffer];
+    expect(answer.toString()).toContain('pong');
+    expect(world.heard.length).toBe(1000);
   });
 
   it('is refused on a session of somebody else, whatever the broker let in', async () => {
