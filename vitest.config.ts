@@ -12,6 +12,7 @@ export default defineConfig({
             'web/src/**/*.test.ts',
             'test/contracts/**/*.test.ts',
             'test/lab/**/*.test.ts',
+            'test/load/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**'],
           testTimeout: 20_000,

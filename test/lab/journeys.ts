@@ -8,7 +8,10 @@ import type { LabSshd } from './sshd.ts';
 /** A vault entry for the lab's key and a target that uses it. */
 export async function addLabTarget(
   admin: Person,
-  sshd: Pick<LabSshd, 'host' | 'port' | 'user' | 'keys'>,
+  sshd: Pick<LabSshd, 'port' | 'user'> & {
+    readonly host: string;
+    readonly keys: { readonly ed25519: { readonly privateKey: string } };
+  },
   name = 'lab',
 ): Promise<Target> {
   const credential = await admin.post<Credential>('/api/credentials', {

@@ -20,6 +20,8 @@ export interface Channel {
   /** Stops reading the socket itself. */
   pause(): void;
   resume(): void;
+  /** Where the protocol acknowledges: true reads on and says nothing about it. */
+  holdAcks?(isHeld: boolean): void;
   close(): void;
 }
 
@@ -111,6 +113,7 @@ export async function openShell(
     resume: () => {
       channel.resume();
     },
+    holdAcks: (isHeld) => channel.holdAcks?.(isHeld),
     close: () => {
       channel.close();
     },

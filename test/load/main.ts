@@ -9,13 +9,14 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
 import { adapterNamed, allAdapters } from './adapters/index.ts';
-import { FULL, QUICK, type Bench, type Contender, type Row } from './bench.ts';
+import { FULL, PEER, QUICK, type Bench, type Contender, type Row } from './bench.ts';
+import { verdictOf } from './verdict.ts';
 import type { ShellHost } from './channel.ts';
 import { measureBulk } from './measures/bulk.ts';
 import { measureEcho, measureFlood } from './measures/echo.ts';
 import { measureFirstShell } from './measures/first-shell.ts';
 import { measureScale } from './measures/scale.ts';
-import { measureSlowReader } from './measures/slow-reader.ts';
+import { measureCredit, measureSlowReader } from './measures/slow-reader.ts';
 import { deadline, errorMessage } from './stats.ts';
 
 const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
@@ -23,6 +24,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   flood: measureFlood,
   bulk: measureBulk,
   'slow-reader': measureSlowReader,
+  credit: measureCredit,
   scale: measureScale,
   'first-shell': measureFirstShell,
 };
@@ -138,10 +140,13 @@ async function run(): Promise<number> {
     `\n${new Date().toISOString()}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? ''})\n`,
   );
   printTable(rows);
-  const missed = rows.filter(({ ok }) => ok === false).length;
-  const judged = rows.filter(({ ok }) => ok !== null).length;
-  console.log(`\n${judged - missed} of ${judged} targets met`);
-  return missed === 0 ? 0 : 1;
+  const verdict = verdictOf(
+    rows,
+    measures,
+    adapters.some(({ name }) => name === PEER),
+  );
+  console.log(`\n${verdict.text}`);
+  return verdict.isGreen ? 0 : 1;
 }
 
 async function measureOne(bench: Bench, name: string): Promise<void> {

@@ -135,7 +135,7 @@ export class PageStream {
       this.#socket.send(encodeEcho(lineId, bytes));
       return;
     }
-    const frame = new Uint8Array(bytes.length + 1);
+    const frame = Buffer.allocUnsafe(bytes.length + 1); // Every byte is set below.
     frame[0] = FrameKind.output;
     frame.set(bytes, 1);
     this.#socket.send(frame);

@@ -19,7 +19,7 @@ export async function measureFirstShell(bench: Bench): Promise<void> {
     const isOurs = name === OURS;
     bench.row({
       measure: 'first shell',
-      what: name === DIRECT ? name : `${name} / direct`,
+      what: name === DIRECT ? name : `first shell ${name} / direct`,
       value: `${median(values).toFixed(0)} ms`,
       ratio: name === DIRECT ? null : ratio,
       target: isOurs ? '<= 3' : '',

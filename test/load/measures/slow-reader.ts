@@ -1,5 +1,6 @@
 /** Back-pressure: numbered lines without end, a client that stops reading its socket, then reads on. */
-import { OURS, round, type Bench } from '../bench.ts';
+import { HIGH_WATER_BYTES, MAX_UNACKED_BYTES } from '@sallyport/shared/wire/credit';
+import { contenderNamed, OURS, round, type Bench } from '../bench.ts';
 import { openShell } from '../channel.ts';
 import { residentMiB } from '../processes.ts';
 import { deadline, sleep } from '../stats.ts';
@@ -89,6 +90,48 @@ export async function measureSlowReader(bench: Bench): Promise<void> {
     } finally {
       await fresh.server.stop();
     }
+  }
+}
+
+/** What the gateway sends to a page that reads and acknowledges nothing; then it acknowledges, and all must come. */
+export async function measureCredit(bench: Bench): Promise<void> {
+  const contender = contenderNamed(bench, OURS);
+  if (contender === undefined) return;
+  const shell = await openShell(contender.adapter, contender.server.state, bench.shell);
+  const reader = new CountingReader();
+  let bytes = 0;
+  shell.holdAcks?.(true);
+  shell.onData((data) => {
+    bytes += data.length;
+    reader.read(data);
+  });
+  try {
+    shell.write(`printf '\\n${START}\\n'; exec seq 1 2000000000\r`);
+    await deadline(
+      until(() => bytes >= HIGH_WATER_BYTES || shell.isClosed),
+      30_000,
+      'credit used up',
+    );
+    await sleep(2000); // For whatever may come beyond.
+    const unacked = bytes;
+    shell.holdAcks?.(false);
+    await deadline(
+      until(() => bytes > unacked + 20_000_000 || shell.isClosed || reader.problem !== null),
+      60_000,
+      'going on after the acknowledgement',
+    );
+    const state = shell.isClosed ? 'closed' : (reader.problem ?? 'nothing lost');
+    bench.emit({ measure: 'credit', target: OURS, unackedKiB: round(unacked / 1024, 1), state, lines: reader.lines });
+    bench.row({
+      measure: 'credit',
+      what: 'unacknowledged ours',
+      value: `${(unacked / 1024).toFixed(0)} KiB, ${state}`,
+      ratio: null,
+      target: '<= 1024 KiB',
+      ok: unacked <= MAX_UNACKED_BYTES && state === 'nothing lost',
+    });
+  } finally {
+    shell.close();
   }
 }
 
