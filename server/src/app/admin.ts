@@ -2,12 +2,9 @@
 import type { Settings } from '@sallyport/shared/api/settings';
 import { Settings as SettingsSchema } from '@sallyport/shared/api/settings';
 import type { SessionId } from '@sallyport/shared/ids';
-import type { OpenAuditLog } from '../audit/log.ts';
-import { verifyAudit } from '../audit/verify.ts';
-import { allEvents, toAuditEventRow } from '../audit/view.ts';
 import { parseRange } from '../config/addresses.ts';
 import { SallyportError } from '../errors.ts';
-import type { AuditView, HostKeyAdmin, RecordingAdmin, SettingsStore } from '../http/ports.ts';
+import type { HostKeyAdmin, RecordingAdmin, SettingsStore } from '../http/ports.ts';
 import { toAsciicast } from '../recording/asciicast.ts';
 import type { Recordings } from '../recording/contract.ts';
 import type { Storage } from '../storage/contract.ts';
@@ -47,21 +44,6 @@ export const hostKeyAdmin = (storage: Storage): HostKeyAdmin => ({
       fingerprint: fingerprintOf(key),
     })),
   delete: (id) => storage.hostKeys.delete(id),
-});
-
-export const auditView = (storage: Storage, audit: OpenAuditLog): AuditView => ({
-  list: async (filter) => (await storage.audit.list(filter)).map(toAuditEventRow),
-  async verify() {
-    await audit.checkpoint();
-    const checkpoints = await storage.audit.checkpoints(0);
-    const { publicKey } = audit;
-    const { ok, events, head, headSequence, firstBad, problem, ...rest } = await verifyAudit({
-      events: allEvents(storage),
-      checkpoints,
-      publicKey,
-    });
-    return { ok, events, checkpoints: rest.checkpoints, head, headSequence, firstBad, problem, publicKey };
-  },
 });
 
 export const recordingAdmin = (storage: Storage, recordings: Recordings): RecordingAdmin => ({

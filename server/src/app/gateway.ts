@@ -1,9 +1,10 @@
 /** The composition root: builds the rooms and joins them. docs/architecture.md. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Server as TlsServer } from 'node:tls';
 import { openAuditLog } from '../audit/log.ts';
 import { type Actor, GATEWAY_ACTOR } from '../audit/contract.ts';
+import { createAuditView } from '../audit/view.ts';
 import { createBroker } from '../broker/broker.ts';
 import { systemClock } from '../clock.ts';
 import { isLoopbackHost, rangeMatcher } from '../config/addresses.ts';
@@ -17,7 +18,6 @@ import { registerRoutes } from '../http/route.ts';
 import { apiRoutes } from '../http/routes/index.ts';
 import { type HttpServer, createServer } from '../http/server.ts';
 import { openIdentity } from '../identity/identity.ts';
-import { recoverAdministrator } from '../identity/recover.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import type { Log } from '../log/log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
@@ -35,9 +35,13 @@ import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
-import { auditView, hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
+import { hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
+import { createAlerts } from './alerts.ts';
+import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
 import { planSession, timeoutsOf } from './opening.ts';
+import { answerRecovery } from './recovery.ts';
+import { keepRetention, watchSpace } from './upkeep.ts';
 
 export interface GatewayOptions {
   readonly log: Log;
@@ -54,7 +58,6 @@ export interface Gateway {
   readonly inventory: Inventory;
   readonly credentials: Credentials;
   readonly hostKeys: Storage['hostKeys'];
-  readonly recover: () => Promise<string>;
   /** Ends every session with a reason, seals, signs, closes. Idempotent. */
   close(): Promise<void>;
 }
@@ -79,15 +82,16 @@ function recordingKeys(vault: Vault): RecordingKeys {
 async function openRooms(config: Config, options: GatewayOptions) {
   const clock = systemClock;
   const { log } = options;
+  const alerts = createAlerts(log, () => clock.monotonic());
   const keyDirectory = path.join(config.dataDir, 'keys');
   const storage = await openStorage({
     file: path.join(config.dataDir, 'sallyport.db'),
-    onMigrated: (applied, copy) => log.info({ applied, copy }, 'MigrationDone'),
+    onMigrated: alerts.migrated,
   });
   const vault = await openVault({
     keyDirectory,
     storage,
-    onUnreadable: (place) => log.error({ place }, 'SecretUnreadable'),
+    onUnreadable: alerts.unreadable,
   });
   const audit = await openAuditLog({
     storage,
@@ -95,6 +99,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     spoolFile: path.join(config.dataDir, 'spool', 'audit.jsonl'),
     onCheckpoint: ({ sequence, hash, signature }) => log.info({ sequence, hash, signature }, 'AuditCheckpoint'),
   });
+  await alerts.open(audit);
   const settings = await openSettings(storage);
   const people = await openIdentity({
     storage,
@@ -172,9 +177,10 @@ function gateOf(rooms: Rooms, config: Config, options: GatewayOptions, ownPort: 
     })(host, port);
 }
 
-function readTls(config: Config): { cert: Buffer; key: Buffer } | null {
+function certificateOf(config: Config): { files: CertificateFiles; inUse: Certificate } | null {
   if (config.tlsCertFile === null || config.tlsKeyFile === null) return null;
-  return { cert: readFileSync(config.tlsCertFile), key: readFileSync(config.tlsKeyFile) };
+  const files = { certFile: config.tlsCertFile, keyFile: config.tlsKeyFile };
+  return { files, inUse: readCertificate(files) };
 }
 
 /** @throws SallyportError port_in_use */
@@ -207,11 +213,12 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   let isDraining = false;
   const { clock, audit, identity, broker, storage, recordings } = rooms;
   const metrics = createMetrics({ withProcess: true });
+  const certificate = certificateOf(config);
   const isTrustedProxy = rangeMatcher(config.trustedProxies);
   const { app, refused } = await createServer({
     ...{ identity, audit, clock, log: options.log, metrics, isTrustedProxy, isLoopback: isLoopbackHost },
     door: () => door,
-    tls: readTls(config),
+    tls: certificate?.inUse ?? null,
     requestTimeoutMs: REQUEST_MS,
     prepare: prepareSockets,
   });
@@ -221,7 +228,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   const routes = apiRoutes({
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },
-    auditView: auditView(storage, audit),
+    auditView: createAuditView(storage, audit),
     users: rooms.people.users,
     tokens: rooms.people.tokens,
     hostKeys: hostKeyAdmin(storage),
@@ -278,7 +285,34 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   );
   await listenAt(app, listen, options.mayMovePort);
   door = openFrontDoor(config, portOf(app) ?? listen.port);
-  return { app, door, drain: () => (isDraining = true) };
+  return { app, door, metrics, certificate, drain: () => (isDraining = true) };
+}
+
+type Served = Omit<Awaited<ReturnType<typeof serveDoor>>, 'drain'>;
+
+/** What runs by itself, from when the gateway listens. @returns stops it */
+function startUpkeep(
+  config: Config,
+  options: GatewayOptions,
+  rooms: Rooms,
+  { app, door, metrics, certificate }: Served,
+): () => void {
+  const { clock, recordings, audit, settings, people } = rooms;
+  const { log } = options;
+  const stops = [
+    watchSpace({ recordings, metrics, clock, log }),
+    keepRetention({ recordings, audit, clock, log, days: () => settings.get().retentionDays }),
+    answerRecovery({
+      ...{ dataDir: config.dataDir, publicUrl: door.publicUrl, clock, log },
+      admit: (hash) => people.admitRecovery(hash),
+    }),
+    ...(certificate !== null && app.server instanceof TlsServer
+      ? [watchCertificate({ ...certificate, server: app.server, clock, log })]
+      : []),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
 }
 
 /**
@@ -299,11 +333,14 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     });
     const lost = await broker.recover();
     if (lost > 0) options.log.warn({ sessions: lost }, 'SessionsLost');
-    const { app, door, drain } = await serveDoor(config, options, rooms);
+    const served = await serveDoor(config, options, rooms);
+    const { app, door, drain } = served;
     const setupToken = await identity.issueSetupToken();
+    const stopUpkeep = startUpkeep(config, options, rooms, served);
     let closing: Promise<void> | null = null;
     const close = async (): Promise<void> => {
       drain();
+      stopUpkeep();
       await broker.closeAll('draining', DRAIN_MS);
       await app.close();
       await audit.append({ type: 'gateway.stop', actor: GATEWAY_ACTOR, subject: 'gateway', outcome: 'ok' });
@@ -317,7 +354,6 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
       inventory,
       credentials,
       hostKeys: storage.hostKeys,
-      recover: () => recoverAdministrator(storage, audit),
       close: () => (closing ??= close()),
     };
   } catch (error) {

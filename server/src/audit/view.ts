@@ -3,6 +3,7 @@ import type { AuditEventRow, AuditVerdict } from '@sallyport/shared/api/audit';
 import type { AuditRecord, CheckpointRecord, Storage } from '../storage/contract.ts';
 import { parseAuditRecord } from './chain.ts';
 import type { AuditDetail } from './contract.ts';
+import type { OpenAuditLog } from './log.ts';
 import { verifyAudit } from './verify.ts';
 
 /** C0, DEL, C1, the marks and overrides of writing direction, and the two line separators of Unicode. */
@@ -60,25 +61,13 @@ export interface AuditView {
   verify(): Promise<AuditVerdict>;
 }
 
-/** @param log the open log, whose public key the check uses */
-export const createAuditView = (storage: Storage, log: { readonly publicKey: string }): AuditView => ({
+/** @param log the open log: its public key is the one to check with, and its head is signed first */
+export const createAuditView = (storage: Storage, log: Pick<OpenAuditLog, 'publicKey' | 'checkpoint'>): AuditView => ({
   list: async (filter) => (await storage.audit.list(filter)).map(toAuditEventRow),
   async verify() {
+    await log.checkpoint();
     const { publicKey } = log;
-    const events = allEvents(storage);
-    const {
-      ok,
-      events: count,
-      checkpoints,
-      head,
-      headSequence,
-      firstBad,
-      problem,
-    } = await verifyAudit({
-      events,
-      checkpoints: allCheckpoints(storage),
-      publicKey,
-    });
-    return { ok, events: count, checkpoints, head, headSequence, firstBad, problem, publicKey };
+    const check = { events: allEvents(storage), checkpoints: allCheckpoints(storage), publicKey };
+    return { ...(await verifyAudit(check)), publicKey };
   },
 });

@@ -1,6 +1,8 @@
 import { User, UserList } from '@sallyport/shared/api/users';
 import { Role } from '@sallyport/shared/api/common';
 import { ApiClient } from './client.ts';
+import { DATA_OPTIONS, configOf } from './config.ts';
+import { recover } from './recover.ts';
 import { type CliIo, type Command, UsageError, readArgs, table, time } from './command.ts';
 
 async function find(client: ApiClient, name: string): Promise<User> {
@@ -27,14 +29,16 @@ function parseRole(text: string | undefined): Role {
   return role.data;
 }
 
-/** `user recover` works on the data directory and is in `recover.ts`. */
 export const user: Command = {
   name: 'user',
   summary: 'list, add and change the people who may sign in',
   usage: `sallyport user list [--json]
 sallyport user add NAME --role administrator|operator|auditor     (asks for the password)
 sallyport user set NAME [--role ROLE] [--disable | --enable] [--password]
-sallyport user recover [--data DIR]     (on the gateway's own host: prints a one-time administrator link; audited)
+sallyport user recover [--data DIR] [--config FILE] [--json]
+
+recover works on the gateway's own host, as the user that runs it, with the gateway running or stopped: it prints a
+one-time link that makes or restores an administrator, good for an hour. The audit log says so.
 
 All but recover speak to a running gateway with a token that covers user.list and user.write.`,
   async run(args, io) {
@@ -45,8 +49,10 @@ All but recover speak to a running gateway with a token that covers user.list an
       enable: { type: 'boolean', default: false },
       password: { type: 'boolean', default: false },
       url: { type: 'string' },
+      ...DATA_OPTIONS,
     });
     const [verb, name] = positionals;
+    if (verb === 'recover') return recover(configOf(io, values).config, values.json, io);
     const client = ApiClient.from(io, values.url);
     if (verb === 'list') {
       show(io, (await client.call(UserList, 'GET', 'api/users')).users, values.json);

@@ -8,7 +8,7 @@ import { GATEWAY_ACTOR } from '../audit/contract.ts';
 import { openAuditLog } from '../audit/log.ts';
 import type { OpenAuditLog } from '../audit/log.ts';
 import { SallyportError } from '../errors.ts';
-import { randomId } from '../random.ts';
+import { randomId, tokenHash } from '../random.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import type { RequestOrigin } from './contract.ts';
@@ -139,6 +139,33 @@ describe('recovery', () => {
     await identity.login('ann', 'another good password', FROM);
     await expect(identity.setUp(token, 'eve', PASSWORD, FROM)).rejects.toMatchObject({ code: 'setup_done' });
     expect(types()).toContain('user.recovered ok');
+  });
+
+  it('works for an hour from when it was asked for while the gateway runs', async () => {
+    const { identity, ...room } = await withAnn();
+    const admitRecovery = (hash: string): Promise<void> => room.admitRecovery(hash);
+    clock.advance(5 * HOUR);
+    const [late, token] = [randomId(), randomId()];
+    await admitRecovery(tokenHash(late));
+    clock.advance(HOUR);
+    await expect(identity.setUp(late, 'ann', PASSWORD, FROM)).rejects.toMatchObject({ code: 'setup_token_invalid' });
+    isAuditAway = true;
+    await expect(admitRecovery(tokenHash(token))).rejects.toMatchObject({ code: 'audit_unavailable' });
+    isAuditAway = false;
+    await expect(identity.setUp(token, 'ann', PASSWORD, FROM)).rejects.toMatchObject({ code: 'setup_token_invalid' });
+    await admitRecovery(tokenHash(token));
+    clock.advance(HOUR - MINUTE);
+    await identity.setUp(token, 'ann', 'another good password', FROM);
+    await expect(identity.setUp(token, 'ann', PASSWORD, FROM)).rejects.toMatchObject({ code: 'setup_done' });
+  });
+
+  it('leaves the set-up link of a gateway without administrator as good as it was', async () => {
+    const { identity } = await start();
+    const token = await recoverAdministrator(storage, audit);
+    const setup = (await identity.issueSetupToken()) ?? '';
+    await identity.setUp(setup, 'ann', PASSWORD, FROM);
+    await identity.setUp(token, 'eve', PASSWORD, FROM);
+    expect(await storage.users.count()).toBe(2);
   });
 
   it('is over an hour after the start, whatever the wall clock says', async () => {

@@ -20,6 +20,11 @@ export interface OpenIdentity {
   readonly identity: Identity;
   readonly users: Users;
   readonly tokens: Tokens;
+  /**
+   * A recovery link that somebody on the gateway's host asked for works for an hour from now; audited first.
+   * @param hash of its token
+   */
+  admitRecovery(hash: string): Promise<void>;
   /** Stops looking for idle logins. The logins stay for the next start. */
   close(): void;
 }
@@ -30,7 +35,11 @@ export async function openIdentity(options: IdentityOptions): Promise<OpenIdenti
   await core.storage.logins.deleteExpired(core.clock.now());
   const tokens = new Tokens(core);
   const identity = new LocalIdentity(core, tokens);
-  return { identity, users: new Users(core), tokens, close: () => identity.close() };
+  return {
+    ...{ identity, tokens, users: new Users(core) },
+    admitRecovery: (hash) => identity.admitRecovery(hash),
+    close: () => identity.close(),
+  };
 }
 
 type SignedIn = { readonly cookie: string; readonly principal: Principal };
@@ -63,6 +72,10 @@ class LocalIdentity implements Identity {
 
   async issueSetupToken(): Promise<string | null> {
     return (await this.needsSetup()) ? issueLink(this.#core.storage, 'setup') : null;
+  }
+
+  admitRecovery(hash: string): Promise<void> {
+    return this.#links.admit(this.#core.audit, hash);
   }
 
   async setUp(token: string, name: string, password: string, from: RequestOrigin): Promise<SignedIn> {

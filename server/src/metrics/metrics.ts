@@ -13,7 +13,7 @@ export interface Metrics {
   readonly sessionsEnded: Counter<'reason'>;
   readonly sessionsLive: Gauge;
   readonly outputBytes: Counter;
-  readonly recordingFreeBytes: Gauge;
+  readonly recordingFreeRatio: Gauge;
 }
 
 /** A registry of its own per gateway, so that two in one process (tests) do not meet. */
@@ -40,6 +40,6 @@ export function createMetrics(options: { withProcess: boolean }): Metrics {
     sessionsEnded: counter('sessions_ended_total', 'Sessions ended, by reason', ['reason']),
     sessionsLive: gauge('sessions_live', 'Sessions not ended'),
     outputBytes: counter('output_bytes_total', 'Terminal bytes delivered to pages', []),
-    recordingFreeBytes: gauge('recording_free_bytes', 'Free bytes where recordings are kept'),
+    recordingFreeRatio: gauge('recording_free_ratio', 'Free share of the file system of the recordings, 0 to 1'),
   };
 }

@@ -33,5 +33,7 @@ export const Account = z.object({
   actions: z.array(z.string()),
   loginExpiresAt: z.number(),
   steppedUpUntil: z.number().nullable(),
+  /** Room for recordings, told to administrators: below 20 % free `warning`, below 5 % `refused` (no new session). */
+  recordingSpace: z.enum(['ok', 'warning', 'refused']).optional(),
 });
 export type Account = z.infer<typeof Account>;

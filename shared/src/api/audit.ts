@@ -46,6 +46,8 @@ export const AuditVerdict = z.object({
   checkpoints: z.number(),
   head: z.string(),
   headSequence: z.number(),
+  /** Events up to this one stand under a good signature. */
+  signedThrough: z.number(),
   /** First bad sequence, or null. */
   firstBad: z.number().nullable(),
   problem: z.string().nullable(),

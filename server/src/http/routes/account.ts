@@ -118,7 +118,12 @@ export const accountRoutes = (join: RoutesJoin): readonly Route[] => [
     method: 'GET',
     path: '/api/account',
     action: 'account.read',
-    handle: (_input, caller) => Promise.resolve(toAccount(caller)),
+    handle: async (_input, caller) => {
+      const account = toAccount(caller);
+      if (!decide(caller.subject, 'settings.write', null).allowed) return account;
+      const space = await join.recordings.space().catch(() => ({ state: 'refused' as const }));
+      return { ...account, recordingSpace: space.state };
+    },
   }),
   userRoute({
     method: 'POST',
