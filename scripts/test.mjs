@@ -11,6 +11,7 @@ const { ensureBuild, ensurePackages, root } = await import('./prepare.mjs');
 const DEBIAN = [
   ['openssh-server', ['/usr/sbin/sshd']],
   ['openssh-client', ['/usr/bin/ssh-keygen']],
+  ['openssl', ['/usr/bin/openssl']],
   ['chromium', ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']],
   ['nginx-light', ['/usr/sbin/nginx']],
 ];

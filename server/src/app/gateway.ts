@@ -6,6 +6,7 @@ import { openAuditLog } from '../audit/log.ts';
 import { type Actor, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { createAuditView } from '../audit/view.ts';
 import { createBroker } from '../broker/broker.ts';
+import type { Broker } from '../broker/contract.ts';
 import { systemClock } from '../clock.ts';
 import { isLoopbackHost, rangeMatcher } from '../config/addresses.ts';
 import { checkFrontDoor, type FrontDoor, openFrontDoor } from '../config/front-door.ts';
@@ -41,7 +42,7 @@ import { type Certificate, type CertificateFiles, readCertificate, watchCertific
 import { invokeScript } from './invoke.ts';
 import { planSession, timeoutsOf } from './opening.ts';
 import { answerRecovery } from './recovery.ts';
-import { keepRetention, watchSpace } from './upkeep.ts';
+import { keepRetention, repeat, watchSpace } from './upkeep.ts';
 
 export interface GatewayOptions {
   readonly log: Log;
@@ -64,6 +65,8 @@ export interface Gateway {
 
 /** Ports tried after the default one. */
 const PORTS_TRIED = 20;
+/** Rights of everybody with a session are looked at anew this often. security.md T13 */
+const RECHECK_EVERY_MS = 30_000;
 const DRAIN_MS = 20_000;
 const REQUEST_MS = 10_000;
 
@@ -76,6 +79,13 @@ function recordingKeys(vault: Vault): RecordingKeys {
     },
     open: (id, sealed) => vault.open(placeOf(id), sealed).revealBytes(),
   };
+}
+
+/** Ends the sessions of who may not have them any more. security.md T13 */
+async function rechecked(broker: Pick<Broker, 'recheck'>, userId: string | null, log: Log): Promise<void> {
+  await broker.recheck(userId).catch((error: unknown) => {
+    log.error({ err: error, code: codeOf(error) }, 'RecheckFailed'); // Tried again within 30 s.
+  });
 }
 
 /** Everything below the door: storage, proof, people, machines, sessions. */
@@ -136,7 +146,11 @@ async function openRooms(config: Config, options: GatewayOptions) {
   });
   const inventory = createInventory({ storage, clock });
   const credentials = createCredentials({ storage, vault, clock, describeKey: describePrivateKey });
-  identity.onEnded((ended) => broker.loginsEnded(ended));
+  identity.onEnded((ended) => {
+    broker.loginsEnded(ended);
+    // Detached sessions may be of a login that ended long ago: what counts is what the person may do now.
+    if (ended.why === 'changed' || ended.why === 'revoked') void rechecked(broker, ended.userId, log);
+  });
   return {
     clock,
     storage,
@@ -297,9 +311,10 @@ function startUpkeep(
   rooms: Rooms,
   { app, door, metrics, certificate }: Served,
 ): () => void {
-  const { clock, recordings, audit, settings, people } = rooms;
+  const { clock, recordings, audit, settings, people, broker } = rooms;
   const { log } = options;
   const stops = [
+    repeat(clock, RECHECK_EVERY_MS, log, 'RecheckFailed', () => broker.recheck(null)),
     watchSpace({ recordings, metrics, clock, log }),
     keepRetention({ recordings, audit, clock, log, days: () => settings.get().retentionDays }),
     answerRecovery({

@@ -24,7 +24,8 @@ export async function toSessionRow(deps: BrokerDeps, stored: StoredSession, live
     phase: live?.phase ?? 'ended',
     attached: (live?.pages.size ?? 0) > 0,
     detachedAt: live?.detachedAt ?? null,
-    hasRecording: live !== null || (await deps.hasRecording(row.id)),
+    // An ended session is kept for a while; its recording may be deleted meanwhile.
+    hasRecording: (live !== null && live.phase !== 'ended') || (await deps.hasRecording(row.id)),
   };
 }
 

@@ -77,6 +77,36 @@ describe('sallyport', () => {
     expect(await run(['invoke', 'web01', '--nonsense'])).toMatchObject({ code: 2 });
   });
 
+  it('has help for every command that it lists, and names the usage when words are wrong', async () => {
+    const { out } = await run(['--help']);
+    const names = [...out.matchAll(/^ {2}([a-z]+) +\S/gm)].map((match) => match[1] ?? '');
+    expect(names.length).toBeGreaterThanOrEqual(13);
+    for (const name of names) {
+      const help = await run([name, '--help']);
+      expect(help, name).toMatchObject({
+        code: 0,
+        err: '',
+        out: expect.stringContaining(`sallyport ${name}`) as string,
+      });
+      expect(await run([name, '--no-such-option']), name).toMatchObject({ code: 2, out: '' });
+    }
+    expect(await run([])).toMatchObject({ code: 2 });
+  });
+
+  it('checks, and exits 1, where there is nothing to work on', async () => {
+    const data = path.join(directory, 'none');
+    expect((await run(['audit', 'verify', '--data', data])).code).toBe(1);
+    expect((await run(['backup', '--data', data, '--to', path.join(directory, 'to')])).code).toBe(1);
+    expect((await run(['doctor', '--data', data, '--json'])).out).toContain('"what":"Node.js"');
+    expect((await run(['user', 'list'])).code).toBe(2);
+    expect(
+      (await run(['config', 'check', '--data', data, '--json'])).out
+        .trim()
+        .split('\n')
+        .map((line) => Object.keys(JSON.parse(line) as object)),
+    ).toContainEqual(['name', 'value', 'source']);
+  });
+
   it('keeps text on stdout and the other streams on stderr, and exits with the code of the script', async () => {
     const { url } = await serve(
       invokeAnswers([

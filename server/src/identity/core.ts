@@ -93,9 +93,12 @@ export class IdentityCore {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells who listens. A listener closes sockets and must not throw. */
-  tellEnded(ended: EndedLogin, why: Ended['why']): void {
-    if (ended.hashes.length === 0) return;
+  /**
+   * Tells who listens. A listener closes sockets and must not throw.
+   * @param isNews also without a login that ended: what a changed person left behind is to be judged anew
+   */
+  tellEnded(ended: EndedLogin, why: Ended['why'], isNews = false): void {
+    if (ended.hashes.length === 0 && !isNews) return;
     for (const listener of this.#listeners) listener({ loginHashes: ended.hashes, userId: ended.userId, why });
   }
 

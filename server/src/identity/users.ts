@@ -87,7 +87,7 @@ export class Users {
         await within.users.update(id, changes);
       },
     });
-    this.#core.tellEnded(ended, 'changed');
+    this.#core.tellEnded(ended, 'changed', true);
     if (patch.disabled === true) await this.#tellTokens(id);
     return this.#show(await this.#mustExist(storage, id));
   }
