@@ -2,7 +2,7 @@
  * The journal's bytes: docs/recording-format.md. Header in plain, then chunks, each sealed with AES-256-GCM under the
  * session's data key and chained: H(i) = SHA-256(H(i-1) || chunk bytes). Pure: no file, no clock.
  */
-import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, randomBytes, type CipherGCM, type KeyObject } from 'node:crypto';
 
 const MAGIC = Buffer.from('SALLYREC', 'latin1');
 const VERSION = 1;
@@ -87,6 +87,23 @@ export interface Chain {
   readonly sessionId: Buffer;
 }
 
+function cipherFor(chain: Chain, point: ChainPoint, nonce: Buffer): CipherGCM {
+  const cipher = createCipheriv('aes-256-gcm', chain.key, nonce);
+  cipher.setAAD(associated(chain.sessionId, point));
+  return cipher;
+}
+
+/** The part of sealing that needs no plain bytes, done before they come: half of what sealing a key's echo takes. */
+export interface BegunSeal {
+  readonly point: ChainPoint;
+  readonly cipher: CipherGCM;
+}
+/** For the next `counted` chunk at this place. Good for one `sealChunk`. */
+export const beginSeal = (chain: Chain, point: ChainPoint): BegunSeal => ({
+  point,
+  cipher: cipherFor(chain, point, countedNonce(point.chunk)),
+});
+
 /**
  * Seals one chunk. INVARIANT: a `counted` chunk number is sealed once per key, ever; a recovery, which cannot know what
  * the dead gateway had sealed but not written, takes an explicit random nonce.
@@ -95,29 +112,51 @@ export function sealChunk(
   chain: Chain,
   point: ChainPoint,
   plain: Uint8Array,
-  explicitNonce = false,
+  how: 'explicit' | BegunSeal | null = null,
 ): { bytes: Buffer; next: ChainPoint } {
-  const nonce = explicitNonce ? randomBytes(NONCE_BYTES) : countedNonce(point.chunk);
-  const cipher = createCipheriv('aes-256-gcm', chain.key, nonce);
-  cipher.setAAD(associated(chain.sessionId, point));
+  const nonce = how === 'explicit' ? randomBytes(NONCE_BYTES) : null;
+  const isBegun = how !== null && how !== 'explicit' && how.point === point;
+  const cipher = isBegun ? how.cipher : cipherFor(chain, point, nonce ?? countedNonce(point.chunk));
   const sealed = cipher.update(plain);
   cipher.final();
-  const prefix = CHUNK_HEAD_BYTES + (explicitNonce ? NONCE_BYTES : 0);
+  const prefix = CHUNK_HEAD_BYTES + (nonce === null ? 0 : NONCE_BYTES);
   const bytes = Buffer.allocUnsafe(prefix + sealed.length + TAG_BYTES);
-  bytes.writeUInt8(explicitNonce ? ChunkKind.explicit : ChunkKind.counted, 0);
+  bytes.writeUInt8(nonce === null ? ChunkKind.counted : ChunkKind.explicit, 0);
   bytes.writeUIntBE(sealed.length, 1, 3);
-  if (explicitNonce) nonce.copy(bytes, CHUNK_HEAD_BYTES);
+  nonce?.copy(bytes, CHUNK_HEAD_BYTES);
   sealed.copy(bytes, prefix);
   cipher.getAuthTag().copy(bytes, prefix + sealed.length);
-  return { bytes, next: after(point, bytes) };
+  return { bytes, next: new PointBehind(point, bytes) };
+}
+
+/** Hashes when it is asked: the hash is needed for the chunk after this one, not to deliver this one. */
+class PointBehind implements ChainPoint {
+  readonly chunk: number;
+  readonly position: number;
+  #known: Buffer | { readonly before: Buffer; readonly bytes: Buffer };
+
+  /** @param bytes the chunk; nobody may write into it any more */
+  constructor(point: ChainPoint, bytes: Buffer) {
+    this.chunk = point.chunk + 1;
+    this.position = point.position + bytes.length;
+    this.#known = { before: point.hash, bytes };
+  }
+
+  get hash(): Buffer {
+    if (!Buffer.isBuffer(this.#known)) this.#known = hashAfter(this.#known.before, this.#known.bytes);
+    return this.#known;
+  }
 }
 
 /** The chain's place behind this chunk. */
 export const after = (point: ChainPoint, chunk: Uint8Array): ChainPoint => ({
   chunk: point.chunk + 1,
   position: point.position + chunk.length,
-  hash: createHash('sha256').update(point.hash).update(chunk).digest(),
+  hash: hashAfter(point.hash, chunk),
 });
+function hashAfter(before: Buffer, chunk: Uint8Array): Buffer {
+  return createHash('sha256').update(before).update(chunk).digest();
+}
 
 /** @returns whole length of the chunk that begins with these 4 bytes, or null when no chunk begins so */
 export function chunkLength(head: Buffer): number | null {

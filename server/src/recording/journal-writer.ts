@@ -7,7 +7,7 @@ import type { WriterEvents } from './contract.ts';
 import type { DiskSlots } from './disk-slots.ts';
 import { ChunkBuilder, MAX_EVENT_BYTES, type JournalEvent } from './event-codec.ts';
 import type { JournalFile } from './files.ts';
-import { sealChunk, type Chain, type ChainPoint } from './format.ts';
+import { beginSeal, sealChunk, type BegunSeal, type Chain, type ChainPoint } from './format.ts';
 import { SparseIndex } from './sparse-index.ts';
 
 /** security.md section 4 "Recording write": no acknowledgement, or no flush, for so long = pause the target ... */
@@ -36,6 +36,7 @@ export class JournalWriter {
   readonly #startedAt: number;
   readonly index = new SparseIndex();
   #point: ChainPoint;
+  #begun: BegunSeal | null = null;
   #waiting: Waiting[] = [];
   #waitingSince = 0;
   #inFlight: Waiting[] = [];
@@ -122,7 +123,8 @@ export class JournalWriter {
     this.#isScheduled = false;
     if (this.#isFlying || this.#waiting.length === 0 || this.#state === 'failed') return;
     const plain = this.#takeChunk();
-    const { bytes, next } = sealChunk(this.#chain, this.#point, plain);
+    const { bytes, next } = sealChunk(this.#chain, this.#point, plain, this.#begun);
+    this.#begun = null;
     this.#isFlying = true;
     this.#watch();
     this.#slots.run('write', (done) => {
@@ -183,8 +185,17 @@ export class JournalWriter {
     this.#answered();
     for (const { written } of landed) written?.();
     if (this.#waiting.length > 0) this.#schedule();
-    else this.#wake();
+    else {
+      this.#wake();
+      process.nextTick(this.#begin);
+    }
   }
+
+  /** For the next chunk, behind the delivery of this one: whatever it queued for this turn leaves first. */
+  readonly #begin = (): void => {
+    if (this.#isFlying || this.#state === 'failed') return;
+    this.#begun = beginSeal(this.#chain, this.#point);
+  };
 
   /** How long the disk owes an answer: to the write under way or to the flush. */
   #lateMs(): number {

@@ -54,7 +54,7 @@ export async function recoverJournal(
     const builder = new ChunkBuilder();
     builder.start(nowMs);
     builder.add({ type: 'end', reason: 'gateway_lost' }, counts.durationMs);
-    const { bytes, next } = sealChunk(opened.chain, point, builder.bytes(), true);
+    const { bytes, next } = sealChunk(opened.chain, point, builder.bytes(), 'explicit');
     const file = await files.reopen(`${folder}/journal`);
     try {
       await file.truncate(point.position);

@@ -159,7 +159,7 @@ function journal(...plains: readonly Buffer[]): Buffer {
   let point = chainStart(header);
   const parts = [header];
   for (const [index, plain] of plains.entries()) {
-    const sealed = sealChunk(chain, point, plain, index === plains.length - 1);
+    const sealed = sealChunk(chain, point, plain, index === plains.length - 1 ? 'explicit' : null);
     parts.push(sealed.bytes);
     point = sealed.next;
   }
