@@ -8,7 +8,8 @@ export interface Sizes {
   readonly slowSeconds: number;
   readonly sessions: number;
   readonly opens: number;
-  readonly commands: number;
+  /** PowerShell commands on each side. */
+  readonly psCommands: number;
 }
 export const FULL: Sizes = {
   rounds: 3,
@@ -17,7 +18,7 @@ export const FULL: Sizes = {
   slowSeconds: 15,
   sessions: 300,
   opens: 10,
-  commands: 15,
+  psCommands: 100,
 };
 export const QUICK: Sizes = {
   rounds: 1,
@@ -26,7 +27,7 @@ export const QUICK: Sizes = {
   slowSeconds: 4,
   sessions: 60,
   opens: 4,
-  commands: 4,
+  psCommands: 30,
 };
 
 /** A gateway that runs during the whole of the interleaved measures. */

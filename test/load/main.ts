@@ -7,7 +7,7 @@ import { appendFileSync, chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { startSshd, type LabSshd } from '../lab/sshd.ts';
+import { findPwsh, startSshd, type LabSshd } from '../lab/sshd.ts';
 import { adapterNamed, allAdapters } from './adapters/index.ts';
 import { FULL, PEER, QUICK, type Bench, type Contender, type Row } from './bench.ts';
 import { verdictOf } from './verdict.ts';
@@ -15,6 +15,7 @@ import type { ShellHost } from './channel.ts';
 import { measureBulk } from './measures/bulk.ts';
 import { measureEcho, measureFlood } from './measures/echo.ts';
 import { measureFirstShell } from './measures/first-shell.ts';
+import { measurePowerShell } from './measures/powershell.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureCredit, measureSlowReader } from './measures/slow-reader.ts';
 import { deadline, errorMessage } from './stats.ts';
@@ -27,6 +28,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   credit: measureCredit,
   scale: measureScale,
   'first-shell': measureFirstShell,
+  powershell: measurePowerShell,
 };
 /** Sessions of one person are limited to 20: this many people share 300. */
 const USERS = 20;
@@ -85,7 +87,8 @@ const toShellHost = (lab: LabSshd): ShellHost => ({
 async function run(): Promise<number> {
   const wanted = options.targets?.split(',');
   const adapters = allAdapters().filter(({ name }, at) => at < 2 || wanted === undefined || wanted.includes(name));
-  const measures = options.only?.split(',') ?? Object.keys(MEASURES);
+  const hasPwsh = findPwsh() !== null;
+  const measures = options.only?.split(',') ?? Object.keys(MEASURES).filter((name) => hasPwsh || name !== 'powershell');
   for (const name of measures) if (!(name in MEASURES)) throw new Error(`no measure ${name}\n${USAGE}`);
   const base = options.quick ? QUICK : FULL;
   const sizes = options.rounds === undefined ? base : { ...base, rounds: Number(options.rounds) };

@@ -9,6 +9,7 @@ const OWED: Readonly<Record<string, readonly string[]>> = {
   'slow-reader': ['growth ours'],
   credit: ['unacknowledged ours'],
   scale: ['memory ours / floor'],
+  powershell: ['first prompt ours / pwsh', 'prompt to prompt ours / pwsh'],
   'first-shell': ['first shell ours / direct'],
 };
 

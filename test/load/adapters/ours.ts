@@ -83,9 +83,9 @@ async function start({ shell, users, directory }: StartOptions): Promise<Server>
   return { pid: gateway.pid, state, stop: () => gateway.stop() };
 }
 
-const sessionBody = (targetId: string) => ({
+const sessionBody = (targetId: string, kind: 'pty' | 'powershell' = 'pty') => ({
   to: { by: 'target', targetId },
-  kind: 'pty',
+  kind,
   credential: { by: 'default' },
   cols: 80,
   rows: 24,
@@ -197,6 +197,14 @@ async function open({ url, targetId, cookies }: OursState): Promise<Channel> {
   channel.send({ type: 'attach', ticket, cols: 80, rows: 24, offset: null, takeOver: false });
   await channel.live; // What is typed before the shell is there is dropped.
   return channel;
+}
+
+/** Opens a PowerShell console; the prompt is still to come. */
+export async function openPowerShell(state: unknown): Promise<ConsolePage> {
+  const { url, targetId, cookies } = state as OursState; // What `start` returned.
+  const person = new Person(url);
+  person.cookie = cookies[next++ % cookies.length] ?? null;
+  return ConsolePage.open(person, sessionBody(targetId, 'powershell'));
 }
 
 export const ours: Adapter = {
