@@ -226,9 +226,10 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
         await storage.sessions.insert(aSession({ id: `s${index}`, userId, startedAt: T + index }));
       const ids = async (filter: Parameters<Storage['sessions']['list']>[0]): Promise<string[]> =>
         (await storage.sessions.list(filter)).map((row) => row.id);
-      expect(await ids({ userId: null, before: null, limit: 10 })).toEqual(['s2', 's1', 's0']);
-      expect(await ids({ userId: 'ann', before: null, limit: 10 })).toEqual(['s2', 's0']);
-      expect(await ids({ userId: null, before: T + 2, limit: 1 })).toEqual(['s1']);
+      const beforeId = null;
+      expect(await ids({ userId: null, before: null, beforeId, limit: 10 })).toEqual(['s2', 's1', 's0']);
+      expect(await ids({ userId: 'ann', before: null, beforeId, limit: 10 })).toEqual(['s2', 's0']);
+      expect(await ids({ userId: null, before: T + 2, beforeId, limit: 1 })).toEqual(['s1']);
       await storage.sessions.update('s1', { endedAt: T + 9, endReason: 'exited', exitCode: 3 });
       expect((await storage.sessions.unended()).map((row) => row.id)).toEqual(['s0', 's2']);
       expect(await storage.sessions.byId('s1')).toMatchObject({ endReason: 'exited', exitCode: 3 });
@@ -243,6 +244,21 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
       expect((await storage.recordings.olderThan(T, 9)).map((row) => row.sessionId)).toEqual(['b']);
       await storage.recordings.update('a', { state: 'recovered', events: 4 });
       expect(await storage.recordings.bySession('a')).toEqual({ ...open, state: 'recovered', events: 4 });
+    });
+
+    it('pages through sessions that started in one millisecond: each once, none left out', async () => {
+      const all = Array.from({ length: 25 }, (_, n) => `p${String(n).padStart(2, '0')}`);
+      for (const [n, id] of all.entries())
+        await storage.sessions.insert(aSession({ id, userId: 'ann', startedAt: n < 20 ? T : T - 1 }));
+      const seen: string[] = [];
+      let last: { readonly startedAt: number; readonly id: string } | undefined;
+      do {
+        const place = { before: last?.startedAt ?? null, beforeId: last?.id ?? null };
+        const rows = await storage.sessions.list({ userId: 'ann', ...place, limit: 7 });
+        seen.push(...rows.map(({ id }) => id));
+        last = rows.at(-1);
+      } while (last !== undefined);
+      expect(seen).toEqual([...all.slice(0, 20).reverse(), ...all.slice(20).reverse()]);
     });
 
     it('numbers ledger rows without a gap, whoever writes at the same time', async () => {

@@ -2,22 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ServerMessage } from '@sallyport/shared/wire/control';
 import { MAX_FRAME_BYTES, MAX_UNACKED_BYTES } from '@sallyport/shared/wire/credit';
-import { parseServerFrame } from '@sallyport/shared/wire/frames';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeClock } from '../../../test/contracts/fake-clock.ts';
-import { FakeTerminal } from '../../../test/contracts/fake-terminal.ts';
-import { memoryCatalogue } from '../../../test/contracts/memory-catalogue.ts';
-import type { NewAuditEvent } from '../audit/contract.ts';
-import { systemClock } from '../clock.ts';
+import { FakeSocket, ann, brokerIn, code, never, request, requester } from '../../../test/contracts/broker-fixture.ts';
 import { SallyportError } from '../errors.ts';
-import { silentLog } from '../log/log.ts';
-import type { Role } from '../policy.ts';
-import { createRecordings } from '../recording/recordings.ts';
-import { createBroker } from './broker.ts';
-import type { OpenRequest, Page, Requester, SessionSocket } from './contract.ts';
-import type { StoredSession } from './deps.ts';
+import type { Page } from './contract.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -26,141 +15,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await rm(directory, { recursive: true });
 });
-
-const requester = (userId: string, login = `${userId}-1`, role: Role = 'operator'): Requester => ({
-  subject: { userId, role, tokenScopes: null },
-  userName: userId,
-  loginHash: login,
-  actor: { userId, name: userId, address: '', via: 'login' },
-});
-const ann = requester('ann');
-const request = (kind: 'powershell' | 'pty'): OpenRequest => ({
-  targetId: 't1',
-  targetName: 'web01',
-  address: 'web01:22',
-  isDemoTarget: false,
-  administratorOnly: false,
-  identity: 'ann',
-  kind,
-  cols: 80,
-  rows: 24,
-});
-
-/** A page's end: keeps what arrives, and lets a test wait for it. */
-class FakeSocket implements SessionSocket {
-  readonly bufferedAmount = 0;
-  readonly controls: ServerMessage[] = [];
-  readonly order: string[] = [];
-  bytes = Buffer.alloc(0);
-  echoes: number[] = [];
-  largest = 0;
-  closed: [number, string] | null = null;
-  #waiters: { test: () => boolean; resolve: () => void }[] = [];
-
-  send(frame: Uint8Array): void {
-    this.largest = Math.max(this.largest, frame.length);
-    const parsed = parseServerFrame(frame);
-    if (parsed === null) throw new Error('no frame of ours');
-    if (parsed.kind === 'echo') this.echoes.push(parsed.lineId);
-    this.bytes = Buffer.concat([this.bytes, parsed.bytes]);
-    this.order.push(`bytes ${Buffer.from(parsed.bytes.subarray(0, 20)).toString()}`);
-    this.#changed();
-  }
-  sendControl(message: ServerMessage): void {
-    this.controls.push(message);
-    this.order.push(message.type);
-    this.#changed();
-  }
-  close(code: number, reason: string): void {
-    this.closed ??= [code, reason];
-    this.#changed();
-  }
-  until(test: () => boolean): Promise<void> {
-    if (test()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ test, resolve }));
-  }
-  has(type: ServerMessage['type']): Promise<void> {
-    return this.until(() => this.order.includes(type));
-  }
-  find<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { type: T }> {
-    const found = this.controls.find((message) => message.type === type);
-    if (found === undefined) throw new Error(`no ${type}`);
-    return found as Extract<ServerMessage, { type: T }>;
-  }
-  #changed(): void {
-    for (const { test, resolve } of this.#waiters) if (test()) resolve();
-  }
-}
-
-function setUp(limits = { sessionsPerUser: 20, opensPerMinute: 30 }) {
-  const clock = new FakeClock();
-  const rows = new Map<string, StoredSession>();
-  const audited: NewAuditEvent[] = [];
-  const ledgered: string[] = [];
-  const roles = new Map<string, Role>();
-  const recordings = createRecordings({
-    directory,
-    catalogue: memoryCatalogue(),
-    keys: { create: () => ({ key, sealed: Buffer.from('sealed') }), open: () => key },
-    clock: systemClock,
-  });
-  const key = randomBytes(32);
-  const broker = createBroker({
-    recordings,
-    ledger: {
-      start: ({ number, text }) => Promise.resolve(`${ledgered.push(`start ${number} ${text}`)}`),
-      end: async (id, { state }) => void ledgered.push(`end ${id} ${state}`),
-      ofSession: () => Promise.resolve([]),
-      list: () => Promise.resolve([]),
-    },
-    audit: {
-      append: (event) => {
-        audited.push(event);
-        return Promise.resolve({
-          ...event,
-          detail: event.detail ?? {},
-          sequence: 1,
-          at: 0,
-          previousHash: '',
-          hash: '',
-        });
-      },
-    },
-    sessions: {
-      insert: async (row) => void rows.set(row.id, row),
-      byId: (id) => Promise.resolve(rows.get(id) ?? null),
-      update: async (id, change) => {
-        const row = rows.get(id);
-        if (row !== undefined) rows.set(id, { ...row, ...change });
-      },
-      list: ({ userId }) => Promise.resolve([...rows.values()].filter((row) => (userId ?? row.userId) === row.userId)),
-      unended: () => Promise.resolve([...rows.values()].filter(({ endedAt }) => endedAt === null)),
-    },
-    clock,
-    log: silentLog(),
-    limits,
-    detachedHours: () => 8,
-    subjectOf: (userId) => Promise.resolve({ userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),
-    hasRecording: () => Promise.resolve(true),
-  });
-  async function open(kind: 'powershell' | 'pty' = 'pty', who = ann) {
-    const terminal = new FakeTerminal(kind);
-    const { sessionId } = await broker.open(who, request(kind), terminal.open);
-    return { terminal, sessionId };
-  }
-  async function attach(sessionId: string, offset: number | null = null, takeOver = false, who = ann) {
-    const socket = new FakeSocket();
-    const page = await broker.attach(who, sessionId, { cols: 80, rows: 24, offset, takeOver }, socket);
-    return { page, socket };
-  }
-  return { broker, clock, rows, audited, ledgered, roles, recordings, open, attach };
-}
-const code = (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'none',
-    (error: unknown) => (error instanceof SallyportError ? error.code : String(error)),
-  );
-const never = () => new AbortController().signal;
+const setUp = (limits?: Parameters<typeof brokerIn>[1]) => brokerIn(directory, limits);
 
 describe('output', () => {
   it('reaches each page exactly once: live, resumed, attached at an offset, taken over', async () => {

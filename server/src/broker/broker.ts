@@ -1,9 +1,10 @@
 /** The registry of sessions: who may open, join, see and end which. */
+import { errorText } from '@sallyport/shared/error-codes';
 import { SessionId } from '@sallyport/shared/ids';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
 import type { CommandMark, SessionFacts } from '@sallyport/shared/wire/control';
 import type { AuditDetail, AuditType } from '../audit/contract.ts';
-import { SallyportError } from '../errors.ts';
+import { SallyportError, codeOf } from '../errors.ts';
 import { decide, seesOnlyOwn, type Action } from '../policy.ts';
 import { randomId } from '../random.ts';
 import type { RecordingWriter } from '../recording/contract.ts';
@@ -57,13 +58,16 @@ class SessionBroker implements Broker {
       void session.start(openTerminal);
       return { sessionId: session.sessionId };
     } finally {
-      this.#making.set(userId, (this.#making.get(userId) ?? 1) - 1);
+      const left = (this.#making.get(userId) ?? 1) - 1;
+      if (left > 0) this.#making.set(userId, left);
+      else this.#making.delete(userId);
     }
   }
 
   async attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page> {
     const session = this.#sessionFor(who, 'session.attach', sessionId);
     const { takeOver } = request;
+    session.requireOffset(request.offset);
     await this.#audit(who, takeOver ? 'session.takeOver' : 'session.attach', session);
     this.#requireKept(session);
     if (takeOver) session.controller?.stream.close('taken_over');
@@ -77,6 +81,7 @@ class SessionBroker implements Broker {
     this.#sessionFor(who, 'session.attach', session.sessionId);
     await this.#audit(who, 'session.attach', session, { resumed: true });
     this.#requireKept(session);
+    session.requireOffset(request.offset);
     old.stream.close('taken_over'); // Its line is dead, only nobody has noticed yet.
     const role = old.role === 'controller' && session.controller === null ? 'controller' : 'viewer';
     return session.join(who, request, role, socket);
@@ -84,12 +89,13 @@ class SessionBroker implements Broker {
 
   async list(
     who: Requester,
-    filter: { readonly before: number | null; readonly limit: number },
+    filter: { readonly before: number | null; readonly beforeId?: string | null; readonly limit: number },
   ): Promise<readonly SessionRow[]> {
     const decision = decide(who.subject, 'session.list', null);
     if (!decision.allowed) throw new SallyportError(decision.code, `list refused: ${decision.why}`);
     const userId = seesOnlyOwn(who.subject, 'session.list') ? who.subject.userId : null;
-    const rows = await this.#deps.sessions.list({ userId, ...filter });
+    const { before, beforeId = null, limit } = filter;
+    const rows = await this.#deps.sessions.list({ userId, before, beforeId, limit });
     return Promise.all(rows.map((row) => toSessionRow(this.#deps, row, this.#sessions.get(row.id) ?? null)));
   }
 
@@ -116,9 +122,11 @@ class SessionBroker implements Broker {
     const ended = new Set(loginHashes);
     this.#tokens.dropLogins(ended);
     for (const session of [...this.#sessions.values()]) {
+      const { controller } = session;
+      const isTheirs = ended.has(session.who.loginHash) || (controller !== null && ended.has(controller.who.loginHash));
       for (const page of [...session.pages]) if (ended.has(page.who.loginHash)) page.stream.close('revoked');
       const mayEnd = why === 'revoked' || why === 'changed';
-      if (mayEnd && session.ownerId === userId && ended.has(session.who.loginHash)) session.end('revoked');
+      if (mayEnd && session.ownerId === userId && isTheirs) session.end('revoked');
     }
   }
 
@@ -214,8 +222,10 @@ class SessionBroker implements Broker {
       outcome: 'ok',
       detail: { targetId: request.targetId, target: request.address, kind: request.kind },
     });
-    // The writer may speak before there is a session; then it is still being made and `create` rejects.
-    const made: { session: Session | null } = { session: null };
+    // The writer may speak before there is a session: it is told then.
+    const made: { session: Session | null; isFailed: boolean; isSlow: boolean } = {
+      ...{ session: null, isFailed: false, isSlow: false },
+    };
     const recording = await deps.recordings.create(
       {
         sessionId,
@@ -228,25 +238,39 @@ class SessionBroker implements Broker {
         identity: request.identity,
       },
       {
-        slow: () => made.session?.pause('recording'),
-        recovered: () => made.session?.resume('recording'),
+        slow: () => {
+          made.isSlow = true;
+          made.session?.pause('recording');
+        },
+        recovered: () => {
+          made.isSlow = false;
+          made.session?.resume('recording');
+        },
         failed: (error) => {
           deps.log.error({ err: error, sessionId }, 'Recording failed');
+          made.isFailed = true;
           made.session?.end('recording_unavailable');
         },
       },
     );
-    made.session = await this.#register(who, request, sessionId, facts, recording);
-    return made.session;
+    const session = this.#newSession(who, request, sessionId, facts, recording);
+    made.session = session;
+    if (made.isSlow) session.pause('recording');
+    await this.#register(session);
+    if (made.isFailed) {
+      session.end('recording_unavailable');
+      throw new SallyportError('recording_unavailable', 'the recording failed while the session was made');
+    }
+    return session;
   }
 
-  async #register(
+  #newSession(
     who: Requester,
     request: OpenRequest,
     sessionId: SessionId,
     facts: SessionFacts,
     recording: RecordingWriter,
-  ): Promise<Session> {
+  ): Session {
     const deps = this.#deps;
     const session: Session = new Session({
       sessionId,
@@ -267,23 +291,29 @@ class SessionBroker implements Broker {
         ended: () => {
           deps.clock.after(RESUME_MS, () => this.#sessions.delete(sessionId));
         },
-        closeAsked: (by) => {
-          this.#terminate(by, session).catch((error: unknown) => {
+        closeAsked: (page) => {
+          this.#terminate(page.who, session).catch((error: unknown) => {
             deps.log.error({ err: error, sessionId }, 'Closing a session refused');
+            const code = codeOf(error);
+            page.stream.control({ type: 'notice', level: 'warning', code, text: errorText(code) });
           });
         },
       },
     });
+    return session;
+  }
+
+  /** In the table, then in the registry. What cannot be entered ends at once. */
+  async #register(session: Session): Promise<void> {
     try {
       this.#requireRunning();
-      await deps.sessions.insert(session.row());
+      await this.#deps.sessions.insert(session.row());
       this.#requireRunning();
     } catch (error) {
       session.end(this.#isClosing ? 'draining' : 'terminated');
       throw error;
     }
-    this.#sessions.set(sessionId, session);
-    return session;
+    this.#sessions.set(session.sessionId, session);
   }
 
   /** Written down first. */

@@ -5,6 +5,9 @@ import { SallyportError } from '../errors.ts';
 import type { Ledger } from '../ledger/contract.ts';
 import type { CommandEnd, CommandStart, RunningCommand } from '../terminals/contract.ts';
 
+/** Marks kept of one session; a person types fewer in a day. */
+const MAX_ROWS = 10_000;
+
 interface Row {
   readonly id: string;
   mark: CommandMark;
@@ -16,10 +19,12 @@ export class Commands {
   readonly #clock: Clock;
   readonly #changed: (mark: CommandMark) => void;
   readonly #failed: (error: unknown) => void;
+  /** The last MAX_ROWS; older ones that ended are only counted. */
   #rows: Row[] = [];
+  #olderErrors = 0;
   #lastNumber = 0;
   #isClosed = false;
-  #ends: Promise<void>[] = [];
+  readonly #ends = new Set<Promise<void>>();
 
   constructor(options: {
     readonly who: { readonly sessionId: string; readonly userId: string };
@@ -38,8 +43,12 @@ export class Commands {
   get marks(): readonly CommandMark[] {
     return this.#rows.map(({ mark }) => mark);
   }
+  /** All commands there were. */
+  get count(): number {
+    return this.#lastNumber;
+  }
   get errorCount(): number {
-    return this.#rows.reduce((sum, { mark }) => sum + mark.errorCount, 0);
+    return this.#rows.reduce((sum, { mark }) => sum + mark.errorCount, this.#olderErrors);
   }
 
   /** Resolves when the start row is stored. */
@@ -51,7 +60,7 @@ export class Commands {
     const id = await this.#ledger.start({ ...this.#who, number, ...start });
     const mark: CommandMark = { number, offset, state: 'running', errorCount: 0, startedAt, endedAt: null };
     const row: Row = { id, mark };
-    this.#rows.push(row);
+    this.#keep(row);
     if (this.#isClosed) this.#end(row, { state: 'lost', errorCount: 0, outputBytes: 0 });
     this.#requireOpen();
     this.#changed(mark);
@@ -74,6 +83,14 @@ export class Commands {
     await Promise.all(this.#ends);
   }
 
+  #keep(row: Row): void {
+    this.#rows.push(row);
+    const oldest = this.#rows[0];
+    if (this.#rows.length <= MAX_ROWS || oldest?.mark.endedAt === null) return;
+    this.#rows.shift();
+    this.#olderErrors += oldest?.mark.errorCount ?? 0;
+  }
+
   #requireOpen(): void {
     if (this.#isClosed) throw new SallyportError('bad_state', 'the session is ending');
   }
@@ -82,6 +99,10 @@ export class Commands {
     if (row.mark.endedAt !== null) return;
     row.mark = { ...row.mark, state: end.state, errorCount: end.errorCount, endedAt: this.#clock.now() };
     this.#changed(row.mark);
-    this.#ends.push(this.#ledger.end(row.id, end).catch(this.#failed));
+    const told: Promise<void> = this.#ledger
+      .end(row.id, end)
+      .catch(this.#failed)
+      .finally(() => this.#ends.delete(told));
+    this.#ends.add(told);
   }
 }

@@ -117,10 +117,13 @@ export interface Broker {
    * @throws SallyportError resume_invalid, not_found
    */
   resume(who: Requester, request: ResumeRequest, socket: SessionSocket): Promise<Page>;
-  /** Live and past sessions that `who` may see, newest first. */
+  /**
+   * Live and past sessions that `who` may see, newest first. `before` and `beforeId`: start and id of the last one of the
+   * page before; many may start in one millisecond.
+   */
   list(
     who: Requester,
-    filter: { readonly before: number | null; readonly limit: number },
+    filter: { readonly before: number | null; readonly beforeId?: string | null; readonly limit: number },
   ): Promise<readonly SessionRow[]>;
   /** @throws SallyportError not_found */
   get(who: Requester, sessionId: string): Promise<SessionRow>;
@@ -128,7 +131,7 @@ export interface Broker {
   commands(sessionId: string): Promise<readonly CommandMark[]>;
   /** Ends a session: `closed_by_user` by its owner, else `terminated`. Audited first. @throws SallyportError not_found */
   terminate(who: Requester, sessionId: string): Promise<void>;
-  /** Logins ended: their sockets close at once, their resume tokens die. Idle and logout detach; `revoked` ends the user's sessions opened by them. */
+  /** Logins ended: their sockets close at once, their resume tokens die. Idle and logout detach; `revoked` ends the user's sessions opened or controlled by them. */
   loginsEnded(ended: {
     readonly loginHashes: readonly string[];
     readonly userId: string;

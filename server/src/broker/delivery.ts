@@ -8,10 +8,13 @@ interface Item {
 
 export class Delivery {
   readonly #recording: RecordingWriter;
+  readonly #failed: (error: unknown) => void;
   #queue: Item[] = [];
 
-  constructor(recording: RecordingWriter) {
+  /** @param failed told once when an `act` throws: nothing is delivered after it, and nobody else's turn suffers */
+  constructor(recording: RecordingWriter, failed: (error: unknown) => void) {
     this.#recording = recording;
+    this.#failed = failed;
   }
 
   /** Recorded, then `act`. Never called when the recording fails. */
@@ -38,7 +41,12 @@ export class Delivery {
   #drain(): void {
     for (let next = this.#queue[0]; next?.isWritten === true; next = this.#queue[0]) {
       this.#queue.shift();
-      next.act();
+      try {
+        next.act();
+      } catch (error) {
+        this.stop();
+        this.#failed(error);
+      }
     }
   }
 }

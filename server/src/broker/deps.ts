@@ -27,7 +27,13 @@ export interface SessionTable {
   insert(row: StoredSession): Promise<void>;
   byId(id: string): Promise<StoredSession | null>;
   update(id: string, change: Partial<Omit<StoredSession, 'id'>>): Promise<void>;
-  list(filter: { userId: string | null; before: number | null; limit: number }): Promise<readonly StoredSession[]>;
+  /** Newest first: by start, then id, both descending; only those behind (`before`, `beforeId`). */
+  list(filter: {
+    userId: string | null;
+    before: number | null;
+    beforeId: string | null;
+    limit: number;
+  }): Promise<readonly StoredSession[]>;
   unended(): Promise<readonly StoredSession[]>;
 }
 

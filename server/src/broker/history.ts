@@ -29,21 +29,19 @@ export async function toSessionRow(deps: BrokerDeps, stored: StoredSession, live
   };
 }
 
-/** Where each command stands in the recording, as far as that can be read. */
-async function offsetsOf(deps: BrokerDeps, sessionId: string): Promise<Map<number, number>> {
-  const offsets = new Map<number, number>();
+/** Where each command stands in the recording, as far as that can be told. */
+async function offsetsOf(deps: BrokerDeps, sessionId: string): Promise<ReadonlyMap<number, number>> {
   try {
-    for await (const { event, offset } of deps.recordings.readEvents(SessionId.parse(sessionId)))
-      if (event.type === 'command' && !offsets.has(event.number)) offsets.set(event.number, offset);
+    return await deps.recordings.commandOffsets(SessionId.parse(sessionId));
   } catch (error) {
-    deps.log.warn({ err: error, sessionId }, 'Recording of a past session not read to its end');
+    deps.log.warn({ err: error, sessionId }, 'Commands of a past session not found in its recording');
+    return new Map();
   }
-  return offsets;
 }
 
 /** Commands of a session that is not live. */
 export async function pastCommands(deps: BrokerDeps, sessionId: string): Promise<readonly CommandMark[]> {
-  const entries = await deps.ledger.ofSession(sessionId);
+  const entries = await deps.ledger.rowsOfSession(sessionId);
   if (entries.length === 0) return [];
   const offsets = await offsetsOf(deps, sessionId);
   return entries.map((entry) => ({
@@ -57,7 +55,7 @@ export async function pastCommands(deps: BrokerDeps, sessionId: string): Promise
 }
 
 async function closeLost(deps: BrokerDeps, row: StoredSession, outputBytes: number | null): Promise<void> {
-  const entries = await deps.ledger.ofSession(row.id);
+  const entries = await deps.ledger.rowsOfSession(row.id);
   for (const { id, endedAt, errorCount, outputBytes: bytes } of entries)
     if (endedAt === null) await deps.ledger.end(id, { state: 'lost', errorCount, outputBytes: bytes });
   await deps.audit.append({

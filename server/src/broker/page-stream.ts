@@ -27,7 +27,7 @@ export interface StreamSource {
 export class PageStream {
   readonly #source: StreamSource;
   readonly #socket: SessionSocket;
-  readonly #onClosed: () => void;
+  readonly #onClosed: (code: ErrorCode) => void;
   #cursor: number;
   #acked: number;
   #waiting: { readonly offset: number; readonly act: () => void }[] = [];
@@ -35,7 +35,7 @@ export class PageStream {
   #cancelStall: (() => void) | null = null;
   #isClosed = false;
 
-  constructor(source: StreamSource, socket: SessionSocket, offset: number, onClosed: () => void) {
+  constructor(source: StreamSource, socket: SessionSocket, offset: number, onClosed: (code: ErrorCode) => void) {
     this.#source = source;
     this.#socket = socket;
     this.#cursor = offset;
@@ -72,7 +72,7 @@ export class PageStream {
     if (this.#isClosed) return;
     this.stop();
     this.#socket.close(closeCode, code);
-    this.#onClosed();
+    this.#onClosed(code);
   }
 
   /** Nothing is sent any more. */

@@ -19,7 +19,7 @@ export interface PageHost extends StreamSource {
   submit(lineId: number, text: string): boolean;
   resize(cols: number, rows: number): void;
   creditChanged(): void;
-  closeAsked(who: Requester): void;
+  closeAsked(page: AttachedPage): void;
   /** `resumable`: the page may come back with its token. */
   left(page: AttachedPage, resumable: boolean): void;
 }
@@ -44,8 +44,9 @@ export class AttachedPage implements Page {
     this.#host = host;
     this.who = who;
     this.role = role;
-    this.stream = new PageStream(host, socket, offset, () => {
-      this.#leave(false);
+    // A page that only took nothing for too long may come back for what it lacks.
+    this.stream = new PageStream(host, socket, offset, (code) => {
+      this.#leave(code === 'slow_reader');
     });
   }
 
@@ -88,7 +89,7 @@ export class AttachedPage implements Page {
         this.stream.close('closed_by_user', CloseCode.normal);
         return;
       case 'close':
-        this.#host.closeAsked(this.who);
+        this.#host.closeAsked(this);
         return;
       default:
         assertNever(message);

@@ -7,6 +7,8 @@ import type { Answer, NewQuestion, Question } from '@sallyport/shared/wire/quest
 export const QUESTION_MS = 120_000;
 const MAX_PER_MINUTE = 20;
 const MINUTE_MS = 60_000;
+/** Open at one time; a host asks one after the other. */
+const MAX_PENDING = 32;
 
 interface Pending {
   readonly question: Question;
@@ -137,7 +139,7 @@ export class Questions {
     const now = this.#clock.monotonic();
     this.#targetAsked = this.#targetAsked.filter((at) => now - at < MINUTE_MS);
     this.#targetAsked.push(now);
-    if (this.#targetAsked.length <= MAX_PER_MINUTE) return false;
+    if (this.#targetAsked.length <= MAX_PER_MINUTE && this.#pending.size < MAX_PENDING) return false;
     this.#events.tooMany();
     return true;
   }

@@ -24,6 +24,10 @@ const TAIL_BYTES = LOW_WATER_BYTES;
 const CLOSE_MS = 2000;
 const CLOSE_GRACE_MS = 3000;
 const HOUR_MS = 3_600_000;
+/** Commands that a joining page is told: what fits into one frame of 64 KiB. */
+const MAX_MARKS = 400;
+/** For each step of writing an end down: what hangs must not keep the end from the others. */
+const END_STEP_MS = 10_000;
 /** A page that lost its line may come back for so long, whatever the limit for detached sessions. */
 export const RESUME_MS = 120_000;
 /** Ends after which nothing more is shown, not even what waits for a page. */
@@ -35,7 +39,7 @@ export interface SessionEvents {
   issueToken(page: AttachedPage): string;
   pageLeft(page: AttachedPage, resumable: boolean): void;
   ended(): void;
-  closeAsked(who: Requester): void;
+  closeAsked(page: AttachedPage): void;
 }
 export interface SessionOptions {
   readonly sessionId: SessionId;
@@ -86,7 +90,10 @@ export class Session implements PageHost {
     this.request = request;
     this.clock = deps.clock;
     this.recording = recording;
-    this.delivery = new Delivery(recording);
+    this.delivery = new Delivery(recording, (error) => {
+      deps.log.error({ err: error, sessionId }, 'Delivery failed');
+      this.end('internal');
+    });
     this.shown = { facts: options.facts, step: 'resolving', prompt: null, title: null, progress: [] };
     this.#deps = deps;
     this.#events = options.events;
@@ -117,7 +124,8 @@ export class Session implements PageHost {
       ledger: deps.ledger,
       clock: deps.clock,
       changed: (command) => {
-        this.delivery.recorded({ type: 'command', number: command.number, state: command.state }, () => {
+        const { number, state, offset } = command;
+        this.delivery.recorded({ type: 'command', number, state, offset }, () => {
           this.broadcast({ type: 'command', command });
         });
       },
@@ -167,7 +175,7 @@ export class Session implements PageHost {
       await this.#deps.sessions.update(this.sessionId, { facts: JSON.stringify(this.shown.facts) });
     } catch (error) {
       if (this.#phase === 'live') this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Row not updated');
-      else {
+      else if (!this.isEnding) {
         const detail = error instanceof SallyportError ? error.peerText : '';
         if (codeOf(error) === 'internal')
           this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Opening failed');
@@ -176,16 +184,20 @@ export class Session implements PageHost {
     }
   }
 
-  /** Joins a page: `attached`, the missing output, then what is going on. Resolves when what credit allows has gone out. */
+  /** @throws SallyportError bad_state for an offset that no page can have */
+  requireOffset(offset: number | null): void {
+    if (offset !== null && offset > this.window.end)
+      throw new SallyportError('bad_state', 'the page claims output that was never sent');
+  }
+
+  /** Joins a page, whose offset was checked: `attached`, the missing output, then what is going on. Resolves when what credit allows has gone out. */
   async join(
     who: Requester,
     request: Omit<AttachRequest, 'takeOver'>,
     role: 'controller' | 'viewer',
     socket: SessionSocket,
   ): Promise<AttachedPage> {
-    const { end } = this.window;
     const offset = request.offset ?? this.window.tailStart(TAIL_BYTES);
-    if (offset > end) throw new SallyportError('bad_state', 'the page claims output that was never sent');
     const page = new AttachedPage(this, who, role, socket, offset);
     this.pages.add(page);
     if (role === 'controller') {
@@ -205,7 +217,7 @@ export class Session implements PageHost {
       rows: this.#rows,
       phase: this.#phase,
       facts: this.shown.facts,
-      commands: [...this.commands.marks],
+      commands: this.commands.marks.slice(-MAX_MARKS),
     });
     this.#showState(page);
     this.#tellWatchers();
@@ -249,8 +261,8 @@ export class Session implements PageHost {
     });
   }
 
-  closeAsked(who: Requester): void {
-    this.#events.closeAsked(who);
+  closeAsked(page: AttachedPage): void {
+    this.#events.closeAsked(page);
   }
 
   broadcast(message: ServerMessage): void {
@@ -263,13 +275,18 @@ export class Session implements PageHost {
     this.delivery.recorded({ type: 'output', bytes }, () => {
       this.window.push(bytes, lineId);
       for (const page of [...this.pages]) page.stream.pump();
+      if (this.#pauses.has('credit')) this.creditChanged();
     });
     this.creditChanged();
   }
 
-  /** Pauses the target at HIGH_WATER behind the controller, lets it go on under LOW_WATER. Without a page it runs. */
+  /**
+   * Pauses the target at HIGH_WATER behind the controller or the disk, lets it go on under LOW_WATER. Without a page it runs
+   * as fast as its recording can be written.
+   */
   creditChanged(): void {
-    const behind = this.#controller === null ? 0 : this.recording.outputBytes - this.#controller.stream.acked;
+    const { outputBytes, writtenBytes } = this.recording;
+    const behind = outputBytes - (this.#controller?.stream.acked ?? writtenBytes);
     if (behind >= HIGH_WATER_BYTES) this.pause('credit');
     else if (behind < LOW_WATER_BYTES) this.resume('credit');
   }
@@ -324,7 +341,7 @@ export class Session implements PageHost {
       endedAt: this.#end?.at ?? null,
       endReason: this.#end?.reason ?? null,
       exitCode: this.#end?.exitCode ?? null,
-      commandCount: this.commands.marks.length,
+      commandCount: this.commands.count,
       errorCount: this.commands.errorCount,
       outputBytes: this.recording.outputBytes,
     };
@@ -357,10 +374,18 @@ export class Session implements PageHost {
   }
 
   async #attempt(failure: string, work: Promise<unknown>): Promise<void> {
+    let cancel: () => void = () => undefined;
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.clock.after(END_STEP_MS, () => {
+        reject(new Error(`not done in ${END_STEP_MS} ms`));
+      });
+    });
     try {
-      await work;
+      await Promise.race([work, late]);
     } catch (error) {
       this.#deps.log.error({ err: error, sessionId: this.sessionId }, failure);
+    } finally {
+      cancel();
     }
   }
 

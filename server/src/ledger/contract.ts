@@ -28,6 +28,8 @@ export interface Ledger {
   start(entry: LedgerStart): Promise<string>;
   end(id: string, end: LedgerEnd): Promise<void>;
   ofSession(sessionId: string): Promise<readonly LedgerEntry[]>;
+  /** The same rows without their texts: nothing is unsealed, so an unreadable text is no obstacle. */
+  rowsOfSession(sessionId: string): Promise<readonly Omit<LedgerEntry, 'text'>[]>;
   /** Newest first; `userId` null = everybody's. */
   list(filter: { userId: string | null; before: number | null; limit: number }): Promise<readonly LedgerEntry[]>;
 }

@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FakeClock } from '../../../test/contracts/fake-clock.ts';
 import { systemClock } from '../clock.ts';
+import { SallyportError } from '../errors.ts';
 import { randomId } from '../random.ts';
 import { Secret } from '../secret.ts';
 import type { Storage } from '../storage/contract.ts';
@@ -84,4 +86,47 @@ it('lists newest first, of one person or of all, a page at a time', async () => 
   expect(
     (await ledger.list({ userId: ann.userId, before: null, limit: 9 })).every((row) => row.userId === ann.userId),
   ).toBe(true);
+});
+
+it('keeps the order of the commands when the wall clock steps back, and through the hour that comes twice', async () => {
+  // 02:30 in Berlin, first in summer time, an hour later again; then somebody sets the clock back by two hours.
+  const clock = new FakeClock(Date.UTC(2026, 9, 25, 0, 30));
+  const ledger = createLedger({ storage, sealer, clock });
+  const who = await session();
+  const run = async (number: number) => {
+    const id = await ledger.start({ ...who, number, text: `line ${number}`, runspacePoolId: 'r', pipelineId: 'p' });
+    await ledger.end(id, { state: 'completed', errorCount: 0, outputBytes: 0 });
+  };
+  await run(1);
+  clock.advance(3_600_000);
+  await run(2);
+  clock.jumpWall(-7_200_000);
+  await run(3);
+  const rows = await ledger.ofSession(who.sessionId);
+  expect(rows.map(({ text }) => text)).toEqual(['line 1', 'line 2', 'line 3']);
+  expect(rows.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+  expect(rows.map(({ startedAt }) => startedAt)).toEqual([
+    Date.UTC(2026, 9, 25, 0, 30),
+    Date.UTC(2026, 9, 25, 1, 30),
+    Date.UTC(2026, 9, 24, 23, 30),
+  ]);
+  const listed = await ledger.list({ userId: null, before: null, limit: 2 });
+  expect(listed.map(({ text }) => text)).toEqual(['line 3', 'line 2']);
+  expect(
+    (await ledger.list({ userId: null, before: listed[1]?.sequence ?? 0, limit: 2 })).map(({ text }) => text),
+  ).toEqual(['line 1']);
+});
+
+it('gives the rows of a session though a text of it cannot be unsealed', async () => {
+  const locked = {
+    ...sealer,
+    open: () => {
+      throw new SallyportError('secret_unreadable', 'the tag is wrong');
+    },
+  };
+  const ledger = createLedger({ storage, sealer: locked, clock: systemClock });
+  const who = await session();
+  await ledger.start({ ...who, number: 1, text: 'x', runspacePoolId: 'r', pipelineId: 'p' });
+  await expect(ledger.ofSession(who.sessionId)).rejects.toMatchObject({ code: 'secret_unreadable' });
+  expect(await ledger.rowsOfSession(who.sessionId)).toMatchObject([{ number: 1, state: 'running' }]);
 });

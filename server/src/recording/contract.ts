@@ -8,8 +8,8 @@ export type RecordedEvent =
   /** Terminal bytes as they were sent towards the page, raw. */
   | { readonly type: 'output'; readonly bytes: Uint8Array }
   | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
-  /** Start and end of a command; `number` is the ledger's. */
-  | { readonly type: 'command'; readonly number: number; readonly state: string }
+  /** Start and end of a command; `number` is the ledger's, `offset` where its echo starts in the output, once known. */
+  | { readonly type: 'command'; readonly number: number; readonly state: string; readonly offset?: number }
   | { readonly type: 'title'; readonly text: string }
   | { readonly type: 'clear' }
   /** Something about the session that is no output: attached, detached, taken over, question asked (never its answer). */
@@ -75,6 +75,8 @@ export interface Recordings {
   /** All events from `fromIndex` on. @throws SallyportError recording_corrupt at the first bad chunk, after the good ones */
   readEvents(sessionId: SessionId, fromIndex?: number): AsyncIterable<TimedEvent>;
   header(sessionId: SessionId): Promise<RecordingHeader>;
+  /** Where each command starts in the output, by its number: from the index, or as far as the recording can be read. */
+  commandOffsets(sessionId: SessionId): Promise<ReadonlyMap<number, number>>;
   /** The last `maxBytes` of output, cut at a line start where possible. `offset`: where it starts. */
   tail(sessionId: SessionId, maxBytes: number): Promise<{ offset: number; bytes: Uint8Array }>;
   /** Reads the whole chain now. `broken`: changed, damaged or cut since it was sealed; `firstBad` is the event index there. */

@@ -39,7 +39,7 @@ function payload(event: JournalEvent): { tag: number; body: Uint8Array } {
       return { tag: Tag.resize, body };
     }
     case 'command':
-      return { tag: Tag.command, body: Buffer.from(JSON.stringify({ number: event.number, state: event.state })) };
+      return { tag: Tag.command, body: Buffer.from(JSON.stringify({ ...event, type: undefined })) };
     case 'title':
       return { tag: Tag.title, body: textBytes(event.text) };
     case 'clear':
@@ -104,8 +104,10 @@ function parseBody(tag: number, body: Buffer): JournalEvent | null {
     case Tag.resize:
       return body.length === 4 ? { type: 'resize', cols: body.readUInt16BE(0), rows: body.readUInt16BE(2) } : null;
     case Tag.command: {
-      const value = parseJson(body) as { number: number; state: string } | null;
-      return value === null ? null : { type: 'command', number: value.number, state: value.state };
+      const value = parseJson(body) as { number: number; state: string; offset?: number } | null;
+      if (value === null) return null;
+      const { number, state, offset } = value;
+      return { type: 'command', number, state, ...(offset === undefined ? {} : { offset }) };
     }
     case Tag.title:
       return { type: 'title', text: body.toString('utf8') };

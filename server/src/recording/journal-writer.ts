@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { WriterEvents } from './contract.ts';
+import { CommandIndex } from './command-index.ts';
 import type { DiskSlots } from './disk-slots.ts';
 import { ChunkBuilder, MAX_EVENT_BYTES, type JournalEvent } from './event-codec.ts';
 import type { JournalFile } from './files.ts';
@@ -35,6 +36,7 @@ export class JournalWriter {
   readonly #events: WriterEvents;
   readonly #startedAt: number;
   readonly index = new SparseIndex();
+  readonly commands = new CommandIndex();
   #point: ChainPoint;
   #begun: BegunSeal | null = null;
   #waiting: Waiting[] = [];
@@ -178,6 +180,7 @@ export class JournalWriter {
     for (const { event, timeMs } of landed) {
       this.#lastTimeMs = timeMs;
       if (event.type === 'header' || event.type === 'end') continue;
+      this.commands.add(event, this.#writtenBytes);
       this.#writtenEvents += 1;
       if (event.type === 'output') this.#writtenBytes += event.bytes.length;
     }

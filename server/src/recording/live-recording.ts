@@ -8,7 +8,7 @@ import type { DiskSlots } from './disk-slots.ts';
 import type { JournalFile, RecordingFiles } from './files.ts';
 import { chainStart, encodeHeader, type Chain, type ChainPoint } from './format.ts';
 import { inTime } from './in-time.ts';
-import { saveIndex } from './index-file.ts';
+import { saveIndexes } from './index-file.ts';
 import { JournalWriter } from './journal-writer.ts';
 
 export const JOURNAL_NAME = 'journal';
@@ -109,7 +109,8 @@ export class LiveRecording implements RecordingWriter {
     const summary = this.#summary();
     await inTime(clock, catalogue.update(this.#place.header.sessionId, { ...summary, state: 'closed' }));
     // Losing the index costs time, not truth.
-    const saving = inTime(clock, saveIndex(files, this.#place.folder, this.chain, this.writer.index));
+    const indexes = { places: this.writer.index, commands: this.writer.commands };
+    const saving = inTime(clock, saveIndexes(files, this.#place.folder, this.chain, indexes));
     await saving.catch(() => undefined);
     return summary;
   }

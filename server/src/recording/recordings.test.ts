@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionId } from '@sallyport/shared/ids';
 import fc from 'fast-check';
@@ -116,6 +116,46 @@ describe('a recording', () => {
     expect((await outputOf(recordings, id, 3_100_001, 3_900_123)).equals(whole.subarray(3_100_001, 3_900_123))).toBe(
       true,
     );
+  });
+
+  it('knows where commands start from its index, without reading the journal, and without the index too', async () => {
+    const { recordings, deps } = setUp();
+    const id = newId();
+    const writer = await record(recordings, id, [
+      output('PS> Get-Date\r\n'),
+      { type: 'command', number: 1, state: 'running', offset: 4 },
+      output(randomBytes(300_000)),
+      { type: 'command', number: 1, state: 'completed', offset: 4 },
+      { type: 'command', number: 2, state: 'running' },
+    ]);
+    const expected = [
+      [1, 4],
+      [2, 300_014],
+    ];
+    expect([...(await recordings.commandOffsets(id))]).toEqual(expected);
+    await writer.close('exited');
+    let readBytes = 0;
+    const counting = createRecordings({
+      ...deps,
+      files: {
+        ...systemFiles,
+        open: async (file) => {
+          const real = await systemFiles.open(file);
+          return {
+            ...real,
+            read: async (into, position) => {
+              const count = await real.read(into, position);
+              readBytes += count;
+              return count;
+            },
+          };
+        },
+      },
+    });
+    expect([...(await counting.commandOffsets(id))]).toEqual(expected);
+    expect(readBytes).toBeLessThanOrEqual(64 * 1024); // The header.
+    await rm(join(folderOf(id), 'commands'));
+    expect([...(await counting.commandOffsets(id))]).toEqual(expected);
   });
 
   it('cuts its tail at the start of a line', async () => {

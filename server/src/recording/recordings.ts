@@ -20,7 +20,8 @@ import { RecordingCorruptError } from './errors.ts';
 import { systemFiles, type JournalFile, type RecordingFiles } from './files.ts';
 import { chainStart, MAX_HEADER_BYTES, parseHeader, type Chain } from './format.ts';
 import { inTime } from './in-time.ts';
-import { loadIndex } from './index-file.ts';
+import { CommandIndex } from './command-index.ts';
+import { loadCommands, loadIndex } from './index-file.ts';
 import { JOURNAL_NAME, LiveRecording, type Place } from './live-recording.ts';
 import { OpenedRecording, type KnownEnd, type WalkResult } from './opened-recording.ts';
 import { recoverJournal } from './recovery.ts';
@@ -186,6 +187,25 @@ class FileRecordings implements Recordings {
     const { opened } = await this.#open(sessionId);
     try {
       return await opened.header();
+    } finally {
+      await opened.file.close();
+    }
+  }
+
+  async commandOffsets(sessionId: SessionId): Promise<ReadonlyMap<number, number>> {
+    const live = this.#live.get(sessionId);
+    if (live !== undefined) return live.writer.commands.offsets;
+    const { opened, row } = await this.#open(sessionId);
+    try {
+      const stored = await loadCommands(this.#files, this.#folder(row.path), opened.chain);
+      if (stored !== null) return stored.offsets;
+      const found = new CommandIndex();
+      try {
+        for await (const { event, offset } of opened.events(null)) found.add(event, offset);
+      } catch (error) {
+        if (!(error instanceof RecordingCorruptError)) throw error;
+      }
+      return found.offsets;
     } finally {
       await opened.file.close();
     }

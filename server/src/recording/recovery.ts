@@ -1,9 +1,10 @@
 /** Closes the journal of a gateway that died: keeps every whole chunk, cuts the torn one, writes an end. */
 import type { RecordingSummary } from './contract.ts';
+import { CommandIndex } from './command-index.ts';
 import { ChunkBuilder } from './event-codec.ts';
 import type { JournalFile, RecordingFiles } from './files.ts';
 import { sealChunk, type ChainPoint } from './format.ts';
-import { saveIndex } from './index-file.ts';
+import { saveIndexes } from './index-file.ts';
 import { readChunks } from './journal-reader.ts';
 import type { OpenedRecording } from './opened-recording.ts';
 import { SparseIndex } from './sparse-index.ts';
@@ -34,6 +35,7 @@ export async function recoverJournal(
 ): Promise<Recovered> {
   const size = await opened.file.size();
   const index = new SparseIndex();
+  const commands = new CommandIndex();
   const counts = { events: 0, outputBytes: 0, durationMs: 0 };
   let hasEnd = false;
   const chunks = readChunks(opened.file, opened.chain, opened.start, size);
@@ -44,6 +46,7 @@ export async function recoverJournal(
       counts.durationMs = timeMs;
       hasEnd ||= event.type === 'end';
       if (event.type === 'header' || event.type === 'end') continue;
+      commands.add(event, counts.outputBytes);
       counts.events += 1;
       if (event.type === 'output') counts.outputBytes += event.bytes.length;
     }
@@ -64,7 +67,7 @@ export async function recoverJournal(
     }
     head = next;
   }
-  await saveIndex(files, folder, opened.chain, index);
+  await saveIndexes(files, folder, opened.chain, { places: index, commands });
   const tornBytes = kind === 'torn' ? size - point.position : 0;
   return { ...counts, head: head.hash.toString('hex'), tornBytes };
 }

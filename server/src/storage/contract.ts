@@ -182,8 +182,13 @@ export interface Storage {
     insert(row: SessionRecord): Promise<void>;
     byId(id: string): Promise<SessionRecord | null>;
     update(id: string, change: Partial<Omit<SessionRecord, 'id'>>): Promise<void>;
-    /** Newest first. */
-    list(filter: { userId: string | null; before: number | null; limit: number }): Promise<readonly SessionRecord[]>;
+    /** Newest first: by start, then id, both descending; only those behind (`before`, `beforeId`). */
+    list(filter: {
+      userId: string | null;
+      before: number | null;
+      beforeId: string | null;
+      limit: number;
+    }): Promise<readonly SessionRecord[]>;
     /** Not ended: those of a gateway that died. */
     unended(): Promise<readonly SessionRecord[]>;
   };

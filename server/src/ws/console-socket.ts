@@ -108,6 +108,16 @@ export class ConsoleSocket {
     this.#uncounted = 0;
   }
 
+  /** A frame that says nothing counts against the same limit. Never throws. */
+  countFrame(): void {
+    if (this.#state.name === 'closed' || this.#socket.isClosed) return;
+    try {
+      this.#rate.take();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   /** The login ended: nothing more is taken from this page. */
   revoke(): void {
     this.fail(new SallyportError('revoked', 'the login ended'));

@@ -96,6 +96,10 @@ export function serveSockets(app: FastifyInstance, join: SocketsJoin): void {
       ws.on('message', (data, isBinary) => {
         socket.receive(bytesOf(data), isBinary);
       });
+      // Each ping is answered at once, so it counts like a message.
+      ws.on('ping', () => {
+        socket.countFrame();
+      });
       ws.on('error', (error) => {
         join.log.debug({ err: error }, 'Socket error'); // ws closes it itself, with 1002, 1007 or 1009.
       });

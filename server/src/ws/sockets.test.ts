@@ -337,6 +337,17 @@ describe('each message', () => {
     expect(world.heard.length).toBe(1000);
   });
 
+  it('counts pings against the same limit', async () => {
+    const world = await start();
+    const ws = await world.attached();
+    const end = closed(ws);
+    for (let n = 0; n < 50 && ws.readyState === ws.OPEN; n += 1) {
+      for (let m = 0; m < 20; m += 1) ws.ping();
+      await Promise.race([once(ws, 'pong'), end]);
+    }
+    expect(await end).toEqual([CloseCode.rateLimited, 'rate_limited']);
+  });
+
   it('is refused on a session of somebody else, whatever the broker let in', async () => {
     const world = await start();
     world.owner = 'bob';

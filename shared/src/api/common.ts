@@ -30,3 +30,5 @@ export const Page = z.strictObject({
   before: z.coerce.number().int().nonnegative().optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
+/** The same for sessions, of which many may start in one millisecond: start and id of the last one seen. */
+export const SessionPage = Page.extend({ beforeId: z.string().max(128).optional() });

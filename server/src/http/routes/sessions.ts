@@ -1,5 +1,5 @@
 /** Opening, listing and ending sessions; tickets for their sockets. */
-import { Page } from '@sallyport/shared/api/common';
+import { SessionPage } from '@sallyport/shared/api/common';
 import { OpenSession } from '@sallyport/shared/api/sessions';
 import { SessionId } from '@sallyport/shared/ids';
 import { z } from 'zod';
@@ -35,9 +35,13 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
       method: 'GET',
       path: '/api/sessions',
       action: 'session.list',
-      query: Page,
+      query: SessionPage,
       handle: async ({ query }, caller) => ({
-        sessions: await broker.list(requesterOf(caller), { before: query.before ?? null, limit: query.limit }),
+        sessions: await broker.list(requesterOf(caller), {
+          before: query.before ?? null,
+          beforeId: query.beforeId ?? null,
+          limit: query.limit,
+        }),
       }),
     }),
     userRoute({

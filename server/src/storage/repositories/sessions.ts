@@ -13,10 +13,16 @@ export const sessionRepository = (db: Kysely<Tables>): Storage['sessions'] => ({
     if (Object.keys(change).length === 0) return;
     await db.updateTable('sessions').set(change).where('id', '=', id).execute();
   },
-  list({ userId, before, limit }) {
+  list({ userId, before, beforeId, limit }) {
     let query = db.selectFrom('sessions').selectAll();
     if (userId !== null) query = query.where('userId', '=', userId);
-    if (before !== null) query = query.where('startedAt', '<', before);
+    if (before !== null)
+      query = query.where((where) => {
+        const older = where('startedAt', '<', before);
+        return beforeId === null
+          ? older
+          : where.or([older, where.and([where('startedAt', '=', before), where('id', '<', beforeId)])]);
+      });
     return query.orderBy('startedAt', 'desc').orderBy('id', 'desc').limit(limit).execute();
   },
   unended: () => db.selectFrom('sessions').selectAll().where('endedAt', 'is', null).orderBy('startedAt').execute(),

@@ -1,0 +1,166 @@
+/** What tests of the broker share: pages' ends, people, a broker over real recordings and a terminal in the test's hand. */
+import { randomBytes } from 'node:crypto';
+import type { ServerMessage } from '@sallyport/shared/wire/control';
+import { parseServerFrame } from '@sallyport/shared/wire/frames';
+import type { NewAuditEvent } from '../../server/src/audit/contract.ts';
+import { createBroker } from '../../server/src/broker/broker.ts';
+import type { OpenRequest, Requester, SessionSocket } from '../../server/src/broker/contract.ts';
+import type { StoredSession } from '../../server/src/broker/deps.ts';
+import { systemClock } from '../../server/src/clock.ts';
+import { SallyportError } from '../../server/src/errors.ts';
+import { silentLog } from '../../server/src/log/log.ts';
+import type { Role } from '../../server/src/policy.ts';
+import type { RecordingFiles } from '../../server/src/recording/files.ts';
+import { createRecordings } from '../../server/src/recording/recordings.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeTerminal } from './fake-terminal.ts';
+import { memoryCatalogue } from './memory-catalogue.ts';
+
+/** Somebody who asks. */
+export const requester = (userId: string, login = `${userId}-1`, role: Role = 'operator'): Requester => ({
+  subject: { userId, role, tokenScopes: null },
+  userName: userId,
+  loginHash: login,
+  actor: { userId, name: userId, address: '', via: 'login' },
+});
+export const ann = requester('ann');
+export const request = (kind: 'powershell' | 'pty'): OpenRequest => ({
+  targetId: 't1',
+  targetName: 'web01',
+  address: 'web01:22',
+  isDemoTarget: false,
+  administratorOnly: false,
+  identity: 'ann',
+  kind,
+  cols: 80,
+  rows: 24,
+});
+
+/** A page's end: keeps what arrives, and lets a test wait for it. */
+export class FakeSocket implements SessionSocket {
+  readonly bufferedAmount = 0;
+  readonly controls: ServerMessage[] = [];
+  readonly order: string[] = [];
+  bytes = Buffer.alloc(0);
+  echoes: number[] = [];
+  largest = 0;
+  closed: [number, string] | null = null;
+  #waiters: { test: () => boolean; resolve: () => void }[] = [];
+
+  send(frame: Uint8Array): void {
+    this.largest = Math.max(this.largest, frame.length);
+    const parsed = parseServerFrame(frame);
+    if (parsed === null) throw new Error('no frame of ours');
+    if (parsed.kind === 'echo') this.echoes.push(parsed.lineId);
+    this.bytes = Buffer.concat([this.bytes, parsed.bytes]);
+    this.order.push(`bytes ${Buffer.from(parsed.bytes.subarray(0, 20)).toString()}`);
+    this.#changed();
+  }
+  sendControl(message: ServerMessage): void {
+    this.controls.push(message);
+    this.order.push(message.type);
+    this.#changed();
+  }
+  close(code: number, reason: string): void {
+    this.closed ??= [code, reason];
+    this.#changed();
+  }
+  until(test: () => boolean): Promise<void> {
+    if (test()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ test, resolve }));
+  }
+  has(type: ServerMessage['type']): Promise<void> {
+    return this.until(() => this.order.includes(type));
+  }
+  find<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { type: T }> {
+    const found = this.controls.find((message) => message.type === type);
+    if (found === undefined) throw new Error(`no ${type}`);
+    return found as Extract<ServerMessage, { type: T }>;
+  }
+  #changed(): void {
+    for (const { test, resolve } of this.#waiters) if (test()) resolve();
+  }
+}
+
+/** A broker over real recordings; the rest is in memory and in the test's hand. */
+export function brokerIn(
+  directory: string,
+  limits = { sessionsPerUser: 20, opensPerMinute: 30 },
+  change: { readonly files?: RecordingFiles; readonly audit?: () => void; readonly insert?: () => Promise<void> } = {},
+) {
+  const clock = new FakeClock();
+  const rows = new Map<string, StoredSession>();
+  const audited: NewAuditEvent[] = [];
+  const ledgered: string[] = [];
+  const roles = new Map<string, Role>();
+  const catalogue = memoryCatalogue();
+  const recordings = createRecordings({
+    directory,
+    catalogue,
+    keys: { create: () => ({ key, sealed: Buffer.from('sealed') }), open: () => key },
+    clock: systemClock,
+    ...(change.files && { files: change.files }),
+  });
+  const key = randomBytes(32);
+  const broker = createBroker({
+    recordings,
+    ledger: {
+      start: ({ number, text }) => Promise.resolve(`${ledgered.push(`start ${number} ${text}`)}`),
+      end: async (id, { state }) => void ledgered.push(`end ${id} ${state}`),
+      ofSession: () => Promise.resolve([]),
+      rowsOfSession: () => Promise.resolve([]),
+      list: () => Promise.resolve([]),
+    },
+    audit: {
+      append: async (event) => {
+        change.audit?.();
+        audited.push(event);
+        return {
+          ...event,
+          detail: event.detail ?? {},
+          sequence: 1,
+          at: 0,
+          previousHash: '',
+          hash: '',
+        };
+      },
+    },
+    sessions: {
+      insert: async (row) => {
+        await change.insert?.();
+        rows.set(row.id, row);
+      },
+      byId: (id) => Promise.resolve(rows.get(id) ?? null),
+      update: async (id, change) => {
+        const row = rows.get(id);
+        if (row !== undefined) rows.set(id, { ...row, ...change });
+      },
+      list: ({ userId }) => Promise.resolve([...rows.values()].filter((row) => (userId ?? row.userId) === row.userId)),
+      unended: () => Promise.resolve([...rows.values()].filter(({ endedAt }) => endedAt === null)),
+    },
+    clock,
+    log: silentLog(),
+    limits,
+    detachedHours: () => 8,
+    subjectOf: (userId) => Promise.resolve({ userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),
+    hasRecording: () => Promise.resolve(true),
+  });
+  async function open(kind: 'powershell' | 'pty' = 'pty', who = ann) {
+    const terminal = new FakeTerminal(kind);
+    const { sessionId } = await broker.open(who, request(kind), terminal.open);
+    return { terminal, sessionId };
+  }
+  async function attach(sessionId: string, offset: number | null = null, takeOver = false, who = ann) {
+    const socket = new FakeSocket();
+    const page = await broker.attach(who, sessionId, { cols: 80, rows: 24, offset, takeOver }, socket);
+    return { page, socket };
+  }
+  return { broker, clock, rows, catalogue, audited, ledgered, roles, recordings, open, attach };
+}
+/** The code that a promise is refused with. */
+export const code = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: unknown) => (error instanceof SallyportError ? error.code : String(error)),
+  );
+export const never = () => new AbortController().signal;
