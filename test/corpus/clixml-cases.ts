@@ -92,6 +92,7 @@ function floatCases([tag, type, largest, smallest]: (typeof FLOATS)[number]): Cl
     ['suffix', 'a type suffix of C#', '1.0f'],
     ['point', 'a point alone', '.'],
     ['inner-space', 'white space inside', '1 .5'],
+    ['endless', 'two hundred thousand digits and a letter: one walk over them', `${'1'.repeat(200_000)}x`],
   ] as const;
   return [
     ...kept.map(([id, probes, text]) => good(`${tag}-${id}`, `${type}: ${probes}`, element(text))),
@@ -242,6 +243,11 @@ const identifiers = [
       ['mixed', 'a brace and a parenthesis', `{${GUID})`],
       ['hyphens', 'hyphens at other places', '001122334455-6677-8899-aabb-ccddeeff'],
       ['empty', 'empty', ''],
+      [
+        'blanks',
+        'two hundred thousand blanks and a letter: not walked over again and again',
+        `${' '.repeat(200_000)}x`,
+      ],
     ],
   ),
 ];

@@ -10,6 +10,16 @@ for (let i = 0; i < 64; i++) {
 }
 for (const space of [9, 10, 13, 32]) DECODE[space] = 254;
 
+/** Above every value of twelve bits: one of the two characters is special. */
+const SPECIAL = 0x1000;
+/** Two characters at once, `first | second << 8`, to their twelve bits: half the look-ups on the way of every byte. */
+const PAIRS = new Uint16Array(65536).fill(SPECIAL);
+for (let first = 0; first < 64; first++) {
+  for (let second = 0; second < 64; second++) {
+    PAIRS[(ENCODE[first] ?? 0) | ((ENCODE[second] ?? 0) << 8)] = (first << 6) | second;
+  }
+}
+
 /**
  * Encodes bytes as base64 in ASCII bytes, with padding.
  * @param out receives the text from `at` on; must have room for `base64Length(bytes.length)` bytes
@@ -56,16 +66,14 @@ export function readBase64(text: Uint8Array, from: number, to: number): Uint8Arr
   const out = new Uint8Array(Math.ceil(((end - from) * 3) / 4));
   let at = 0;
   let i = from;
-  // Four characters at a time while none of them is special: the bits of 254 and 255 show in `all`.
+  // Four characters at a time while none of them is special.
   for (; i + 4 <= end; i += 4) {
-    const a = DECODE[text[i] ?? 0] ?? 255;
-    const b = DECODE[text[i + 1] ?? 0] ?? 255;
-    const c = DECODE[text[i + 2] ?? 0] ?? 255;
-    const d = DECODE[text[i + 3] ?? 0] ?? 255;
-    if ((a | b | c | d) > 63) break;
-    out[at] = (a << 2) | (b >>> 4);
-    out[at + 1] = (b << 4) | (c >>> 2);
-    out[at + 2] = (c << 6) | d;
+    const high = PAIRS[(text[i] ?? 0) | ((text[i + 1] ?? 0) << 8)] ?? SPECIAL;
+    const low = PAIRS[(text[i + 2] ?? 0) | ((text[i + 3] ?? 0) << 8)] ?? SPECIAL;
+    if ((high | low) >= SPECIAL) break;
+    out[at] = high >>> 4;
+    out[at + 1] = (high << 4) | (low >>> 8);
+    out[at + 2] = low;
     at += 3;
   }
   const tail = readBase64Slowly(text, i, end, out, at);

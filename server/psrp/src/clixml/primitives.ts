@@ -55,7 +55,7 @@ function parseUInt64(text: string): { value: PsScalar } | null {
   return value === null ? null : ok(new PsNumber('U64', value, value.toString()));
 }
 
-const FLOAT = /^[ \t\r\n]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\n]*$/;
+const FLOAT = /^[ \t\r\n]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\n]*$/;
 const SPECIAL_FLOATS = new Map([
   ['NaN', NaN],
   ['INF', Infinity],

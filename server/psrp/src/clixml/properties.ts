@@ -30,13 +30,18 @@ export class Shape {
   with(wireName: string, decode: (wireName: string) => string, made: () => void): Shape {
     const recent = this.#recent;
     if (recent !== null && recent.wireName === wireName) return recent;
-    this.#children ??= new Map();
-    let child = this.#children.get(wireName);
-    if (child === undefined) {
-      const own = detached(wireName);
-      child = new Shape(this, decode(own), own);
+    const known = this.#children?.get(wireName);
+    if (known !== undefined) {
+      this.#recent = known;
+      return known;
+    }
+    const own = detached(wireName);
+    const child = new Shape(this, decode(own), own);
+    made();
+    // Most names have one successor only: the table is made for the second.
+    if (recent !== null) {
+      this.#children ??= new Map([[recent.wireName, recent]]);
       this.#children.set(own, child);
-      made();
     }
     this.#recent = child;
     return child;

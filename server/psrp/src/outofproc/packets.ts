@@ -67,6 +67,23 @@ const startsWith = (line: Uint8Array, start: Uint8Array): boolean => {
 
 const idOf = (guid: string): string | null => (guid === EMPTY_GUID ? null : guid);
 
+/** The GUID of the last Data line, which the next one nearly always has again. */
+let lastGuid = EMPTY_GUID;
+let lastGuidBytes = encoder.encode(EMPTY_GUID);
+
+/** The 36 characters from `at` on as a GUID; null when they are none. */
+function guidOf(line: Uint8Array, at: number): string | null {
+  let i = 0;
+  while (i < 36 && lastGuidBytes[i] === line[at + i]) i++;
+  if (i === 36) return lastGuid;
+  const bytes = line.slice(at, at + 36);
+  const guid = parseGuid(utf8.decode(bytes));
+  if (guid === null) return null;
+  lastGuid = guid;
+  lastGuidBytes = bytes;
+  return guid;
+}
+
 /** The usual form of a Data line, without going through a string. null = look closer. */
 function quickData(line: Uint8Array): Packet | null {
   for (const { priority, bytes } of DATA_STARTS) {
@@ -75,7 +92,7 @@ function quickData(line: Uint8Array): Packet | null {
     const end = line.length - (DATA_END.length - 1);
     if (line[head] !== 0x27 || line[head + 1] !== GT || end <= head + 2) return null;
     for (let i = 0; i < DATA_END.length - 1; i++) if (line[end + i] !== DATA_END[i]) return null;
-    const guid = parseGuid(utf8.decode(line.subarray(bytes.length, head)));
+    const guid = guidOf(line, bytes.length);
     const data = readBase64(line, head + 2, end);
     return guid === null || data === null || data.length === 0
       ? null
