@@ -41,9 +41,9 @@ export function realPowerShells(): readonly RealPowerShell[] {
 export async function openLabConsole(
   lab: LabSshd,
   subsystem: string,
-  options: { readonly clock?: Clock } = {},
+  options: { readonly clock?: Clock; readonly console?: LabConsole } = {},
 ): Promise<LabConsole> {
-  const console = new LabConsole();
+  const console = options.console ?? new LabConsole();
   const connection = await connectLab(lab);
   console.terminal = await openPowerShellTerminal({
     openChannel: (events) => connection.openSubsystem(subsystem, events),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { consoleHostInfo, OutOfProcClient, PsrpError, versionTable } from '@sallyport/psrp';
 import type {
   ClientEvent,
+  CommandMetadataOptions,
   HostAnswer,
   HostCallOf,
   HostMethodName,
@@ -129,6 +130,9 @@ export class PoolLink {
   }
   createPipeline(options: PipelineOptions): string {
     return this.#client.createPipeline(options);
+  }
+  getCommandMetadata(options: CommandMetadataOptions): string {
+    return this.#client.getCommandMetadata(options);
   }
   stop(pipelineId: string): void {
     this.#client.stop(pipelineId);

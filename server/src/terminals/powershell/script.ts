@@ -15,6 +15,7 @@ import { consoleColours, errorLine, textLine, VtOutput } from '../../host/vt.ts'
 import type { CommandEnd, Terminal } from '../contract.ts';
 import { NO_MATCHES } from './completion.ts';
 import type { Completion } from './completion.ts';
+import { CONTINUE, isDebuggerStop } from './debugger.ts';
 import { Ending } from './ending.ts';
 import { PoolLink } from './pool-link.ts';
 import { plainValue } from './plain-value.ts';
@@ -210,6 +211,7 @@ class ScriptTerminal implements Terminal {
       void this.#host.answer(event.call, this.#calls.signal).then(() => this.#flush());
       return;
     }
+    if (isDebuggerStop(event)) this.#link.createPipeline({ commands: CONTINUE, isNested: true });
     const running = this.#running;
     if (running === null || !('pipelineId' in event) || event.pipelineId !== running.pipelineId) return;
     if (event.type === 'output') this.#object(event.value);

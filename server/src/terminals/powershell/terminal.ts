@@ -4,8 +4,8 @@
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { plainEcho } from '@sallyport/shared/editor/plain-echo';
 import { colouredText, visibleText } from '@sallyport/shared/terminal-output/visible-text';
-import { commandCompletion, consoleHostInfo, displayText, RUNSPACE_HOST, typedLineCommands } from '@sallyport/psrp';
-import type { ClientEvent, HostInfo } from '@sallyport/psrp';
+import { consoleHostInfo, displayText, RUNSPACE_HOST, typedLineCommands } from '@sallyport/psrp';
+import type { ClientEvent, PipelineCommand } from '@sallyport/psrp';
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { codeOf, SallyportError, toError } from '../../errors.ts';
@@ -14,15 +14,21 @@ import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
 import type { ByteChannel, ChannelEvents } from '../../transports/contract.ts';
 import type { CommandEnd, RunningCommand, Terminal, TerminalEvents } from '../contract.ts';
-import { completionOf, NO_MATCHES } from './completion.ts';
+import { completeFrom, NO_MATCHES, tabExpansion } from './completion.ts';
 import type { Completion } from './completion.ts';
 import { Ending } from './ending.ts';
+import { parseSimpleCommands } from './simple-commands.ts';
+import type { CommandTable } from './simple-commands.ts';
 import { PoolLink } from './pool-link.ts';
+import { CONTINUE, DEBUGGER_NOTICE, isDebuggerStop } from './debugger.ts';
+import { examineEndpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Jobs } from './jobs.ts';
+import type { PipelineEvent } from './jobs.ts';
 import { RunningLine } from './running-line.ts';
 
 const OPEN_MS = 30_000;
 const PROMPT_MS = 5_000;
-const COMPLETE_MS = 5_000;
 const CLOSE_MS = 2_000;
 const MAX_LINE = 1024 * 1024;
 const FALLBACK_PROMPT = 'PS>';
@@ -47,14 +53,6 @@ export interface PowerShellTerminalOptions {
 /** `starting`: the ledger writes the start row. */
 type State = 'prompting' | 'idle' | 'starting' | 'running' | 'ended';
 
-/** A pipeline of ours under way. */
-interface Job {
-  readonly pipelineId: string;
-  /** Fires when the pipeline is over or is being stopped: its questions end. */
-  readonly abort: AbortController;
-  event(event: ClientEvent & { pipelineId: string }): void;
-}
-
 class PowerShellTerminal implements Terminal {
   readonly kind = 'powershell';
   readonly #options: PowerShellTerminalOptions;
@@ -63,10 +61,13 @@ class PowerShellTerminal implements Terminal {
   readonly #output: VtOutput;
   readonly #progress: ProgressBoard;
   readonly #host: HostUi;
-  readonly #jobs = new Map<string, Job>();
+  readonly #jobs: Jobs;
   readonly #warnings = new Map<string, number>();
   #size: { cols: number; rows: number };
   #isResized = false;
+  #isExamined = false;
+  /** The commands of an endpoint that takes no script; null elsewhere. */
+  #commands: CommandTable | null = null;
   #lineId = 0;
   #prompt: string | null = null;
   /** The text that the target wants more of; told after the next prompt. */
@@ -90,6 +91,9 @@ class PowerShellTerminal implements Terminal {
       batchDone: () => this.#output.flush(),
       lost: (code, detail) => this.#ending.now({ reason: code, exitCode: null, detail }),
     });
+    this.#jobs = new Jobs(this.#link, () =>
+      this.#isResized ? consoleHostInfo({ ...this.#size, title: options.targetName }) : RUNSPACE_HOST,
+    );
     this.#host = new HostUi(this.#hostPort());
     this.#ending = new Ending({
       link: this.#link,
@@ -145,22 +149,35 @@ class PowerShellTerminal implements Terminal {
       this.#askPrompt();
       return;
     }
-    void this.#run(lineId, text, /^exit$/i.test(line) ? 'Exit-PSSession' : text);
+    const script = /^exit$/i.test(line) ? 'Exit-PSSession' : text;
+    const statements =
+      this.#commands === null ? [typedLineCommands(script)] : parseSimpleCommands(script, this.#commands);
+    if (statements !== null) {
+      void this.#run(lineId, text, script, statements);
+      return;
+    }
+    this.#echo(lineId, text);
+    this.#output.write(errorLine('This endpoint allows only simple commands. The line was not run.'));
+    this.#askPrompt();
   }
   complete(text: string, cursor: number, signal: AbortSignal): Promise<Completion> {
     if (this.#state !== 'idle' || signal.aborted || text === '') return Promise.resolve(NO_MATCHES);
     this.#cancelCompletion?.();
-    return new Promise((resolve) => this.#startCompletion(text, cursor, signal, resolve));
+    if (this.#commands !== null) return Promise.resolve(completeFrom(this.#commands, text, cursor));
+    const { found, cancel } = tabExpansion(this.#jobs, this.#options.clock, text, cursor, signal);
+    this.#cancelCompletion = cancel;
+    this.#link.send();
+    return found;
   }
   stop(): void {
     if (this.#state === 'starting') this.#isStopWanted = true;
-    else if (this.#state === 'prompting' && this.#promptId !== null) this.#stopPipeline(this.#promptId);
+    else if (this.#state === 'prompting' && this.#promptId !== null) this.#jobs.stop(this.#promptId);
     const running = this.#running;
     if (running === null || !running.stopping()) return;
     this.#output.write('^C');
     this.#output.settle();
     this.#output.flush();
-    this.#stopPipeline(running.pipelineId);
+    this.#jobs.stop(running.pipelineId);
   }
   resize(cols: number, rows: number): void {
     this.#size = { cols, rows };
@@ -182,25 +199,46 @@ class PowerShellTerminal implements Terminal {
   #askPrompt(): void {
     if (this.#isOver() || !this.#link.isOpen) return;
     this.#state = 'prompting';
+    if (this.#commands !== null) {
+      this.#showPrompt(FALLBACK_PROMPT);
+      return;
+    }
     let text: string | null = null;
     let isDone = false;
-    const done = (prompt: string | null): void => {
+    const done = (prompt: string | null, isBare = false): void => {
       if (isDone) return;
       isDone = true;
       cancel();
       this.#promptId = null;
-      this.#showPrompt(prompt === null || prompt === '' ? FALLBACK_PROMPT : prompt);
+      const show = (): void => this.#showPrompt(prompt === null || prompt === '' ? FALLBACK_PROMPT : prompt);
+      // Without a prompt function it may be no console at all: that is found out before the person types.
+      if (!isBare || this.#isExamined) show();
+      if (!this.#isExamined) void this.#examine(isBare).then(() => (isBare ? show() : undefined));
     };
-    const job = this.#start([{ command: 'prompt' }], {}, (event) => {
+    const job = this.#jobs.start([{ command: 'prompt' }], {}, (event) => {
       if (event.type === 'output') text ??= displayText(event.value);
-      else if (event.type === 'pipelineState') done(event.state === 'Completed' ? text : null);
+      else if (event.type === 'pipelineState')
+        done(event.state === 'Completed' ? text : null, event.error?.reason === 'CommandNotFoundException');
     });
     const cancel = this.#options.clock.after(PROMPT_MS, () => {
-      this.#stopPipeline(job);
+      this.#jobs.stop(job);
       done(null);
     });
     this.#promptId = job;
     this.#link.send();
+  }
+
+  async #examine(isBare: boolean): Promise<void> {
+    this.#isExamined = true;
+    let cancel = (): void => undefined;
+    const late = new Promise<Endpoint>((resolve) => {
+      cancel = this.#options.clock.after(PROMPT_MS, () => resolve({ kind: 'full' }));
+    });
+    const endpoint = await Promise.race([examineEndpoint(this.#jobs, isBare, () => this.#link.send()), late]);
+    cancel();
+    if (endpoint.kind === 'restricted') this.#commands = endpoint.commands;
+    if (endpoint.kind === 'not_interactive')
+      this.#leave({ reason: 'endpoint_not_interactive', exitCode: null }, CLOSE_MS);
   }
 
   #showPrompt(text: string): void {
@@ -224,7 +262,12 @@ class PowerShellTerminal implements Terminal {
 
   // ---- a typed line
 
-  async #run(lineId: number, typed: string, script: string): Promise<void> {
+  async #run(
+    lineId: number,
+    typed: string,
+    script: string,
+    [first = [], ...moreStatements]: readonly (readonly PipelineCommand[])[],
+  ): Promise<void> {
     this.#state = 'starting';
     this.#isStopWanted = false;
     const pipelineId = randomUUID();
@@ -258,15 +301,15 @@ class PowerShellTerminal implements Terminal {
       clock: this.#options.clock,
       notice: (...words) => this.#events.notice(...words),
     });
-    const options = { pipelineId, addToHistory: true, history: script };
-    this.#start(typedLineCommands(script), options, (event) => this.#lineEvent(event));
+    const options = { pipelineId, addToHistory: true, history: script, moreStatements };
+    this.#jobs.start(first, options, (event) => this.#lineEvent(event));
     this.#link.send();
   }
 
   #isOver = (): boolean => this.#ending.isOver;
   #takeStop = (): boolean => this.#isStopWanted;
 
-  #lineEvent(event: ClientEvent & { pipelineId: string }): void {
+  #lineEvent(event: PipelineEvent): void {
     const running = this.#running;
     if (running === null) return;
     if (event.type === 'output') this.#output.write(textLine(displayText(event.value)));
@@ -299,57 +342,7 @@ class PowerShellTerminal implements Terminal {
     running.ended(state, this.#output.byteCount);
   }
 
-  // ---- completion
-
-  #startCompletion(text: string, cursor: number, signal: AbortSignal, resolve: (value: Completion) => void): void {
-    let found: Completion = NO_MATCHES;
-    const parameters = [
-      { name: 'inputScript', value: text },
-      { name: 'cursorColumn', value: Math.min(cursor, text.length) },
-    ];
-    let isDone = false;
-    const done = (): void => {
-      if (isDone) return;
-      isDone = true;
-      cancelTimer();
-      signal.removeEventListener('abort', cancel);
-      this.#cancelCompletion = null;
-      resolve(found);
-    };
-    const job = this.#start([{ command: 'TabExpansion2', parameters }], {}, (event) => {
-      if (event.type === 'output') found = completionOf(commandCompletion(event.value), text) ?? found;
-      else if (event.type === 'pipelineState') done();
-    });
-    const cancel = (): void => {
-      found = NO_MATCHES;
-      this.#stopPipeline(job);
-      done();
-    };
-    const cancelTimer = this.#options.clock.after(COMPLETE_MS, cancel);
-    signal.addEventListener('abort', cancel, { once: true });
-    this.#cancelCompletion = cancel;
-    this.#link.send();
-  }
-
   // ---- pipelines and events
-
-  #start(
-    commands: Parameters<PoolLink['createPipeline']>[0]['commands'],
-    options: { pipelineId?: string; addToHistory?: boolean; history?: string },
-    event: Job['event'],
-  ): string {
-    const hostInfo: HostInfo = this.#isResized
-      ? consoleHostInfo({ ...this.#size, title: this.#options.targetName })
-      : RUNSPACE_HOST;
-    const pipelineId = this.#link.createPipeline({ commands, hostInfo, ...options });
-    this.#jobs.set(pipelineId, { pipelineId, abort: new AbortController(), event });
-    return pipelineId;
-  }
-
-  #stopPipeline(pipelineId: string): void {
-    this.#jobs.get(pipelineId)?.abort.abort();
-    this.#link.stop(pipelineId);
-  }
 
   #event(event: ClientEvent): void {
     if (event.type === 'poolState') {
@@ -357,9 +350,8 @@ class PowerShellTerminal implements Terminal {
       return;
     }
     if (event.type === 'hostCall') {
-      const job = event.pipelineId === null ? undefined : this.#jobs.get(event.pipelineId);
-      const signal = job?.abort.signal ?? this.#link.signal;
-      void this.#host.answer(event.call, signal).then(() => this.#output.flush());
+      const signal = event.pipelineId === null ? undefined : this.#jobs.signalOf(event.pipelineId);
+      void this.#host.answer(event.call, signal ?? this.#link.signal).then(() => this.#output.flush());
       return;
     }
     if (event.type === 'unanswerableHostCall') {
@@ -367,19 +359,11 @@ class PowerShellTerminal implements Terminal {
       this.#warn('host_call', `The target made a host call that is not understood: ${what}.`);
       return;
     }
-    if (!('pipelineId' in event) || event.pipelineId === null) return;
-    const { pipelineId } = event;
-    const job = this.#jobs.get(pipelineId);
-    if (job === undefined) return;
-    if (event.type !== 'pipelineState') {
-      job.event({ ...event, pipelineId });
-      return;
+    if (isDebuggerStop(event)) {
+      this.#jobs.start(CONTINUE, { isNested: true }, () => undefined);
+      this.#warn('debugger', DEBUGGER_NOTICE);
     }
-    if (!['Completed', 'Failed', 'Stopped'].includes(event.state)) return;
-    this.#jobs.delete(pipelineId);
-    job.abort.abort();
-    this.#link.closePipeline(pipelineId);
-    job.event(event);
+    if ('pipelineId' in event && event.pipelineId !== null) this.#jobs.tell({ ...event, pipelineId: event.pipelineId });
   }
 
   #poolState(state: string, detail: string): void {
@@ -413,7 +397,7 @@ class PowerShellTerminal implements Terminal {
       },
       stop: (pipelineId) => {
         if (pipelineId !== null && pipelineId === this.#running?.pipelineId) this.stop();
-        else if (pipelineId !== null) this.#stopPipeline(pipelineId);
+        else if (pipelineId !== null) this.#jobs.stop(pipelineId);
       },
       warn: (code, text) => this.#warn(code, text),
     };
@@ -429,14 +413,13 @@ class PowerShellTerminal implements Terminal {
 
   #leave(closing: { reason: ErrorCode; exitCode: number | null }, deadlineMs: number): void {
     if (this.#isOver()) return;
-    for (const job of this.#jobs.values()) job.abort.abort();
+    this.#jobs.abortAll();
     this.#ending.leave(closing, deadlineMs);
   }
 
   #cleanUp(isClean: boolean): void {
     this.#state = 'ended';
     this.#cancelCompletion?.();
-    for (const job of this.#jobs.values()) job.abort.abort();
     this.#jobs.clear();
     this.#progress.clear();
     this.#commandEnded(isClean ? 'stopped' : 'lost');
