@@ -108,6 +108,10 @@ async function openRooms(config: Config, options: GatewayOptions) {
     keyDirectory,
     spoolFile: path.join(config.dataDir, 'spool', 'audit.jsonl'),
     onCheckpoint: ({ sequence, hash, signature }) => log.info({ sequence, hash, signature }, 'AuditCheckpoint'),
+    onSpooling: (isSpooling) =>
+      isSpooling
+        ? log.error({}, 'AuditSpooling: the database is away, events wait in the spool')
+        : log.info({}, 'AuditSpoolDrained'),
   });
   await alerts.open(audit);
   const settings = await openSettings(storage);

@@ -132,7 +132,7 @@ class ChainedAuditLog implements OpenAuditLog {
     this.#isFlushDue = true;
     setImmediate(() => {
       this.#isFlushDue = false;
-      void this.#serial(() => this.#flush());
+      this.#inBackground(() => this.#flush());
     });
   }
 
@@ -140,6 +140,11 @@ class ChainedAuditLog implements OpenAuditLog {
     const done = this.#tail.then(work);
     this.#tail = done.catch(() => undefined);
     return done;
+  }
+
+  /** Nobody waits for it: a failure is the log's own, and the next checkpoint tries again. */
+  #inBackground(work: () => Promise<void>): void {
+    this.#serial(work).catch(() => this.#startTimer());
   }
 
   async #flush(): Promise<void> {
@@ -201,7 +206,7 @@ class ChainedAuditLog implements OpenAuditLog {
   #retrySoon(): void {
     this.#clock.after(RETRY_MS, () => {
       if (!this.#isSpooling || this.#isClosed) return;
-      void this.#serial(async () => {
+      this.#inBackground(async () => {
         await this.#tryDrain();
         if (this.#isSpooling) this.#retrySoon();
       });
@@ -256,7 +261,7 @@ class ChainedAuditLog implements OpenAuditLog {
     if (this.#stopTimer !== null || this.#isClosed) return;
     this.#stopTimer = this.#clock.after(CHECKPOINT_MS, () => {
       this.#stopTimer = null;
-      void this.#serial(async () => {
+      this.#inBackground(async () => {
         await this.#sign();
         if (this.#head.sequence > this.#signedThrough) this.#startTimer();
       });
