@@ -1,5 +1,5 @@
 // `npm test`: everything that CI runs. Installs what is missing, checks, then tests against real sshd, pwsh and Chromium.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { requireNode } from './node-version.mjs';
@@ -43,10 +43,29 @@ function step(name, command, args, env = {}) {
 
 /** A step that is one check: it passes or fails as a whole. */
 function checkStep(name, command, args) {
-  if (step(name, command, args)) total.passed += 1;
+  count(name, step(name, command, args));
+}
+
+function count(name, ok) {
+  if (ok) total.passed += 1;
   else {
     total.failed += 1;
     total.failures.push(name);
+  }
+}
+
+/** Checks one after the other, beside another lane; what each printed comes in one piece. */
+async function lane(names) {
+  for (const name of names) {
+    const printed = [];
+    const child = spawn(process.execPath, ['scripts/check.mjs', name], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => printed.push(data));
+    const status = await new Promise((resolve) => child.on('close', resolve));
+    process.stdout.write(Buffer.concat(printed));
+    count(name, status === 0);
   }
 }
 
@@ -75,9 +94,8 @@ installDebianPackages();
 ensurePackages();
 mkdirSync(path.join(root, '.cache'), { recursive: true });
 const started = Date.now();
-for (const name of ['format', 'imports', 'types', 'lint'])
-  checkStep(name, process.execPath, ['scripts/check.mjs', name]);
-ensureBuild();
+// Two cores, two lanes: the linter takes as long as all the rest.
+await Promise.all([lane(['lint']), lane(['format', 'imports', 'types']).then(() => ensureBuild())]);
 vitestStep('unit');
 vitestStep('integration');
 const e2e = path.join(root, 'test/e2e');
