@@ -92,7 +92,7 @@ function readKey(directory: string, name: string): LabKey {
   };
 }
 
-const RING_VERSION = 2;
+const RING_VERSION = 1;
 
 /** The ring of this user; makes it when it is not there. Two processes at once are fine: the first rename wins. */
 export function openKeyRing(): KeyRing {
