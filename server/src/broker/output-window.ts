@@ -1,5 +1,7 @@
 /** The last output of a session, in memory, by absolute offset. What is older is read from the recording. */
 const BLOCK_BYTES = 64 * 1024;
+/** A session that shows little holds little: the first block begins so small and doubles. */
+const FIRST_BYTES = 4 * 1024;
 /** With the block being filled: always at least 1 MiB back. */
 const MAX_BLOCKS = 17;
 
@@ -30,7 +32,7 @@ export class OutputWindow {
       const number = Math.floor(this.#end / BLOCK_BYTES);
       const place = this.#end % BLOCK_BYTES;
       const piece = bytes.subarray(at, at + BLOCK_BYTES - place);
-      this.#block(number).set(piece, place);
+      this.#block(number, place + piece.length).set(piece, place);
       at += piece.length;
       this.#end += piece.length;
     }
@@ -63,17 +65,24 @@ export class OutputWindow {
     return from;
   }
 
-  #block(number: number): Uint8Array {
-    let block = this.#blocks.get(number);
-    if (block === undefined) {
-      block = new Uint8Array(BLOCK_BYTES);
-      this.#blocks.set(number, block);
-      if (this.#blocks.size > MAX_BLOCKS) {
-        this.#blocks.delete(number - MAX_BLOCKS);
-        this.#start = (number - MAX_BLOCKS + 1) * BLOCK_BYTES;
-        this.#echoes = this.#echoes.filter((echo) => echo.to > this.#start);
-      }
+  /** The block, with room for `bytes`. */
+  #block(number: number, bytes: number): Uint8Array {
+    const block = this.#blocks.get(number);
+    if (block !== undefined && block.length >= bytes) return block;
+    const made = new Uint8Array(number === 0 ? sizeFor(bytes) : BLOCK_BYTES);
+    if (block !== undefined) made.set(block);
+    this.#blocks.set(number, made);
+    if (this.#blocks.size > MAX_BLOCKS) {
+      this.#blocks.delete(number - MAX_BLOCKS);
+      this.#start = (number - MAX_BLOCKS + 1) * BLOCK_BYTES;
+      this.#echoes = this.#echoes.filter((echo) => echo.to > this.#start);
     }
-    return block;
+    return made;
   }
+}
+
+function sizeFor(bytes: number): number {
+  let size = FIRST_BYTES;
+  while (size < bytes) size *= 2;
+  return size;
 }
