@@ -96,6 +96,21 @@ describe('an SSH channel', () => {
     expect(got).toEqual([4096, 4096]);
   });
 
+  it('gives what a paused stream holds in pieces, and heeds a pause between them', async () => {
+    const { stream, got, channel } = open(true);
+    channel.pause();
+    for (let n = 0; n < 512; n += 1) stream.push(Buffer.alloc(4096));
+    channel.resume();
+    while (got.length < 3) await turn();
+    channel.pause();
+    const before = [...got];
+    for (let n = 0; n < 5; n += 1) await turn();
+    expect(got).toEqual(before);
+    channel.resume();
+    while (total(got) < 512 * 4096) await turn();
+    expect(Math.max(...got)).toBeLessThanOrEqual(65536 + 4096);
+  });
+
   it('never waits where no page draws it', async () => {
     const { stream, got } = open(false);
     for (let n = 1; n <= 5; n += 1) {

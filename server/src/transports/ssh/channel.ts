@@ -53,6 +53,8 @@ export class SshChannel implements PtyChannel {
   #isFlushDue = false;
   #state: 'waiting' | 'open' | 'closing' | 'closed' = 'waiting';
   #isPaused = false;
+  /** The stream rests until the next turn: GATHER_BYTES are waiting to be delivered. */
+  #isResting = false;
   #isDrainDue = false;
   #exit: { code: number | null; signal: string | null } | null = null;
   #isStreamClosed = false;
@@ -124,8 +126,7 @@ export class SshChannel implements PtyChannel {
     this.#isPaused = false;
     if (this.#state !== 'open') return;
     this.#schedule();
-    this.#stream.resume();
-    this.#stream.stderr.resume();
+    this.#flow();
   }
 
   resize(cols: number, rows: number): void {
@@ -156,7 +157,29 @@ export class SshChannel implements PtyChannel {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#batch.push(chunk);
     this.#batchBytes += chunk.length;
+    if (this.#batchBytes >= GATHER_BYTES) this.#rest();
     this.#schedule();
+  }
+
+  /**
+   * A stream that was paused holds up to 2 MiB and would give it all in one turn: past any credit, and long enough to
+   * hold up the neighbours. INVARIANT: one turn delivers at most GATHER_BYTES and one chunk.
+   */
+  #rest(): void {
+    if (this.#isResting) return;
+    this.#isResting = true;
+    this.#stream.pause();
+    this.#stream.stderr.pause();
+    setImmediate(() => {
+      this.#isResting = false;
+      this.#flow();
+    });
+  }
+
+  #flow(): void {
+    if (this.#isPaused || this.#isResting || this.#state !== 'open') return;
+    this.#stream.resume();
+    this.#stream.stderr.resume();
   }
 
   /** The next tick comes when ssh2 has parsed the whole socket read. */
