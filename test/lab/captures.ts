@@ -68,6 +68,8 @@ export const metaOf = (scenario: string, version: string): FileMeta => {
 /** A message of a capture. */
 export interface Decoded {
   readonly dir: Direction;
+  /** Index of the line that completed it. */
+  readonly row: number;
   /** null for the one unknown type that a client sent on purpose. */
   readonly name: MessageName | null;
   readonly message: RawMessage;
@@ -107,7 +109,7 @@ export function readCapture(rows: readonly Row[]): Reading {
   const reading = { messages: [] as Decoded[], texts: [] as string[], simple: [] as Reading['simple'] };
   const elements: Record<Direction, Record<string, number>> = { c2s: {}, s2c: {} };
   let insideFragment = 0;
-  for (const { dir, line } of rows) {
+  for (const [row, { dir, line }] of rows.entries()) {
     if (!line.startsWith('<')) {
       reading.texts.push(line);
       continue;
@@ -132,7 +134,7 @@ export function readCapture(rows: readonly Row[]): Reading {
     for (const { bytes, objectId, cut } of reassembler.receive(packet.data)) {
       const message = decodeMessage(bytes);
       const name = messageName(message.messageType);
-      const decoded = { dir, name, message, objectId, cut, value: decodeBody(message, reader) };
+      const decoded = { dir, row, name, message, objectId, cut, value: decodeBody(message, reader) };
       stream.messages.push(decoded);
       reading.messages.push(decoded);
     }
