@@ -5,6 +5,7 @@ import { PING_EVERY_MS, PONG_WITHIN_MS, SessionClient, type SocketLike } from '.
 import type { LinkState } from './link-state.ts';
 
 class FakeSocket implements SocketLike {
+  readyState = 1;
   onopen: (() => void) | null = null;
   onmessage: ((event: { readonly data: unknown }) => void) | null = null;
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null = null;
@@ -112,11 +113,11 @@ class World {
     }
     this.now = until;
   }
-  async open(offset = 0): Promise<FakeSocket> {
+  async open(offset = 0, extra: object = {}): Promise<FakeSocket> {
     this.client.start('first', 80, 24);
     await this.settle();
     this.socket.onopen?.();
-    this.socket.attached(offset);
+    this.socket.attached(offset, extra);
     return this.socket;
   }
   async drop(code = 1006, reason = ''): Promise<void> {
@@ -306,6 +307,32 @@ describe('what is final', () => {
 });
 
 describe('what the page sends', () => {
+  it('steers nothing while the page only watches; its size is told once it has the keyboard', async () => {
+    const world = new World();
+    const socket = await world.open(0, { role: 'viewer' });
+    world.client.resize(100, 30);
+    world.client.stop();
+    world.client.answer(4, { kind: 'accept' });
+    world.client.complete(1, 'Get-', 4);
+    expect(world.client.submit(1, 'Get-Date')).toBe(false);
+    expect(world.client.input(new Uint8Array(1))).toBe(false);
+    expect(socket.sent).toHaveLength(1);
+    world.client.takeOver();
+    await world.settle();
+    const next = world.sockets.at(-1);
+    next?.onopen?.();
+    expect(next?.sent).toMatchObject([{ type: 'attach', takeOver: true, cols: 100, rows: 30 }]);
+  });
+
+  it('sends nothing into a socket that is closing', async () => {
+    const world = new World();
+    const socket = await world.open();
+    socket.readyState = 2;
+    world.client.stop();
+    expect(world.client.input(new Uint8Array(1))).toBe(false);
+    expect(socket.sent).toHaveLength(1);
+  });
+
   it('splits a long line into messages of at most 16 KiB that join to the same text', async () => {
     const world = new World();
     const socket = await world.open();

@@ -10,6 +10,8 @@ import { submitParts } from './submit-parts.ts';
 
 /** Part of WebSocket that is used here; a test hands in its own. */
 export interface SocketLike {
+  /** As in the DOM: 1 = open. */
+  readonly readyState: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   onopen: (() => void) | null;
@@ -41,6 +43,7 @@ export interface SessionEvents {
 /** How often the page asks whether the socket still carries, and how long it waits for the answer. */
 export const PING_EVERY_MS = 20_000;
 export const PONG_WITHIN_MS = 15_000;
+const OPEN = 1;
 /** A socket that never opened although HTTP works is a proxy in the way; said after this many attempts. */
 const UPGRADE_ATTEMPTS = 2;
 
@@ -78,8 +81,11 @@ export class SessionClient {
     return this.#state;
   }
 
-  /** Opens the first socket. @param ticket as given by `POST /api/sessions`; null = ask for one */
+  /** Opens the first socket, for an empty screen. @param ticket as given by `POST /api/sessions`; null = ask for one */
   start(ticket: string | null, cols: number, rows: number): void {
+    this.#drop();
+    this.#received = null;
+    this.#resumeToken = null;
     this.#size = { cols, rows };
     this.#attempt = 0;
     this.#neverOpened = 0;
@@ -103,14 +109,14 @@ export class SessionClient {
 
   /** @returns false when the line could not be handed to the gateway; it was not run */
   submit(lineId: number, text: string): boolean {
-    if (this.#state.kind !== 'attached') return false;
+    if (!this.#isController) return false;
     for (const part of submitParts(lineId, text)) this.#send(part);
     return true;
   }
 
   /** Sends PTY input, in frames of at most 64 KiB. @returns false when there is no connection; nothing was sent */
   input(bytes: Uint8Array): boolean {
-    if (this.#state.kind !== 'attached' || this.#socket === null) return false;
+    if (!this.#isController || this.#socket?.readyState !== OPEN) return false;
     for (let at = 0; at < bytes.length; at += MAX_FRAME_BYTES - 1) {
       const frame = encodeInput(bytes.subarray(at, at + MAX_FRAME_BYTES - 1));
       this.#socket.send(new Uint8Array(frame));
@@ -118,22 +124,23 @@ export class SessionClient {
     return true;
   }
 
+  /** The size that this page has room for; sent when it has the keyboard, else kept for when it has. */
   resize(cols: number, rows: number): void {
     if (cols === this.#size.cols && rows === this.#size.rows) return;
     this.#size = { cols, rows };
-    if (this.#state.kind === 'attached') this.#send({ type: 'resize', cols, rows });
+    if (this.#isController) this.#send({ type: 'resize', cols, rows });
   }
 
   stop(): void {
-    this.#send({ type: 'stop' });
+    if (this.#isController) this.#send({ type: 'stop' });
   }
 
   answer(id: number, answer: Answer): void {
-    this.#send({ type: 'answer', id, answer });
+    if (this.#isController) this.#send({ type: 'answer', id, answer });
   }
 
   complete(reqId: number, text: string, cursor: number): void {
-    if (this.#state.kind === 'attached') this.#send({ type: 'complete', reqId, text, cursor });
+    if (this.#isController) this.#send({ type: 'complete', reqId, text, cursor });
   }
 
   /** Leaves the session running without this page. */
@@ -153,8 +160,13 @@ export class SessionClient {
     this.#state = { kind: 'idle' };
   }
 
+  /** A socket that is closing takes no more; what is to be said is said by the next one. */
   #send(message: ClientMessage): void {
-    this.#socket?.send(JSON.stringify(message));
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
+  }
+  /** A watching page must not steer: the gateway ends its socket if it does. */
+  get #isController(): boolean {
+    return this.#state.kind === 'attached' && this.#state.role === 'controller';
   }
 
   #set(state: LinkState): void {

@@ -6,6 +6,7 @@ import type { TerminalScreen } from './terminal-screen.ts';
 export interface GutterRow {
   readonly number: number;
   readonly state: CommandMark['state'];
+  readonly errorCount: number;
   readonly top: number;
   readonly height: number;
 }
@@ -81,6 +82,7 @@ export class GutterMarks {
         {
           number: command.number,
           state: command.state,
+          errorCount: command.errorCount,
           top: (line - active.viewportY) * height,
           height: (end - line) * height,
         },

@@ -86,6 +86,10 @@ export class TerminalController {
   get takesKeys(): boolean {
     return this.#kind === 'pty' && this.#isController;
   }
+  /** Another window has the keys; the grid is as large as there. */
+  get isWatching(): boolean {
+    return this.#kind !== null && !this.#isController;
+  }
   /** Whether the editor has the keys. */
   get hasEditor(): boolean {
     return this.#editor !== null && this.#isController;
@@ -130,7 +134,7 @@ export class TerminalController {
     switch (message.type) {
       case 'attached':
         this.#push((next) => {
-          this.#attach(message.facts.kind, message.role === 'controller');
+          this.#attach(message.facts.kind, message.role === 'controller', message);
           this.gutter.set(message.commands);
           next();
         });
@@ -262,10 +266,14 @@ export class TerminalController {
     });
   }
 
-  #attach(kind: TerminalKind, isController: boolean): void {
+  #attach(kind: TerminalKind, isController: boolean, grid: { readonly cols: number; readonly rows: number }): void {
     this.#kind = kind;
     this.#isController = isController;
-    const { cols, rows } = this.screen.terminal;
+    // Who watches sees the grid of the one who types; with the keyboard the grid is what this page has room for.
+    const { cols, rows } = isController ? (this.screen.room() ?? grid) : grid;
+    if (this.#editor === null && (cols !== this.screen.terminal.cols || rows !== this.screen.terminal.rows))
+      this.screen.resize(cols, rows);
+    if (isController) this.#ports.resized(cols, rows);
     if (kind === 'powershell' && isController) this.#editor ??= openEditor(cols, rows);
     else this.#editor = null;
     this.screen.takesKeys = this.takesKeys;
@@ -343,6 +351,10 @@ export class TerminalController {
   }
 
   #resize(cols: number, rows: number): void {
+    if (this.isWatching) {
+      this.#ports.resized(cols, rows);
+      return;
+    }
     this.#push((next) => {
       this.#handle({ type: 'resize', phase: 'before' });
       this.screen.write('', () => {

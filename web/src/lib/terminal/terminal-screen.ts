@@ -1,5 +1,4 @@
 import { widthProvider } from '@sallyport/shared/editor/width';
-import { FitAddon } from '@xterm/addon-fit';
 import type { WebglAddon } from '@xterm/addon-webgl';
 import { Terminal, type IDisposable, type IMarker } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
@@ -9,6 +8,15 @@ import { readTheme, watchTheme } from './colours.ts';
 export const SCROLLBACK_LINES = 5000;
 /** Several resizes within this time become one. line-editor.md section 7. */
 const RESIZE_REST_MS = 50;
+
+/** What xterm's own scroll bar takes at the right of the grid. */
+const SCROLLBAR_PX = 14;
+/** Sizes of elements are rounded by the browser; a cell is not lost for that. */
+const ROUNDING = 0.001;
+/** What the wire takes (shared/wire/control.ts), and what a wide character needs. */
+const MIN_COLS = 2;
+const MAX_COLS = 1000;
+const MAX_ROWS = 500;
 
 /** How a screen is set up. */
 export interface ScreenOptions {
@@ -38,7 +46,6 @@ export interface ScreenEvents {
 export class TerminalScreen {
   readonly terminal: Terminal;
   readonly #host: HTMLElement;
-  readonly #fit = new FitAddon();
   readonly #isFixed: boolean;
   #disposables: IDisposable[] = [];
   #webgl: WebglAddon | null = null;
@@ -72,9 +79,9 @@ export class TerminalScreen {
     });
     this.terminal.unicode.register(widthProvider);
     this.terminal.unicode.activeVersion = widthProvider.version;
-    this.terminal.loadAddon(this.#fit);
     this.terminal.open(host);
-    if (!this.#isFixed) this.#fit.fit();
+    const room = this.#isFixed ? null : this.room();
+    if (room !== null) this.terminal.resize(room.cols, room.rows);
     this.#showCursor();
     this.#listen(events);
   }
@@ -91,8 +98,14 @@ export class TerminalScreen {
 
   /** The grid that the host has room for; null while it is hidden. */
   room(): { readonly cols: number; readonly rows: number } | null {
-    const size = this.#host.clientWidth > 0 ? this.#fit.proposeDimensions() : undefined;
-    return size === undefined || !Number.isFinite(size.cols) ? null : size;
+    const { clientWidth, clientHeight } = this.#host;
+    const { width, height } = this.cell();
+    if (clientWidth === 0 || !(width > 0) || !(height > 0)) return null;
+    const fits = (room: number, each: number): number => Math.floor(room / each + ROUNDING);
+    return {
+      cols: Math.min(MAX_COLS, Math.max(MIN_COLS, fits(clientWidth - SCROLLBAR_PX, width))),
+      rows: Math.min(MAX_ROWS, Math.max(1, fits(clientHeight, height))),
+    };
   }
 
   set fontPx(px: number) {

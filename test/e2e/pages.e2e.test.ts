@@ -1,0 +1,216 @@
+/** Every page: accessible in both themes, no wider than a phone, within its weight, under the content security policy. */
+import { createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Tab } from '../lab/browser.ts';
+import { ConsolePage, openBody } from '../lab/console-page.ts';
+import { startGateway, type Person } from '../lab/gateway.ts';
+import { addLabTarget } from '../lab/journeys.ts';
+import { SHELL_PROMPT, World, sessionOf } from './world.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** The bound of the issue: the first page with a terminal, as served, gzip. */
+const MAX_FIRST_PAGE_KB = 150;
+
+let world: World;
+let ended: string;
+beforeAll(async () => {
+  world = await World.start();
+  const page = await ConsolePage.open(world.ann, openBody(world.target.id, 'pty'));
+  await page.untilLive();
+  page.type('echo for-the-replay; exit\n');
+  await page.untilClosed();
+  ended = page.sessionId;
+});
+afterAll(() => world.stop());
+
+interface Finding {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+/** What axe finds against WCAG 2.0 to 2.2, A and AA, and its best practices. */
+async function violations(tab: Tab): Promise<string[]> {
+  await tab.page.evaluate(AXE);
+  const found = await tab.page.evaluate(async () => {
+    const axe = (globalThis as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } }).axe;
+    return (await axe.run()).violations;
+  });
+  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+}
+
+const settings = [
+  'account',
+  'appearance',
+  'tokens',
+  'users',
+  'roles',
+  'credentials',
+  'host-keys',
+  'ranges',
+  'retention',
+];
+/** A path, and what stands there once the page is drawn. */
+const pages = (): readonly (readonly [path: string, ready: string])[] => [
+  ['/', 'button >> text=Shell'],
+  ['/targets', 'td >> text=lab'],
+  ['/targets/new', 'form >> text=Name'],
+  [`/targets/${world.target.id}`, 'text=Test connection'],
+  ['/sessions', 'td.began'],
+  [`/replay/${ended}`, '.deck'],
+  ['/audit', 'text=Verify the chain'],
+  ['/audit/events', 'td'],
+  ...settings.map((section) => [`/settings/${section}`, 'h2'] as const),
+  ['/no/such/page', 'h1'],
+];
+
+describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
+  test('axe finds nothing on any page', async () => {
+    const out = await world.browser.open(`${world.gateway.url}/sign-in`, { theme });
+    await out.page.getByLabel('User name').waitFor();
+    const found = await violations(out);
+    await out.context.close();
+    const tab = await world.signedIn('/', { theme });
+    for (const [path, ready] of pages()) {
+      await tab.page.goto(`${world.gateway.url}${path}`);
+      await tab.page.locator(ready).first().waitFor();
+      found.push(...(await violations(tab)).map((one) => `${path} ${one}`));
+    }
+    await tab.context.close();
+    expect(found).toEqual([]);
+  });
+
+  test('axe finds nothing on a console with its layers', async () => {
+    const tab = await world.signedIn('/', { theme });
+    await world.openConsole(tab, 'pty');
+    const found = await violations(tab);
+    await tab.page.keyboard.press('F1');
+    await tab.page.getByRole('dialog').waitFor();
+    found.push(...(await violations(tab)));
+    await tab.page.keyboard.press('Escape');
+    await tab.page.getByRole('dialog').waitFor({ state: 'detached' });
+    await tab.line('exit');
+    await tab.page.getByRole('heading', { name: /ended/i }).waitFor();
+    found.push(...(await violations(tab)));
+    await tab.context.close();
+    expect(found).toEqual([]);
+  });
+});
+
+test('no page scrolls sideways at 375 px, and none breaks the content security policy', async () => {
+  const tab = await world.signedIn('/', { width: 375, height: 720 });
+  const wide: string[] = [];
+  for (const [path, ready] of pages()) {
+    await tab.page.goto(`${world.gateway.url}${path}`);
+    await tab.page.locator(ready).first().waitFor();
+    const width = await tab.page.evaluate(() => document.documentElement.scrollWidth);
+    if (width > 375) wide.push(`${path} is ${String(width)} px wide`);
+  }
+  expect(wide).toEqual([]);
+  expect(tab.faults).toEqual([]);
+  await tab.context.close();
+});
+
+test('the policy is in force: scripts of our own only, and no markup from strings', async () => {
+  const tab = await world.signedIn('/');
+  const answer = await tab.page.goto(world.gateway.url);
+  const policy = answer?.headers()['content-security-policy'] ?? '';
+  expect(policy).toContain("require-trusted-types-for 'script'");
+  expect(policy).not.toContain('unsafe-eval');
+  expect(policy).not.toMatch(/script-src[^;]*unsafe-inline/);
+  // A page that could still do these has no policy, whatever its header says.
+  const refused = await tab.page.evaluate(() => {
+    try {
+      document.body.innerHTML = '<b>markup</b>';
+      return false;
+    } catch (error) {
+      return error instanceof TypeError;
+    }
+  });
+  expect(refused).toBe(true);
+  await tab.context.close();
+});
+
+test(`the first page with a terminal is at most ${String(MAX_FIRST_PAGE_KB)} kB gzip as served`, async () => {
+  const opener = await world.signedIn('/');
+  await world.openConsole(opener, 'pty');
+  const path = `/console/${sessionOf(opener)}`;
+  await opener.context.close();
+  const tab = await world.signedIn('/healthz');
+  const asked = new Set<string>();
+  tab.page.on('request', (one) => asked.add(one.url()));
+  await tab.page.goto(`${world.gateway.url}${path}`);
+  await tab.seen(SHELL_PROMPT);
+  const weights: [string, number][] = [];
+  for (const url of asked) {
+    // The WebGL renderer comes after the first prompt; the API's answers are data, not the page.
+    if (!url.startsWith('http') || /addon-webgl|\/api\//.test(url)) continue;
+    weights.push([new URL(url).pathname, await gzipBytes(url, world.ann)]);
+  }
+  const kb = weights.reduce((sum, [, bytes]) => sum + bytes, 0) / 1000;
+  console.log(`first page with a terminal: ${kb.toFixed(1)} kB gzip in ${String(weights.length)} files`);
+  expect(kb, weights.map((weight) => weight.join(' ')).join('\n')).toBeLessThanOrEqual(MAX_FIRST_PAGE_KB);
+  expect(weights.length).toBeGreaterThan(4);
+  await tab.context.close();
+});
+
+/** Length of the body as served to a client that takes gzip. */
+async function gzipBytes(url: string, person: Person): Promise<number> {
+  const headers = { ...person.headers(), 'accept-encoding': 'gzip' };
+  const asked = request(url, { headers }).end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  let bytes = 0;
+  for await (const chunk of response) bytes += (chunk as Buffer).length;
+  return bytes;
+}
+
+/** A port of 127.0.0.1 that nobody listens at. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A proxy that passes HTTP and knows nothing of WebSockets, as many do. */
+function startDullProxy(port: number): Server {
+  const server = createServer((incoming, outgoing) => {
+    const { method, url, headers } = incoming;
+    const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    onward.on('error', () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  server.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n'));
+  return server;
+}
+
+test('a proxy that refuses the WebSocket upgrade gets its own message in the page', async () => {
+  const port = await freePort();
+  const proxy = startDullProxy(port).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const outside = `http://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`;
+  const gateway = await startGateway({
+    env: { SALLYPORT_PUBLIC_URL: outside, SALLYPORT_LISTEN: `127.0.0.1:${String(port)}` },
+  });
+  try {
+    const ann = await gateway.setUp();
+    await addLabTarget(ann, world.sshd);
+    const [name = '', value = ''] = (ann.cookie ?? '').split('=');
+    const tab = await world.browser.open(outside, { cookies: [{ name, value, url: outside }] });
+    await tab.page.getByRole('button', { name: /^Shell +at lab/ }).click();
+    await tab.page.getByText('A proxy between you and the gateway may block WebSockets').waitFor();
+    await tab.page.getByRole('button', { name: 'Try again' }).waitFor();
+    await tab.context.close();
+  } finally {
+    await gateway.stop();
+    proxy.closeAllConnections();
+    proxy.close();
+  }
+});

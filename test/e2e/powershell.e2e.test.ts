@@ -1,0 +1,132 @@
+/** The PowerShell console in the page: the line editor, questions of the target, the gutter. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Tab } from '../lab/browser.ts';
+import { recordedOutput } from '../lab/journeys.ts';
+import { findPwsh } from '../lab/sshd.ts';
+import { PS_PROMPT, World } from './world.ts';
+
+describe.skipIf(findPwsh() === null)('PowerShell in the page (skipped: no pwsh)', () => {
+  let world: World;
+  let tab: Tab;
+  let id: string;
+  beforeAll(async () => {
+    world = await World.start();
+    tab = await world.signedIn();
+    id = await world.openConsole(tab, 'powershell');
+  });
+  afterAll(() => world.stop());
+
+  test('draws the line while it is typed, runs it once and numbers it in the gutter', async () => {
+    await tab.page.keyboard.type("'one-' + (40+2)");
+    await tab.page.keyboard.press('Home');
+    await tab.page.keyboard.type('# ');
+    await tab.page.keyboard.press('Backspace');
+    await tab.page.keyboard.press('Backspace');
+    await tab.page.keyboard.press('Enter');
+    const screen = await tab.seen(/^one-42\n+[^\n]*PS [^>]*>$/m);
+    expect(screen.match(/'one-' \+ \(40\+2\)/g)).toHaveLength(1);
+    await tab.page
+      .getByRole('listitem')
+      .filter({ hasText: /1\s*done/ })
+      .first()
+      .waitFor();
+  });
+
+  test('completes with Tab and recalls with Up', async () => {
+    await tab.page.keyboard.type('Get-Verb -Verb Ad');
+    await tab.page.keyboard.press('Tab');
+    await tab.seen(/Get-Verb -Verb Add$/m);
+    await tab.page.keyboard.press('Control+KeyC');
+    await tab.seen(/Add\^C\n/);
+    await tab.page.keyboard.press('ArrowUp');
+    await tab.seen(/> 'one-' \+ \(40\+2\)$/);
+    await tab.page.keyboard.press('Escape');
+    await tab.seen(PS_PROMPT);
+  });
+
+  test('says once what failed, and marks it', async () => {
+    await tab.line('Get-Item /no/such/thing');
+    const screen = await tab.seen(/Cannot find path[^\n]*\n+[^\n]*PS [^>]*>$/);
+    expect(screen.match(/Cannot find path/g)).toHaveLength(1);
+    await tab.page.getByRole('listitem').filter({ hasText: '1 error' }).first().waitFor();
+  });
+
+  test('stops what runs with Ctrl+C', async () => {
+    await tab.line("'begun-' + 1; Start-Sleep 300; 'never'");
+    await tab.seen(/^begun-1$/m);
+    await tab.page.keyboard.press('Control+KeyC');
+    const screen = await tab.seen(/begun-1\n[^]*\^C[^]*PS [^>]*>$/);
+    expect(screen).not.toMatch(/^never$/m);
+  });
+
+  test('asks on the line what Read-Host wants, and never shows or records a secret', async () => {
+    await tab.line("'hello ' + (Read-Host 'who')");
+    await tab.seen(/^who: $|^who:$/m);
+    await tab.line('Ann');
+    await tab.seen(/^hello Ann$/m);
+    await tab.line("$s = Read-Host 'pin' -AsSecureString; 'length ' + $s.Length");
+    await tab.seen(/^pin:/m);
+    await tab.line('canary-7391');
+    const screen = await tab.seen(/^length 11$/m);
+    expect(screen).not.toContain('canary');
+    await tab.seen(PS_PROMPT);
+  });
+
+  test('asks for a credential in a dialog that Esc only sets aside, and Ctrl+C stops the command', async () => {
+    await tab.line('$c = Get-Credential; $c.UserName + $c.GetNetworkCredential().Password.Length');
+    const dialog = tab.page.getByRole('dialog');
+    await dialog.getByLabel('User name').waitFor();
+    await tab.page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await tab.page.getByRole('button', { name: 'Answer' }).click();
+    await dialog.getByLabel('User name').fill('bob');
+    await dialog.getByLabel('Password', { exact: true }).fill('canary-8420');
+    await tab.page.keyboard.press('Enter');
+    await tab.seen(/^bob11$/m);
+    await tab.seen(PS_PROMPT);
+    await tab.line('Get-Credential');
+    await dialog.waitFor();
+    await tab.page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await tab.page.keyboard.press('Control+KeyC');
+    await tab.seen(/Get-Credential\n[^]*\^C[^]*PS [^>]*>$/);
+  });
+
+  test('offers choices as buttons', async () => {
+    await tab.line("'chose ' + $Host.UI.PromptForChoice('Restart', 'Restart now?', @('&Yes', '&No'), 1)");
+    const dialog = tab.page.getByRole('dialog');
+    await dialog.getByRole('button', { name: /Yes/ }).click();
+    await tab.seen(/^chose 0$/m);
+    await tab.seen(PS_PROMPT);
+  });
+
+  test('keeps a draft while the page is elsewhere, and gives back the same screen', async () => {
+    await tab.page.keyboard.type("'draft");
+    await tab.page.keyboard.press('Alt+Shift+KeyT');
+    await tab.page.getByRole('heading', { name: 'Where to?', level: 1 }).waitFor();
+    await tab.page.getByRole('link', { name: 'Console' }).click();
+    await tab.seen(/> 'draft$/);
+    await tab.page.keyboard.type("-kept'");
+    await tab.page.keyboard.press('Enter');
+    await tab.seen(/^draft-kept$/m);
+  });
+
+  test('shows the same after a reload, and the recording has every byte of it and no secret', async () => {
+    await tab.line('1..40 | ForEach-Object { "row-$_ 漢字 😀" }; [char]0x65 + [char]0x301');
+    const before = await tab.seen(/^row-40 漢字 😀$/m);
+    await tab.seen(PS_PROMPT);
+    await tab.page.reload();
+    const after = await tab.seen(/^row-40 漢字 😀[^]*PS [^>]*>$/m);
+    expect(after.split('\n').filter((line) => line.startsWith('row-'))).toEqual(
+      before.split('\n').filter((line) => line.startsWith('row-')),
+    );
+    const bytes = tab.output();
+    const from = tab.offset;
+    await tab.line('exit 3');
+    await tab.page.getByRole('heading', { name: /ended/i }).waitFor();
+    const recorded = await recordedOutput(world.ann, id);
+    expect(bytes.equals(recorded.subarray(from, from + bytes.length))).toBe(true);
+    expect(recorded.includes('canary')).toBe(false);
+    expect(tab.faults).toEqual([]);
+  });
+});
