@@ -111,6 +111,27 @@ describe.skipIf(findPwsh() === null)('PowerShell in the page (skipped: no pwsh)'
     await tab.seen(/^draft-kept$/m);
   });
 
+  test('takes a line from the field of a phone, and its history from the key bar', async () => {
+    const phone = await world.signedIn('/', { width: 375, height: 720 });
+    await phone.page.getByRole('button', { name: /^PowerShell +at lab/ }).click();
+    await phone.seen(PS_PROMPT);
+    const field = phone.page.getByRole('textbox', { name: 'Line at lab' });
+    await field.click();
+    await phone.page.keyboard.type("'phone-' + (6*7)");
+    await phone.page.getByRole('button', { name: 'Run', exact: true }).click();
+    await phone.seen(/^phone-42$/m);
+    await phone.seen(PS_PROMPT);
+    expect(await field.inputValue()).toBe('');
+    await phone.page.getByRole('toolbar', { name: 'Keys' }).getByRole('button', { name: /up/i }).click();
+    await phone.seen(/> 'phone-\n?' \+ \(6\*7\)$/);
+    expect(await field.inputValue()).toBe("'phone-' + (6*7)");
+    expect(await phone.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);
+    await phone.page.getByRole('button', { name: 'End this session' }).click();
+    await phone.page.getByRole('heading', { name: /ended/i }).waitFor();
+    expect(phone.faults).toEqual([]);
+    await phone.context.close();
+  });
+
   test('shows the same after a reload, and the recording has every byte of it and no secret', async () => {
     await tab.line('1..40 | ForEach-Object { "row-$_ 漢字 😀" }; [char]0x65 + [char]0x301');
     const before = await tab.seen(/^row-40 漢字 😀$/m);
