@@ -70,7 +70,8 @@ const pages = (): readonly (readonly [path: string, ready: string])[] => [
 async function violationsInBothThemes(tab: Tab, where: string): Promise<string[]> {
   const found: string[] = [];
   for (const colorScheme of ['dark', 'light'] as const) {
-    await tab.page.emulateMedia({ colorScheme });
+    // Without motion the colours are there at once.
+    await tab.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     found.push(...(await violations(tab)).map((one) => `${where}, ${colorScheme}: ${one}`));
   }
   return found;
@@ -115,6 +116,21 @@ test('a console, its layers and its end: nothing for axe in either theme', async
   found.push(...(await violationsInBothThemes(tab, 'ended')));
   await tab.context.close();
   expect(found).toEqual([]);
+});
+
+test('lists that still load are no wider than a phone either', async () => {
+  const tab = await world.signedIn('/', { width: 375, height: 720 });
+  await tab.page.route(/\/api\/(ledger|audit|sessions|targets|users)/, () => undefined); // No answer comes.
+  const wide: string[] = [];
+  for (const path of ['/targets', '/sessions', '/audit', '/audit/events', '/settings/users']) {
+    await tab.page.goto(`${world.gateway.url}${path}`);
+    await tab.page.locator('.skel').first().waitFor();
+    const width = await tab.page.evaluate(() => document.documentElement.scrollWidth);
+    if (width > 375) wide.push(`${path} is ${String(width)} px wide`);
+  }
+  expect(wide).toEqual([]);
+  await tab.page.unrouteAll({ behavior: 'ignoreErrors' });
+  await tab.context.close();
 });
 
 test('the policy is in force: scripts of our own only, and no markup from strings', async () => {
