@@ -6,14 +6,14 @@ import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
-import { type Subject, decide } from '../policy.ts';
-import { randomId } from '../random.ts';
+import { type Action, decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
 import type { Storage } from '../storage/contract.ts';
 import { parseHost, parseUser } from '../targets/address.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
-import { verifyHostKey } from '../targets/host-keys.ts';
+import { HostKeyChangedError, judgeHostKey, verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
+import { createHostKeyStore } from '../targets/pins.ts';
 import type { Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
@@ -42,15 +42,19 @@ interface Place {
   readonly connectTimeoutMs: number;
 }
 
-function must(subject: Subject, action: 'session.openAdHoc' | 'credential.use'): void {
+/** A refusal is audited before it is answered, as at every other door. @throws SallyportError */
+async function must({ subject, actor }: Caller, action: Action, { audit }: OpeningDeps): Promise<void> {
   const decision = decide(subject, action, null);
-  if (!decision.allowed) throw new SallyportError(decision.code, `${action} refused: ${decision.why}`);
+  if (decision.allowed) return;
+  const detail = { why: decision.why };
+  await audit.append({ type: 'policy.refused', actor, subject: action, outcome: 'refused', detail });
+  throw new SallyportError(decision.code, `${action} refused: ${decision.why}`);
 }
 
-async function placeOf(to: OpenSession['to'], subject: Subject, deps: OpeningDeps): Promise<Place> {
+async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps): Promise<Place> {
   if (to.by === 'target') {
     const target = await deps.inventory.byId(to.targetId);
-    if (target === null || (target.administratorOnly && subject.role !== 'administrator'))
+    if (target === null || (target.administratorOnly && caller.subject.role !== 'administrator'))
       throw new SallyportError('not_found', 'no such target');
     return {
       target,
@@ -61,7 +65,7 @@ async function placeOf(to: OpenSession['to'], subject: Subject, deps: OpeningDep
       connectTimeoutMs: target.connectTimeoutMs,
     };
   }
-  must(subject, 'session.openAdHoc');
+  await must(caller, 'session.openAdHoc', deps);
   const host = parseHost(to.host);
   if (host.value === null) throw new SallyportError('bad_request', `host: ${host.problem}`);
   return {
@@ -74,10 +78,18 @@ async function placeOf(to: OpenSession['to'], subject: Subject, deps: OpeningDep
   };
 }
 
+/** As `POST /api/credentials` asks for it: this is a second door to the vault. @throws SallyportError */
+async function mustStore(caller: Caller, deps: OpeningDeps): Promise<void> {
+  await must(caller, 'credential.write', deps);
+  const { via, steppedUpUntil } = caller.principal;
+  if (via !== 'token' && (steppedUpUntil === null || steppedUpUntil <= deps.clock.now()))
+    throw new SallyportError('step_up_required', 'storing a credential needs the password once more');
+}
+
 /** What the person chose, else what the target has, else ask. */
 async function identityOf(
   choice: OpenSession['credential'],
-  target: Target | null,
+  { target, name }: Pick<Place, 'target' | 'name'>,
   caller: Caller,
   deps: OpeningDeps,
 ): Promise<() => Promise<Identity>> {
@@ -87,13 +99,15 @@ async function identityOf(
       actor: caller.actor,
       subject: `credential:${id}`,
       outcome: 'ok',
-      detail: { target: target?.name ?? '' },
+      detail: { target: name },
     });
     const opened = await deps.credentials.open(id);
     return opened.user === '' && target !== null ? { ...opened, user: target.user } : opened;
   };
   if (choice.by === 'vault') {
-    must(caller.subject, 'credential.use');
+    await must(caller, 'credential.use', deps);
+    // Else who has only the use of a credential sends it to a machine of their own choice, and reads it there.
+    if (choice.credentialId !== target?.credentialId) await must(caller, 'credential.list', deps);
     return stored(choice.credentialId);
   }
   if (choice.by === 'default') {
@@ -103,8 +117,7 @@ async function identityOf(
   const { kind, user, secret, passphrase, saveAs } = choice.typed;
   if (user !== '' && parseUser(user).value === null) throw new SallyportError('bad_request', 'user: not a user name');
   if (saveAs !== null && kind !== 'ask') {
-    const decision = decide(caller.subject, 'credential.write', null);
-    if (!decision.allowed) throw new SallyportError(decision.code, 'credential.write refused');
+    await mustStore(caller, deps);
     await deps.audit.append({
       type: 'credential.created',
       actor: caller.actor,
@@ -136,6 +149,7 @@ async function checkHostKey(
 ): Promise<void> {
   const subject = `${key.host}:${key.port}`;
   const detail = { type: key.type, fingerprint: key.fingerprint };
+  const pins = createHostKeyStore({ storage: { hostKeys: deps.hostKeys }, clock: deps.clock });
   const accept = async (): Promise<boolean> => {
     if (!decide(caller.subject, 'hostkey.accept', null).allowed) return false;
     const question = {
@@ -149,29 +163,16 @@ async function checkHostKey(
       mayAccept: true,
     } as const;
     if ((await port.ask(question, signal)).kind !== 'accept') return false;
+    // Somebody else may have pinned a key of this address while the question stood.
+    const verdict = judgeHostKey(key, await pins.find('', key.host, key.port));
+    if (verdict.kind === 'known') return true;
+    if (verdict.kind === 'changed') throw new HostKeyChangedError(verdict.expected, key.fingerprint);
     await deps.audit.append({ type: 'hostkey.accepted', actor: caller.actor, subject, outcome: 'ok', detail });
-    await deps.hostKeys.insert({
-      id: randomId(),
-      via: '',
-      host: key.host,
-      port: key.port,
-      keyType: key.type,
-      key: key.key,
-      acceptedBy: caller.principal.user.name,
-      acceptedAt: deps.clock.now(),
-    });
+    await pins.pin(key, '', caller.principal.user.name);
     return true;
   };
   try {
-    await verifyHostKey(
-      key,
-      '',
-      {
-        find: async (via, host, p) =>
-          (await deps.hostKeys.find(via, host, p)).map((pin) => ({ keyType: pin.keyType, key: pin.key })),
-      },
-      accept,
-    );
+    await verifyHostKey(key, '', pins, accept);
   } catch (error) {
     if (error instanceof SallyportError && error.code === 'host_key_changed')
       await deps.audit.append({ type: 'hostkey.changed', actor: caller.actor, subject, outcome: 'refused', detail });
@@ -241,11 +242,11 @@ export async function planSession(
   deps: OpeningDeps,
   start: StartTerminal = startTerminal,
 ): Promise<{ request: OpenRequest; openTerminal: OpenTerminal }> {
-  const place = await placeOf(body.to, caller.subject, deps);
+  const place = await placeOf(body.to, caller, deps);
   const { target } = place;
   if (target !== null && !target.offers.includes(body.kind))
     throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
-  const identity = await identityOf(body.credential, target, caller, deps);
+  const identity = await identityOf(body.credential, place, caller, deps);
   const request: OpenRequest = {
     targetId: target?.id ?? null,
     targetName: place.name,
@@ -272,8 +273,8 @@ export async function planSession(
       signal,
     );
     port.facts({ protection: connection.protection, ...(as.user === '' ? {} : { identity: as.user }) });
-    if (target !== null) await deps.inventory.opened(target.id);
     try {
+      if (target !== null) await deps.inventory.opened(target.id);
       return await start(body.kind, connection, place, port, size, signal, deps.clock);
     } catch (error) {
       await connection.close();
