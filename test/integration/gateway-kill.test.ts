@@ -63,4 +63,4 @@ test(`${String(ROUNDS)} times: what the page had is in the recording, the chains
     await checkLost(ann, page);
     expect(await ann.post<AuditVerdict>('/api/audit/verify'), `round ${String(round)}`).toMatchObject({ ok: true });
   }
-}, 120_000);
+}, 300_000);
