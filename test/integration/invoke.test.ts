@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, PROGRAM, startGateway } from '../lab/gateway.ts';
 import { acceptHostKey, addLabTarget, recordedOutput } from '../lab/journeys.ts';
+import { buildStandIn } from '../lab/powershell.ts';
 import { type LabSshd, findPwsh, startSshd } from '../lab/sshd.ts';
 
 let gateway: LabGateway;
@@ -30,8 +31,8 @@ afterAll(async () => {
 });
 
 /** The command, as somebody types it. */
-function invoke(...args: string[]) {
-  const child = spawn(process.execPath, [PROGRAM, 'invoke', 'lab', ...args], {
+function invokeAt(name: string, ...args: string[]) {
+  const child = spawn(process.execPath, [PROGRAM, 'invoke', name, ...args], {
     env: { PATH: process.env['PATH'], SALLYPORT_URL: gateway.url, SALLYPORT_TOKEN: token, HOME: '/nonexistent' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -41,10 +42,37 @@ function invoke(...args: string[]) {
   const result = once(child, 'close').then(([code]) => ({ code: code as number | null, ...seen }));
   return { child, result };
 }
+const invoke = (...args: string[]) => invokeAt('lab', ...args);
 const newest = async (): Promise<SessionRow | undefined> =>
   (await ann.get<{ sessions: SessionRow[] }>('/api/sessions?limit=1')).sessions[0];
 
 describe('sallyport invoke', () => {
+  it('runs a line at the stand-in, streams apart, with its exit code', async () => {
+    const standIn = await buildStandIn();
+    const other = await startSshd({ subsystem: standIn.command });
+    try {
+      const made = await addLabTarget(ann, other, 'standin');
+      const page = await ConsolePage.open(ann, openBody(made.id, 'powershell'));
+      await acceptHostKey(page);
+      await page.untilMessage('prompt', 1, 30_000);
+      page.submit('exit');
+      await page.untilMessage('ended');
+      expect(await invokeAt('standin', '--script', '1+1').result).toEqual({ code: 0, out: '2\n', err: '' });
+      const failed = await invokeAt('standin', '--script', 'Get-Item /no').result;
+      expect(failed).toMatchObject({
+        code: 1,
+        out: '',
+        err: expect.stringMatching(/^Get-Item: Cannot find/) as string,
+      });
+      expect((await invokeAt('standin', '--script', 'exit 4').result).code).toBe(4);
+      const asked = await invokeAt('standin', '--script', 'Read-Host name').result;
+      expect(asked).toMatchObject({ code: 1, err: expect.stringContaining('not interactive') as string });
+    } finally {
+      await other.stop();
+      standIn.remove();
+    }
+  });
+
   it('refuses a host key that nobody accepted', async () => {
     const { code, out, err } = await invoke('--script', '1').result;
     expect({ code, out }).toEqual({ code: 1, out: '' });
