@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { NewApiToken } from '@sallyport/shared/api/users';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { saveLogin } from './client.ts';
 import { runCli } from './index.ts';
@@ -153,6 +154,58 @@ describe('sallyport', () => {
   it('keeps the token of a login in a file that only its owner can read', () => {
     const file = saveLogin({ XDG_CONFIG_HOME: directory }, { url: 'http://127.0.0.1:1/', token: 't' });
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('closes a file of a login that others could read', () => {
+    mkdirSync(path.join(directory, 'sallyport'));
+    writeFileSync(path.join(directory, 'sallyport', 'login.json'), '{}', { mode: 0o644 });
+    const file = saveLogin({ XDG_CONFIG_HOME: directory }, { url: 'http://127.0.0.1:1/', token: 't' });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('sends a saved token to the gateway that gave it, and to no other', async () => {
+    const { url, asked } = await serve((_, response) => response.end('{"targets":[]}'));
+    saveLogin({ XDG_CONFIG_HOME: directory }, { url, token: 'saved' });
+    expect((await run(['target', 'list'])).code).toBe(0);
+    expect((await run(['target', 'list', '--url', url.slice(0, -1)])).code).toBe(0);
+    saveLogin({ XDG_CONFIG_HOME: directory }, { url: 'https://gateway.example/', token: 'saved' });
+    expect(await run(['target', 'list', '--url', url])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('https://gateway.example/') as string,
+    });
+    expect((await run(['target', 'list'], { SALLYPORT_URL: url })).code).toBe(2);
+    expect(asked.length).toBe(2);
+  });
+
+  it('sends neither token nor password over plain http off this machine', async () => {
+    const env = { SALLYPORT_TOKEN: 't' };
+    for (const url of ['http://gateway.example/', 'http://192.0.2.1/', 'ftp://gateway.example/', 'gateway'])
+      for (const args of [
+        ['target', 'list'],
+        ['token', 'login'],
+      ])
+        expect(await run([...args, '--url', url], env), `${args.join(' ')} ${url}`).toMatchObject({
+          code: 2,
+          err: expect.stringContaining('https') as string,
+        });
+  });
+
+  it('shows what others named without its control sequences', async () => {
+    const token = { id: 'k1', userName: 'eve', scopes: null, createdAt: 0, expiresAt: 0, lastUsedAt: null };
+    const label = 'x\x1b]52;c;ZXZpbA==\x07\x9b2Jy\u202e\nadmin  root';
+    const { url } = await serve((request, response) => {
+      if (request.url === '/api/tokens') response.end(JSON.stringify({ tokens: [{ ...token, label }] }));
+      else {
+        response.statusCode = 403;
+        response.end(JSON.stringify({ error: { code: 'forbidden', message: label, requestId: 'r' } }));
+      }
+    });
+    const env = { SALLYPORT_TOKEN: 't' };
+    const listed = await run(['token', 'list', '--url', url], env);
+    expect(listed.out).toContain('x^[]52;c;ZXZpbA==^G<009B>2Jy<202E>^Jadmin  root');
+    expect(listed.out.trimEnd().split('\n').length).toBe(2);
+    expect(NewApiToken.safeParse({ label, scopes: null, days: 1 }).success).toBe(false);
+    expect((await run(['user', 'list', '--url', url], env)).err).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
   });
 
   it('prints every setting with its source', async () => {

@@ -1,9 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { ErrorBody } from '@sallyport/shared/api/common';
 import { errorText } from '@sallyport/shared/error-codes';
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import type { z } from 'zod';
+import { isLoopbackHost } from '../config/addresses.ts';
+import { writeWhole } from '../storage/files.ts';
 import type { CliIo } from './command.ts';
 import { UsageError } from './command.ts';
 
@@ -27,7 +30,7 @@ export function tokenFile(env: NodeJS.ProcessEnv): string {
 export function saveLogin(env: NodeJS.ProcessEnv, login: { url: string; token: string }): string {
   const file = tokenFile(env);
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${JSON.stringify(login)}\n`, { mode: 0o600 });
+  writeWhole(file, `${JSON.stringify(login)}\n`, 0o600); // A new file: the mode of one that is there would stay.
   return file;
 }
 
@@ -41,21 +44,38 @@ function savedLogin(env: NodeJS.ProcessEnv): { url: string; token: string } | nu
   }
 }
 
+/**
+ * Where a gateway is, with a slash at its end. Passwords and tokens go there, so plain http is for this machine alone.
+ * @throws UsageError
+ */
+export function gatewayUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isPrivate = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
+  if (!isPrivate) throw new UsageError(`${text}: give an https address (http is for a gateway on this machine only)`);
+  return text.endsWith('/') ? text : `${text}/`;
+}
+
 /** One gateway, spoken to with a token. */
 export class ApiClient {
   readonly url: string;
   readonly #token: string;
 
   constructor(url: string, token: string) {
-    this.url = url.endsWith('/') ? url : `${url}/`;
+    this.url = gatewayUrl(url);
     this.#token = token;
   }
 
-  /** From `--url`, SALLYPORT_URL and SALLYPORT_TOKEN, else the saved login. @throws UsageError */
+  /**
+   * From `--url`, SALLYPORT_URL and SALLYPORT_TOKEN, else the saved login. A saved token is for the gateway that gave it:
+   * another address, perhaps of a file that came with somebody's project, does not get it. @throws UsageError
+   */
   static from(io: CliIo, url: string | undefined): ApiClient {
     const saved = savedLogin(io.env);
     const address = url ?? io.env['SALLYPORT_URL'] ?? saved?.url;
-    const token = io.env['SALLYPORT_TOKEN'] ?? saved?.token;
+    const own = io.env['SALLYPORT_TOKEN'];
+    if (own === undefined && saved !== null && address !== undefined && gatewayUrl(address) !== gatewayUrl(saved.url))
+      throw new UsageError(`the saved login is for ${saved.url}; for ${address} run: sallyport token login --url URL`);
+    const token = own ?? saved?.token;
     if (address === undefined || token === undefined)
       throw new UsageError(
         'no gateway is known: set SALLYPORT_URL and SALLYPORT_TOKEN, or run: sallyport token login --url URL',
@@ -120,7 +140,7 @@ export async function toApiError(response: Response): Promise<ApiError> {
     return new ApiError(
       response.status,
       error.code,
-      `${error.message || errorText(error.code)} (${error.code}, request ${error.requestId})`,
+      visibleText(`${error.message || errorText(error.code)} (${error.code}, request ${error.requestId})`, 4096),
     );
   } catch {
     return new ApiError(response.status, 'internal', `the answer ${response.status} is none of a Sallyport gateway`);

@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 
 /** Where a command writes. Handed in so that tests can read it. */
 export interface CliIo {
@@ -34,8 +35,12 @@ export function readArgs<const T extends Options>(args: readonly string[], optio
   }
 }
 
-/** A table with aligned columns, for people. Exact texts; nothing is cut. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** One line for a person's terminal: what others wrote cannot move its cursor or turn its text round. Nothing is cut. */
+export const plain = (text: string): string => visibleText(text, text.length, false);
+
+/** A table with aligned columns, for people. Nothing is cut; hidden characters show as marks. */
+export function table(head: readonly string[], cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(plain));
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)));
   const line = (cells: readonly string[]) =>
     cells

@@ -1,6 +1,6 @@
 import { ProbeResult, Target, TargetList } from '@sallyport/shared/api/targets';
 import { ApiClient } from './client.ts';
-import { type CliIo, type Command, UsageError, readArgs, table, time } from './command.ts';
+import { type CliIo, type Command, UsageError, plain, readArgs, table, time } from './command.ts';
 
 function show(io: CliIo, targets: readonly Target[], json: boolean): void {
   if (json) for (const target of targets) io.out(`${JSON.stringify(target)}\n`);
@@ -50,9 +50,11 @@ async function probe(
       ),
     );
     if (result.hostKey !== null)
-      io.out(`\nHost key: ${result.hostKey.type} ${result.hostKey.fingerprint} (${result.hostKey.state})\n`);
+      io.out(
+        `\n${plain(`Host key: ${result.hostKey.type} ${result.hostKey.fingerprint} (${result.hostKey.state})`)}\n`,
+      );
     for (const { title, system, lines } of result.remedies)
-      io.out(`\n${title} (${system})\n${lines.map((l) => `  ${l}\n`).join('')}`);
+      io.out(`\n${plain(`${title} (${system})`)}\n${lines.map((l) => `  ${plain(l)}\n`).join('')}`);
   }
   return result.stations.some((s) => s.state === 'failed') ? 1 : 0;
 }

@@ -1,10 +1,10 @@
 import { ApiTokenList, CreatedApiToken } from '@sallyport/shared/api/users';
-import { ApiClient, saveLogin, toApiError } from './client.ts';
+import { ApiClient, gatewayUrl, saveLogin, toApiError } from './client.ts';
 import { type CliIo, type Command, UsageError, readArgs, table, time } from './command.ts';
 
 /** Signs in as a person once, makes a token, forgets the rest. */
 async function login(url: string, days: number, scopes: readonly string[] | null, io: CliIo): Promise<number> {
-  const base = url.endsWith('/') ? url : `${url}/`;
+  const base = gatewayUrl(url);
   const name = await io.ask('Name: ', false);
   const password = await io.ask('Password: ', true);
   const origin = new URL(base).origin;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DisplayName } from './common.ts';
 import { CommandMark, SessionFacts, TerminalKind } from '../wire/control.ts';
 
 const typed = z.strictObject({
@@ -7,7 +8,7 @@ const typed = z.strictObject({
   secret: z.string().max(64 * 1024),
   passphrase: z.string().max(1024).nullable(),
   /** Store it in the vault under this label; null = never stored. */
-  saveAs: z.string().trim().min(1).max(128).nullable(),
+  saveAs: DisplayName.nullable(),
 });
 /** `POST /api/sessions`: opens a session; questions come over its socket. Answer: `OpenedSession`. */
 export const OpenSession = z.strictObject({

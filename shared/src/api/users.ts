@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NewPassword, Role, UserName } from './common.ts';
+import { DisplayName, NewPassword, Role, UserName } from './common.ts';
 
 export const User = z.object({
   id: z.string(),
@@ -37,7 +37,7 @@ export type ApiToken = z.infer<typeof ApiToken>;
 export const ApiTokenList = z.object({ tokens: z.array(ApiToken) });
 /** `POST /api/tokens` (step-up). The token itself is in the answer once and never again. */
 export const NewApiToken = z.strictObject({
-  label: z.string().trim().min(1).max(128),
+  label: DisplayName,
   scopes: z.array(z.string()).max(64).nullable(),
   days: z.number().int().min(1).max(365),
 });
