@@ -146,6 +146,16 @@ describe('worked fragments', () => {
   });
 });
 
+describe('a body that is a byte order mark and nothing else', () => {
+  it('comes back with the mark', () => {
+    const header = { destination: 1, messageType: 0x00041004, poolId: POOL, pipelineId: PIPELINE };
+    const whole = encodeMessage(header, Uint8Array.of(0xef, 0xbb, 0xbf));
+    const message = decodeMessage(whole);
+    expect(message).toMatchObject({ hasBom: true, body: new Uint8Array() });
+    expect(encodeMessage(message, message.body, message.hasBom)).toEqual(whole);
+  });
+});
+
 describe('GUIDs', () => {
   it('stand in .NET order', () => {
     const out = new Uint8Array(18);

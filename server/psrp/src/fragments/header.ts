@@ -24,9 +24,9 @@ export interface RawMessage extends MessageHeader {
   readonly hasBom: boolean;
 }
 
-/** Writes header and body. @param hasBom Microsoft senders put a mark before every body that is not empty */
+/** Writes header and body. @param hasBom as decoded; Microsoft senders put a mark before every body that is not empty */
 export function encodeMessage(header: MessageHeader, body: Uint8Array, hasBom = false): Uint8Array {
-  const mark = hasBom && body.length > 0 ? 3 : 0;
+  const mark = hasBom ? 3 : 0;
   const out = new Uint8Array(MESSAGE_HEADER_BYTES + mark + body.length);
   const view = new DataView(out.buffer);
   view.setUint32(0, header.destination, true);
