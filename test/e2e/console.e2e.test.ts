@@ -1,6 +1,6 @@
 /** The console as a person meets it: output, keys, reloads, two windows. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Tab } from '../lab/browser.ts';
+import { startBrowser, type Tab } from '../lab/browser.ts';
 import { recordedOutput } from '../lab/journeys.ts';
 import { SHELL_PROMPT, World, sessionOf, signInByHand } from './world.ts';
 
@@ -120,6 +120,21 @@ test('10 MB of output in one tab does not hold up typing in another', async () =
   await tab.seen('flood-2', 60_000);
   expect(tab.faults).toEqual([]);
   await tab.context.close();
+});
+
+test('WebGL draws the visible pane after the first prompt, also while output runs', async () => {
+  const browser = await startBrowser({ webgl: true });
+  try {
+    const tab = await browser.open(`${world.gateway.url}/`, { cookies: [world.cookie()] });
+    await tab.page.getByRole('button', { name: /^Shell +at lab/ }).click();
+    await tab.page.locator('.xterm canvas').first().waitFor();
+    await tab.line('seq 1 20000; echo drawn-$((1+1))');
+    await tab.until(() => tab.output().includes('drawn-2'), 'the end of the output');
+    expect(await tab.page.locator('.xterm canvas').count()).toBeGreaterThan(0);
+    expect(tab.faults).toEqual([]);
+  } finally {
+    await browser.close();
+  }
 });
 
 test('from sign-in to a console by keyboard alone, and out of the terminal again', async () => {

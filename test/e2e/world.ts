@@ -48,11 +48,13 @@ export class World {
 
   /** A window of the administrator, signed in, at a path such as `/sessions`. */
   async signedIn(path = '/', options: TabOptions = {}): Promise<Tab> {
+    return this.browser.open(`${this.gateway.url}${path}`, { ...options, cookies: [this.cookie()] });
+  }
+
+  /** The administrator's login, for a window. */
+  cookie(): { name: string; value: string; url: string } {
     const [name = '', value = ''] = (this.ann.cookie ?? '').split('=');
-    return this.browser.open(`${this.gateway.url}${path}`, {
-      ...options,
-      cookies: [{ name, value, url: this.gateway.url }],
-    });
+    return { name, value, url: this.gateway.url };
   }
 
   /** Opens a console from "Where to?" in this window and waits for the prompt. @returns the session's id */
