@@ -12,6 +12,10 @@ import type { RoutesJoin } from '../ports.ts';
 import { userRoute, type Caller, type Route } from '../route.ts';
 import { requesterOf } from './account.ts';
 
+/** Text in one page of the ledger; a few rows more may pass it. */
+const MAX_PAGE_CHARS = 4 * 1024 * 1024;
+const ROWS_AT_ONCE = 16;
+
 const toRow = (entry: LedgerEntry, session: SessionRow): LedgerRow => ({
   id: entry.id,
   sessionId: entry.sessionId,
@@ -50,6 +54,26 @@ async function ofSession(join: RoutesJoin, caller: Caller, sessionId: SessionId)
   return { rows: await rowsOf(join, caller, await join.ledger.ofSession(sessionId)), next: null };
 }
 
+/**
+ * One command's text may be 1 MiB, and a page 500 commands: a page ends early where its texts get large, so that nobody
+ * makes the gateway hold, unseal and print hundreds of MiB at once.
+ */
+async function pageOf(
+  { ledger }: RoutesJoin,
+  { userId, before, limit }: { userId: string | null; before: number | null; limit: number },
+): Promise<{ readonly entries: readonly LedgerEntry[]; readonly next: number | null }> {
+  const entries: LedgerEntry[] = [];
+  let chars = 0;
+  while (entries.length < limit && chars < MAX_PAGE_CHARS) {
+    const wanted = Math.min(ROWS_AT_ONCE, limit - entries.length);
+    const found = await ledger.list({ userId, before: entries.at(-1)?.sequence ?? before, limit: wanted });
+    entries.push(...found);
+    chars += found.reduce((sum, { text }) => sum + text.length, 0);
+    if (found.length < wanted) return { entries, next: null };
+  }
+  return { entries, next: entries.at(-1)?.sequence ?? null };
+}
+
 /** `/api/ledger`, also of one session. */
 export const ledgerRoutes = (join: RoutesJoin): readonly Route[] => [
   userRoute({
@@ -62,8 +86,7 @@ export const ledgerRoutes = (join: RoutesJoin): readonly Route[] => [
       const { actor, subject } = caller;
       const userId = seesOnlyOwn(subject, 'ledger.read') ? subject.userId : null;
       await join.audit.append({ type: 'ledger.read', actor, subject: userId === null ? 'all' : 'own', outcome: 'ok' });
-      const entries = await join.ledger.list({ userId, before: query.before ?? null, limit: query.limit });
-      const next = entries.length === query.limit ? (entries.at(-1)?.sequence ?? null) : null;
+      const { entries, next } = await pageOf(join, { userId, before: query.before ?? null, limit: query.limit });
       return { rows: await rowsOf(join, caller, entries), next };
     },
   }),
