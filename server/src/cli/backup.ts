@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -112,8 +113,11 @@ The keys are NOT in it: --keys-to copies them to a place of their own. Without t
 async function checkManifest(from: string): Promise<Manifest> {
   const manifest = Manifest.parse(JSON.parse(readFileSync(path.join(from, MANIFEST), 'utf8')));
   for (const { path: file, bytes, sha256 } of manifest.files) {
-    if (path.isAbsolute(file) || file.split(/[\\/]/).includes('..'))
-      throw new SallyportError('bad_request', `the manifest names ${file}`);
+    if (path.normalize(file) !== file || (file !== DATABASE && !/^recordings[\\/]./.test(file)))
+      throw new SallyportError('bad_request', `the manifest names ${file}, which is no part of a backup`);
+    const place = path.join(realpathSync(from), file);
+    if (existsSync(place) && realpathSync(place) !== place)
+      throw new SallyportError('bad_request', `${file} of the backup is a link, or lies behind one`);
     const found = existsSync(path.join(from, file)) ? await digest(path.join(from, file)) : null;
     if (found?.bytes !== bytes || found.sha256 !== sha256)
       throw new SallyportError('bad_request', `${file} of the backup is missing or changed`);
