@@ -2,7 +2,7 @@
  * Reads what somebody typed at "Where to?": an address, or a whole `Enter-PSSession` line. What cannot be honoured is
  * named with the reason, never silently dropped. Nothing here is run as PowerShell. protocol/ssh-framing.md section 10.
  */
-import { parseAddress, parseHost, parsePort, parseUser, type Parsed, type TargetAddress } from './address.ts';
+import { parseAddress, parsePort, parseUser, type Parsed, type TargetAddress } from './address.ts';
 
 export const DEFAULT_PORT = 22;
 export const DEFAULT_SUBSYSTEM = 'powershell';
@@ -188,6 +188,3 @@ export function readLine(line: string): ReadLine {
   const tokens = tokenize(text.slice(command[0].length));
   return tokens.problem === null ? combine(readParameters(tokens.value)) : failed(tokens.problem);
 }
-
-/** For inventories: a host as pins and rules know it. */
-export const isHost = (text: string): boolean => parseHost(text).problem === null;

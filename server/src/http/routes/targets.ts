@@ -4,7 +4,8 @@ import { TargetId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import { SallyportError } from '../../errors.ts';
 import { decide } from '../../policy.ts';
-import { isHost, readLine } from '../../targets/where-to-line.ts';
+import { parseHost } from '../../targets/address.ts';
+import { readLine } from '../../targets/where-to-line.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { RateLimiter } from '../rate-limiter.ts';
 import { userRoute, type Caller, type Route } from '../route.ts';
@@ -20,8 +21,11 @@ const visible = (targets: readonly Target[], { subject }: Caller): readonly Targ
     ({ administratorOnly }) => decide(subject, 'target.list', { ownerId: null, administratorOnly }).allowed,
   );
 
-function checkHost(host: string): void {
-  if (!isHost(host)) throw new SallyportError('bad_name', 'the host is neither a name nor an address');
+/** The host in the one spelling under which its host keys are pinned. @throws SallyportError bad_name */
+function withHost<T extends { readonly host: string }>(body: T): T {
+  const host = parseHost(body.host);
+  if (host.value === null) throw new SallyportError('bad_name', 'the host is neither a name nor an address');
+  return { ...body, host: host.value };
 }
 
 /** Exact name first, then the same address, then names that hold the line. */
@@ -60,9 +64,9 @@ function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly
       path: '/api/probe',
       action: 'target.probe',
       body: ProbeBody,
-      handle: async ({ body, reply }, caller) => {
+      handle: async ({ body: asked, reply }, caller) => {
         probes.take(caller.subject.userId);
-        checkHost(body.host);
+        const body = withHost(asked);
         const subject = `${body.host}:${body.port}`;
         await audit.append({ type: 'target.probed', actor: caller.actor, subject, outcome: 'ok' });
         const gone = new AbortController();
@@ -97,8 +101,8 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
       path: '/api/targets',
       action: 'target.write',
       body: TargetBody,
-      handle: async ({ body }, { actor }) => {
-        checkHost(body.host);
+      handle: async ({ body: asked }, { actor }) => {
+        const body = withHost(asked);
         if ((await inventory.byName(body.name)) !== null)
           throw new SallyportError('name_taken', 'target name is taken');
         const detail = { host: body.host, port: body.port };
@@ -112,8 +116,8 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
       action: 'target.write',
       params,
       body: TargetBody,
-      handle: async ({ params: { id }, body }, { actor }) => {
-        checkHost(body.host);
+      handle: async ({ params: { id }, body: asked }, { actor }) => {
+        const body = withHost(asked);
         const { name } = await mustExist(id);
         const detail = { host: body.host, port: body.port, name: body.name };
         await audit.append({ type: 'target.changed', actor, subject: `target:${name}`, outcome: 'ok', detail });
