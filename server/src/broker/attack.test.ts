@@ -292,6 +292,32 @@ describe('the end', () => {
     broker.loginsEnded({ loginHashes: ['later login'], userId: 'ann', why: 'revoked' });
     await eventually(() => rows.get(sessionId)?.endReason === 'revoked');
   });
+
+  it('by a login that is revoked while the session is made: its target is never connected to', async () => {
+    let revoke = (): void => undefined;
+    const insert = () => {
+      revoke();
+      return Promise.resolve();
+    };
+    const { broker, rows } = brokerIn(directory, undefined, { insert });
+    revoke = () => broker.loginsEnded({ loginHashes: [ann.loginHash], userId: 'ann', why: 'revoked' });
+    let isConnected = false;
+    const connect = () => {
+      isConnected = true;
+      return Promise.reject(new Error('it was connected'));
+    };
+    expect(await code(broker.open(ann, request('pty'), connect))).toBe('revoked');
+    expect(isConnected).toBe(false);
+    await eventually(() => [...rows.values()].every(({ endReason }) => endReason === 'revoked'));
+    expect(rows.size).toBe(1);
+    // A log-out only detaches, and the login of somebody else is nothing to this one.
+    revoke = () => {
+      broker.loginsEnded({ loginHashes: [ann.loginHash], userId: 'ann', why: 'logout' });
+      broker.loginsEnded({ loginHashes: ['bob-1'], userId: 'bob', why: 'revoked' });
+    };
+    expect(await code(broker.open(ann, request('pty'), connect))).toBe('none');
+    await eventually(() => [...rows.values()].every(({ endedAt }) => endedAt !== null));
+  });
 });
 
 it('ends a session whose target keeps too many questions open', () => {

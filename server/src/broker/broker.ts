@@ -32,6 +32,8 @@ class SessionBroker implements Broker {
   readonly #tokens: ResumeTokens;
   /** Sessions being made, by user: they count against the limit too. */
   readonly #making = new Map<string, number>();
+  /** Who waits for them; a login that is revoked meanwhile gets none. */
+  readonly #opening = new Set<{ readonly who: Requester; isRevoked: boolean }>();
   readonly #opens = new Map<string, number[]>();
   #isClosing = false;
 
@@ -53,11 +55,18 @@ class SessionBroker implements Broker {
     const { userId } = who.subject;
     this.#takeOpening(userId);
     this.#making.set(userId, (this.#making.get(userId) ?? 0) + 1);
+    const opening = { who, isRevoked: false };
+    this.#opening.add(opening);
     try {
       const session = await this.#make(who, request);
+      if (opening.isRevoked) {
+        session.end('revoked');
+        throw new SallyportError('revoked', 'the login ended while the session was made');
+      }
       void session.start(openTerminal);
       return { sessionId: session.sessionId };
     } finally {
+      this.#opening.delete(opening);
       const left = (this.#making.get(userId) ?? 1) - 1;
       if (left > 0) this.#making.set(userId, left);
       else this.#making.delete(userId);
@@ -121,11 +130,12 @@ class SessionBroker implements Broker {
   loginsEnded({ loginHashes, userId, why }: Parameters<Broker['loginsEnded']>[0]): void {
     const ended = new Set(loginHashes);
     this.#tokens.dropLogins(ended);
+    const mayEnd = why === 'revoked' || why === 'changed';
+    for (const opening of this.#opening) opening.isRevoked ||= mayEnd && ended.has(opening.who.loginHash);
     for (const session of [...this.#sessions.values()]) {
       const { controller } = session;
       const isTheirs = ended.has(session.who.loginHash) || (controller !== null && ended.has(controller.who.loginHash));
       for (const page of [...session.pages]) if (ended.has(page.who.loginHash)) page.stream.close('revoked');
-      const mayEnd = why === 'revoked' || why === 'changed';
       if (mayEnd && session.ownerId === userId && isTheirs) session.end('revoked');
     }
   }

@@ -104,7 +104,7 @@ export interface Broker {
   /**
    * Audits, creates the recording, starts to connect. Resolves before the target answered: questions and failures come
    * over the session's socket. @throws SallyportError forbidden, not_found, rate_limited, too_many_sessions,
-   * recording_space, recording_unavailable, audit_unavailable, draining
+   * recording_space, recording_unavailable, audit_unavailable, draining, revoked (while the session was made)
    */
   open(who: Requester, request: OpenRequest, openTerminal: OpenTerminal): Promise<{ readonly sessionId: string }>;
   /**
