@@ -62,15 +62,31 @@ describe('retention', () => {
     return { clock, audit, messages, recordings, made, setting, start };
   }
 
-  it('deletes what is too old at the start and each hour, each with an event before', async () => {
+  it('deletes nothing by the clock of a machine that started with a wrong one', async () => {
+    const { clock, recordings, made, start } = setUp(30);
+    made(0);
+    clock.jumpWall(365 * DAY); // Its clock's battery is dead; no time server was asked yet.
+    const stop = start();
+    await turn();
+    clock.advance(10 * 60_000);
+    clock.jumpWall(-365 * DAY);
+    for (let hour = 0; hour < 26; hour += 1) {
+      clock.advance(HOUR);
+      await turn();
+    }
+    expect(recordings.size).toBe(1);
+    stop();
+  });
+
+  it('deletes what is too old after an hour and each hour, each with an event before', async () => {
     const { clock, audit, recordings, made, start } = setUp(30);
     const [old, young] = [made(31 * DAY), made(30 * DAY - 90 * 60_000)];
     const stop = start();
     await turn();
-    expect([...recordings.keys()]).toEqual([young]);
+    expect(recordings.size).toBe(2);
     clock.advance(HOUR);
     await turn();
-    expect(recordings.size).toBe(1);
+    expect([...recordings.keys()]).toEqual([young]);
     clock.advance(HOUR);
     await turn();
     expect(recordings.size).toBe(0);

@@ -46,12 +46,14 @@ export interface RetentionJoin {
 
 /**
  * Deletes recordings that are older than the setting says, each after its own event. A wall clock that jumped is not
- * believed for a day: what it calls old may be of this morning, and a deletion cannot be taken back.
+ * believed for a day, nor one at all in the first hour: what it calls old may be of this morning, and a deletion cannot be
+ * taken back.
  * @returns stops it
  */
 export function keepRetention({ recordings, audit, clock, log, days }: RetentionJoin): () => void {
   let last = { wall: clock.now(), monotonic: clock.monotonic() };
-  let trustFrom = -Infinity;
+  // A machine may start with a wrong clock and set it right a little later: that must be seen before anything goes.
+  let trustFrom = last.monotonic + RETENTION_EVERY_MS;
   return repeat(clock, RETENTION_EVERY_MS, log, 'RetentionFailed', async () => {
     const now = { wall: clock.now(), monotonic: clock.monotonic() };
     const driftMs = now.wall - last.wall - (now.monotonic - last.monotonic);
