@@ -119,7 +119,9 @@ export function decide(subject: Subject, action: Action, resource: Resource | nu
   const reach = TABLE[action][ROLES.indexOf(subject.role)] ?? NO;
   if (reach === ALL) return { allowed: true };
   if (reach === OWN && (resource === null || resource.ownerId === subject.userId)) return { allowed: true };
-  return refuse(action, reach === OWN ? 'it belongs to somebody else' : `role ${subject.role} may not`);
+  // What belongs to somebody else is not there at all.
+  if (reach === OWN) return { allowed: false, code: 'not_found', why: 'it belongs to somebody else' };
+  return refuse(action, `role ${subject.role} may not`);
 }
 
 /** Whether a list of such objects is to be narrowed to the subject's own. */

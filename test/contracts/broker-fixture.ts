@@ -143,6 +143,7 @@ export function brokerIn(
     limits,
     detachedHours: () => 8,
     subjectOf: (userId) => Promise.resolve({ userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),
+    hasTarget: () => Promise.resolve(true),
     hasRecording: () => Promise.resolve(true),
   });
   async function open(kind: 'powershell' | 'pty' = 'pty', who = ann) {

@@ -18,6 +18,8 @@ export interface RawDoor {
   readonly host: string;
   readonly port: number;
   readonly isSecure: boolean;
+  /** Where the connection comes from, for example 127.0.0.2. */
+  readonly localAddress?: string;
 }
 export const doorOf = (url: string): RawDoor => {
   const { hostname, port, protocol } = new URL(url);
@@ -25,10 +27,11 @@ export const doorOf = (url: string): RawDoor => {
   return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? (isSecure ? 443 : 80) : port), isSecure };
 };
 
-export async function connectDoor({ host, port, isSecure }: RawDoor): Promise<Socket> {
+export async function connectDoor({ host, port, isSecure, localAddress }: RawDoor): Promise<Socket> {
+  const from = localAddress === undefined ? {} : { localAddress };
   const socket = isSecure
     ? connectTls({ host, port, rejectUnauthorized: false, servername: 'localhost' })
-    : connectTcp(port, host);
+    : connectTcp({ host, port, ...from });
   await once(socket, isSecure ? 'secureConnect' : 'connect');
   return socket;
 }

@@ -6,7 +6,7 @@ import { SallyportError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import { repeat } from './upkeep.ts';
 
-const LOOK_EVERY_MS = 10_000;
+const LOOK_EVERY_MS = 2_000;
 
 export interface CertificateFiles {
   readonly certFile: string;
@@ -31,7 +31,7 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
 }
 
 /**
- * Looks at the files' content every 10 s (links that are switched count, as renewal tools do it). What does not fit, for
+ * Looks at the files' content every 2 s (links that are switched count, as renewal tools do it). What does not fit, for
  * example a certificate whose key is not there yet, is logged once and the one in use stays.
  * @returns stops it
  */

@@ -98,11 +98,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     file: path.join(config.dataDir, 'sallyport.db'),
     onMigrated: alerts.migrated,
   });
-  const vault = await openVault({
-    keyDirectory,
-    storage,
-    onUnreadable: alerts.unreadable,
-  });
+  const vault = await openVault({ keyDirectory, storage, onUnreadable: alerts.unreadable });
   const audit = await openAuditLog({
     storage,
     keyDirectory,
@@ -146,6 +142,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
       const user = await storage.users.byId(userId);
       return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
     },
+    hasTarget: async (id) => (await storage.targets.byId(id)) !== null,
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
   });
   const inventory = createInventory({ storage, clock });

@@ -108,12 +108,17 @@ class SessionBroker implements Broker {
     return Promise.all(rows.map((row) => toSessionRow(this.#deps, row, this.#sessions.get(row.id) ?? null)));
   }
 
-  async get(who: Requester, sessionId: string): Promise<SessionRow> {
+  async find(sessionId: string): Promise<SessionRow | null> {
     const live = this.#sessions.get(sessionId) ?? null;
     const row = live?.row() ?? (await this.#deps.sessions.byId(sessionId));
+    return row === null ? null : toSessionRow(this.#deps, row, live);
+  }
+
+  async get(who: Requester, sessionId: string): Promise<SessionRow> {
+    const row = await this.find(sessionId);
     if (row === null || !decide(who.subject, 'session.list', { ownerId: row.userId }).allowed)
       throw new SallyportError('not_found', 'no such session, or not for this user');
-    return toSessionRow(this.#deps, row, live);
+    return row;
   }
 
   async commands(sessionId: string): Promise<readonly CommandMark[]> {
@@ -147,7 +152,10 @@ class SessionBroker implements Broker {
       const subject = await this.#deps.subjectOf(ownerId);
       for (const session of live.filter((other) => other.ownerId === ownerId)) {
         const resource = { ownerId, administratorOnly: session.request.administratorOnly };
-        if (subject === null || !decide(subject, 'session.control', resource).allowed) session.end('grant_removed');
+        const { targetId } = session.request;
+        const isThere = targetId === null || (await this.#deps.hasTarget(targetId));
+        if (subject === null || !isThere || !decide(subject, 'session.control', resource).allowed)
+          session.end('grant_removed');
       }
     }
   }

@@ -125,6 +125,8 @@ export interface Broker {
     who: Requester,
     filter: { readonly before: number | null; readonly beforeId?: string | null; readonly limit: number },
   ): Promise<readonly SessionRow[]>;
+  /** A live or past session, or null. The caller asks policy about its owner. */
+  find(sessionId: string): Promise<SessionRow | null>;
   /** @throws SallyportError not_found */
   get(who: Requester, sessionId: string): Promise<SessionRow>;
   /** Commands of a live or past session, in order. The caller has asked policy (`ledger.read` or `recording.replay`). */

@@ -5,6 +5,11 @@ import { parseListen, parseRange } from './addresses.ts';
 const text = z.string().trim().min(1).max(4096);
 const range = text.refine((value) => parseRange(value) !== null, 'not an address or CIDR range');
 const list = z.array(range).max(256);
+/** Whoever is in such a range is believed when it says who asks: a network of ours, not the world. */
+function namesProxies(text: string): boolean {
+  const parsed = parseRange(text);
+  return parsed !== null && parsed.prefix >= (parsed.family === 'ipv4' ? 8 : 16);
+}
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /** Schema of the whole configuration after all sources were laid over each other. Extra keys are refused. */
@@ -20,7 +25,7 @@ export const ConfigSchema = z.strictObject({
   tlsCertFile: text.nullable(),
   tlsKeyFile: text.nullable(),
   /** Addresses or ranges of proxies whose forwarded headers are believed. */
-  trustedProxies: list,
+  trustedProxies: z.array(range.refine(namesProxies, 'too wide to name proxies')).max(256),
   /** Ranges that targets may have, besides those of the settings page. */
   targetRanges: list,
   /** Null: `recordings` in the data directory. */

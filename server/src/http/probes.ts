@@ -39,8 +39,9 @@ export function serveProbes(
   },
 ): void {
   const open = { config: { access: { kind: 'public' } } } as const;
-  app.get('/healthz', open, () => ({ status: 'ok' }));
-  app.get('/readyz', open, async (_request, reply) => {
+  const probe = { config: { access: { kind: 'public' }, isProbe: true } } as const;
+  app.get('/healthz', probe, () => ({ status: 'ok' }));
+  app.get('/readyz', probe, async (_request, reply) => {
     const results = await Promise.all(
       join.readiness.map(async (check) => [check.name, (await holds(check)) ? 'ok' : 'failed'] as const),
     );

@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Actor } from '../audit/contract.ts';
+import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
 import type { Principal, RequestOrigin } from '../identity/contract.ts';
 import { type Action, ACTIONS, type Resource, type Subject, decide } from '../policy.ts';
@@ -21,6 +22,8 @@ declare module 'fastify' {
     access?: Access;
     /** The one route that may be upgraded. */
     isSocket?: boolean;
+    /** Says nothing but that we live: machines ask it without the proxy. */
+    isProbe?: boolean;
   }
   interface FastifyRequest {
     /** Set by the login hook for routes with `access.kind` `user`. */
@@ -72,8 +75,12 @@ export const subjectOf = (principal: Principal): Subject => ({
   tokenScopes: principal.scopes === null ? null : principal.scopes.filter(isAction),
 });
 
+/** Who asks, as the trusted proxies tell it. Some of them (IIS) write a port behind the address. */
+export const addressOf = (request: Pick<FastifyRequest, 'ip'>): string =>
+  request.ip.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1').replace(/^\[([0-9a-fA-F:.]+)\](?::\d+)?$/, '$1');
+
 export const originOf = (request: FastifyRequest): RequestOrigin => ({
-  address: request.ip,
+  address: addressOf(request),
   agent: (request.headers['user-agent'] ?? '').slice(0, 256),
 });
 
@@ -105,6 +112,16 @@ export async function authorize(
   if (decision.allowed) return;
   await refused(caller.actor, action, decision.why);
   throw new SallyportError(decision.code, `${action} refused: ${decision.why}`);
+}
+
+/**
+ * A token was issued under step-up, for programs that have nobody to ask.
+ * @throws SallyportError step_up_required
+ */
+export function checkStepUp(principal: Principal, action: Action, clock: Pick<Clock, 'now'>): void {
+  const isFresh =
+    principal.via === 'token' || (principal.steppedUpUntil !== null && principal.steppedUpUntil > clock.now());
+  if (!isFresh) throw new SallyportError('step_up_required', `${action} needs a confirmed password`);
 }
 
 /** A route for everybody: state, set-up, sign-in. */

@@ -1,5 +1,6 @@
 /** The HTTP server: limits, headers, front-door checks, login, policy; then the routes. security.md sections 3 and 4. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
@@ -25,7 +26,7 @@ import {
 import { parseStrictJson } from './json-body.ts';
 import { MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_URL_BYTES } from './limits.ts';
 import { RateLimiter } from './rate-limiter.ts';
-import { type Access, type RefusedSink, originOf, subjectOf } from './route.ts';
+import { type Access, type RefusedSink, addressOf, checkStepUp, originOf, subjectOf } from './route.ts';
 
 /** Requests of one address in a minute, of any kind: far above what a page does, far below what hurts. */
 const REQUESTS_PER_MINUTE = 6000;
@@ -91,6 +92,25 @@ function createFastify(join: ServerJoin): FastifyInstance {
     : Fastify({ ...common, https: { ...limits, ...join.tls, minVersion: 'TLSv1.2' } });
 }
 
+/** Time for last words once the server closes; then whoever is still there is cut off. */
+const CLOSE_MS = 1000;
+/**
+ * Node closes the connections that it has read a request from. One that never finished its TLS handshake, or never answers
+ * the closing of its console socket, would hold up the end of the process.
+ */
+function closeConnections(app: FastifyInstance, clock: Clock): void {
+  const open = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  app.addHook('preClose', async () => {
+    clock.after(CLOSE_MS, () => {
+      for (const socket of open) socket.destroy();
+    });
+  });
+}
+
 async function addHeaders(app: FastifyInstance, join: ServerJoin): Promise<void> {
   await app.register(helmet, {
     // Set by hand below: connect-src names the socket's address, which is known only once the server listens.
@@ -140,7 +160,8 @@ async function principalOf(request: FastifyRequest, join: ServerJoin): Promise<P
 function checkHead(request: FastifyRequest, join: ServerJoin, access: Access): void {
   const { headers } = request;
   const door = join.door();
-  if (door.isBehindProxy && !join.isTrustedProxy(request.socket.remoteAddress ?? '') && access.kind !== 'loopback')
+  const mayComeBy = access.kind === 'loopback' || request.routeOptions.config.isProbe === true;
+  if (door.isBehindProxy && !mayComeBy && !join.isTrustedProxy(request.socket.remoteAddress ?? ''))
     throw new SallyportError('origin_refused', 'the request did not come through a trusted proxy');
   if (WRITES.has(request.method)) {
     requireJson(headers);
@@ -175,7 +196,7 @@ function addGuards(app: FastifyInstance, join: ServerJoin, refused: RefusedSink)
   app.addHook('onRequest', async (request) => {
     // What no route answers to is found out below, as not_found, after the same checks.
     const access: Access = request.routeOptions.config.access ?? { kind: 'public' };
-    perAddress.take(request.ip);
+    perAddress.take(addressOf(request));
     checkForm(request);
     checkHead(request, join, access);
     if (access.kind === 'loopback') checkLoopback(request, join);
@@ -196,13 +217,6 @@ function addGuards(app: FastifyInstance, join: ServerJoin, refused: RefusedSink)
   });
 }
 
-/** A token was issued under step-up, for programs that have nobody to ask. */
-function checkStepUp(principal: Principal, action: string, clock: Clock): void {
-  const isFresh =
-    principal.via === 'token' || (principal.steppedUpUntil !== null && principal.steppedUpUntil > clock.now());
-  if (!isFresh) throw new SallyportError('step_up_required', `${action} needs a confirmed password`);
-}
-
 /** A server with every check in place and no route yet. */
 export async function createServer(join: ServerJoin): Promise<HttpServer> {
   const app = createFastify(join);
@@ -221,6 +235,7 @@ export async function createServer(join: ServerJoin): Promise<HttpServer> {
   app.setNotFoundHandler((request, reply) =>
     sendError(request, reply, new SallyportError('not_found', 'no such route'), join),
   );
+  closeConnections(app, join.clock);
   await join.prepare?.(app);
   await app.register(cookie);
   await addHeaders(app, join);

@@ -8,8 +8,10 @@ import {
   type Account,
   type GatewayState,
 } from '@sallyport/shared/api/account';
+import type { SessionRow } from '@sallyport/shared/api/sessions';
 import type { FastifyReply } from 'fastify';
-import type { Requester } from '../../broker/contract.ts';
+import type { Broker, Requester } from '../../broker/contract.ts';
+import { SallyportError } from '../../errors.ts';
 import { ACTIONS, decide } from '../../policy.ts';
 import { MAX_LOGIN_BODY_BYTES } from '../limits.ts';
 import type { RoutesJoin } from '../ports.ts';
@@ -41,6 +43,13 @@ export const requesterOf = ({ principal, subject, actor }: Caller): Requester =>
   loginHash: principal.loginHash,
   actor,
 });
+
+/** For a route that asks policy about the session's owner. @throws SallyportError not_found */
+export async function sessionById(broker: Pick<Broker, 'find'>, id: string): Promise<SessionRow> {
+  const session = await broker.find(id);
+  if (session === null) throw new SallyportError('not_found', 'no such session');
+  return session;
+}
 
 /** Sessions of one person are few (20 live), so one page of the list holds the live ones. */
 async function endSessions(join: RoutesJoin, caller: Caller): Promise<void> {

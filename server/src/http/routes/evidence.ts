@@ -10,7 +10,7 @@ import type { LedgerEntry } from '../../ledger/contract.ts';
 import { decide, seesOnlyOwn } from '../../policy.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { userRoute, type Caller, type Route } from '../route.ts';
-import { requesterOf } from './account.ts';
+import { sessionById } from './account.ts';
 
 /** Text in one page of the ledger; a few rows more may pass it. */
 const MAX_PAGE_CHARS = 4 * 1024 * 1024;
@@ -34,11 +34,11 @@ const toRow = (entry: LedgerEntry, session: SessionRow): LedgerRow => ({
 });
 
 /** The session of each row is looked up once. */
-async function rowsOf(join: RoutesJoin, caller: Caller, entries: readonly LedgerEntry[]): Promise<LedgerRow[]> {
+async function rowsOf({ broker }: RoutesJoin, entries: readonly LedgerEntry[]): Promise<LedgerRow[]> {
   const sessions = new Map<string, SessionRow>();
   const rows: LedgerRow[] = [];
   for (const entry of entries) {
-    const session = sessions.get(entry.sessionId) ?? (await join.broker.get(requesterOf(caller), entry.sessionId));
+    const session = sessions.get(entry.sessionId) ?? (await sessionById(broker, entry.sessionId));
     sessions.set(entry.sessionId, session);
     rows.push(toRow(entry, session));
   }
@@ -46,12 +46,12 @@ async function rowsOf(join: RoutesJoin, caller: Caller, entries: readonly Ledger
 }
 
 async function ofSession(join: RoutesJoin, caller: Caller, sessionId: SessionId): Promise<LedgerPage> {
-  const { userId } = await join.broker.get(requesterOf(caller), sessionId);
+  const { userId } = await sessionById(join.broker, sessionId);
   if (!decide(caller.subject, 'ledger.read', { ownerId: userId }).allowed)
     throw new SallyportError('not_found', 'the ledger of somebody else');
   const subject = `session:${sessionId}`;
   await join.audit.append({ type: 'ledger.read', actor: caller.actor, subject, outcome: 'ok' });
-  return { rows: await rowsOf(join, caller, await join.ledger.ofSession(sessionId)), next: null };
+  return { rows: await rowsOf(join, await join.ledger.ofSession(sessionId)), next: null };
 }
 
 /**
@@ -87,7 +87,7 @@ export const ledgerRoutes = (join: RoutesJoin): readonly Route[] => [
       const userId = seesOnlyOwn(subject, 'ledger.read') ? subject.userId : null;
       await join.audit.append({ type: 'ledger.read', actor, subject: userId === null ? 'all' : 'own', outcome: 'ok' });
       const { entries, next } = await pageOf(join, { userId, before: query.before ?? null, limit: query.limit });
-      return { rows: await rowsOf(join, caller, entries), next };
+      return { rows: await rowsOf(join, entries), next };
     },
   }),
 ];

@@ -8,7 +8,7 @@ import { SallyportError, codeOf } from '../../errors.ts';
 import type { TimedEvent } from '../../recording/contract.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { userRoute, type Caller, type Route } from '../route.ts';
-import { requesterOf } from './account.ts';
+import { sessionById } from './account.ts';
 
 const params = z.strictObject({ id: SessionId });
 
@@ -34,8 +34,8 @@ async function* replayLines(join: RoutesJoin, id: SessionId): AsyncGenerator<str
   }
 }
 
-async function recordingInfo(join: RoutesJoin, id: SessionId, caller: Caller): Promise<RecordingInfo> {
-  const session = await join.broker.get(requesterOf(caller), id);
+async function recordingInfo(join: RoutesJoin, id: SessionId): Promise<RecordingInfo> {
+  const session = await sessionById(join.broker, id);
   const header = await join.recordings.header(id);
   const { chain, summary } = await join.recordings.check(id);
   return {
@@ -55,8 +55,8 @@ async function recordingInfo(join: RoutesJoin, id: SessionId, caller: Caller): P
 
 /** `/api/recordings/:id`, its `/events` and `/cast`. */
 export function recordingRoutes(join: RoutesJoin): readonly Route[] {
-  const ofRecording = async ({ params: { id } }: { params: { id: SessionId } }, caller: Caller) => {
-    const { userId } = await join.broker.get(requesterOf(caller), id);
+  const ofRecording = async ({ params: { id } }: { params: { id: SessionId } }) => {
+    const { userId } = await sessionById(join.broker, id);
     if (!(await join.recordingAdmin.exists(id))) throw new SallyportError('not_found', 'no such recording');
     return { ownerId: userId };
   };
@@ -69,7 +69,7 @@ export function recordingRoutes(join: RoutesJoin): readonly Route[] {
       action: 'recording.replay',
       params,
       resource: ofRecording,
-      handle: async ({ params: { id } }, caller) => recordingInfo(join, id, caller),
+      handle: async ({ params: { id } }) => recordingInfo(join, id),
     }),
     userRoute({
       method: 'GET',
@@ -104,7 +104,7 @@ export function recordingRoutes(join: RoutesJoin): readonly Route[] {
       params,
       resource: ofRecording,
       handle: async ({ params: { id } }, caller) => {
-        const { phase } = await join.broker.get(requesterOf(caller), id);
+        const { phase } = await sessionById(join.broker, id);
         if (phase !== 'ended') throw new SallyportError('bad_state', 'the session is live');
         await audited('recording.deleted', caller, id);
         if (!(await join.recordingAdmin.delete(id))) throw new SallyportError('not_found', 'no such recording');

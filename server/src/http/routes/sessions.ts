@@ -5,8 +5,8 @@ import { SessionId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import type { RoutesJoin } from '../ports.ts';
 import { RateLimiter } from '../rate-limiter.ts';
-import { userRoute, type Caller, type Route } from '../route.ts';
-import { requesterOf } from './account.ts';
+import { userRoute, type Route } from '../route.ts';
+import { requesterOf, sessionById } from './account.ts';
 
 const params = z.strictObject({ id: SessionId });
 
@@ -14,8 +14,8 @@ const params = z.strictObject({ id: SessionId });
 export function sessionRoutes(join: RoutesJoin): readonly Route[] {
   const { broker, identity } = join;
   const opens = new RateLimiter(join.sessionOpensPerMinute, 60_000, join.clock);
-  const ofSession = async ({ params: { id } }: { params: { id: string } }, caller: Caller) => ({
-    ownerId: (await broker.get(requesterOf(caller), id)).userId,
+  const ofSession = async ({ params: { id } }: { params: { id: string } }) => ({
+    ownerId: (await sessionById(broker, id)).userId,
   });
   return [
     userRoute({
@@ -50,7 +50,7 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
       action: 'session.list',
       params,
       resource: ofSession,
-      handle: async ({ params: { id } }, caller) => broker.get(requesterOf(caller), id),
+      handle: async ({ params: { id } }) => sessionById(broker, id),
     }),
     userRoute({
       method: 'POST',

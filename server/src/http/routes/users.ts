@@ -14,7 +14,7 @@ function checkScopes(scopes: readonly string[] | null): void {
 }
 
 /** `/api/users`. */
-export const userRoutes = ({ users }: RoutesJoin): readonly Route[] => [
+export const userRoutes = ({ users, broker }: RoutesJoin): readonly Route[] => [
   userRoute({
     method: 'GET',
     path: '/api/users',
@@ -36,7 +36,12 @@ export const userRoutes = ({ users }: RoutesJoin): readonly Route[] => [
     stepUp: true,
     params: z.strictObject({ id: UserId }),
     body: UserPatch,
-    handle: async ({ params, body }, { principal }) => users.change(params.id, body, principal),
+    handle: async ({ params, body }, { principal }) => {
+      const user = await users.change(params.id, body, principal);
+      // Also sessions that were opened under a login which ended long ago.
+      await broker.recheck(params.id);
+      return user;
+    },
   }),
 ];
 
