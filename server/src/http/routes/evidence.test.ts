@@ -26,7 +26,7 @@ async function ask(ledger: ReturnType<typeof ledgerOf>, query: Record<string, st
   const join = {
     ledger,
     audit: { append: () => Promise.resolve() },
-    broker: { get: () => Promise.resolve({ userName: 'ann', facts: { targetName: 't', identity: 'i' } }) },
+    broker: { find: () => Promise.resolve({ userName: 'ann', facts: { targetName: 't', identity: 'i' } }) },
   } as unknown as RoutesJoin;
   const [route] = ledgerRoutes(join);
   const principal = { user: { id: 'u', role: 'operator' }, scopes: null };

@@ -32,6 +32,7 @@ async function hostsOf(method: string, routePath: string, host: string): Promise
     query: {},
     body: routePath === '/api/probe' ? probe : { ...target, ...probe, connectTimeoutMs: 30_000 },
     headers: {},
+    ip: '',
   };
   await route?.run(request as never, { raw: { once: () => undefined } } as never, () => Promise.resolve());
   return hosts;
