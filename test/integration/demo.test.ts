@@ -28,8 +28,8 @@ test('set-up link, this machine, a shell without a question; nothing but words i
   expect(targets[0]?.offers).toEqual(findPwsh() === null ? ['pty'] : ['powershell', 'pty']);
   const page = await ConsolePage.open(ann, openBody(targets[0]?.id ?? '', 'pty'));
   await page.untilLive();
-  page.type('echo demo-$((40+2)); exit\n');
-  await page.untilText('demo-42');
+  page.type('echo demo-$((40+2)) $LANG; exit\n');
+  await page.untilText(/demo-42 \S+\.UTF-?8/i);
   await page.untilMessage('ended');
   expect(page.all('question')).toEqual([]);
   expect(gateway.stdout()).not.toContain('{');

@@ -434,6 +434,18 @@ describe('tickets', () => {
     for (const wrong of ['', 'x', randomId()]) expect(await identity.redeemTicket(wrong)).toBeNull();
   });
 
+  it('of one login cannot use up those of another', async () => {
+    const { cookie, identity } = await withAnn();
+    const ann = await identity.byCookie(cookie, FROM);
+    const again = await identity.byCookie((await identity.login('ann', PASSWORD, FROM)).cookie, FROM);
+    if (!ann || !again) throw new Error('no login');
+    const ticket = identity.issueTicket(ann, 'session:one');
+    const first = identity.issueTicket(again, 'session:one');
+    for (let n = 0; n < 10_000; n += 1) identity.issueTicket(again, 'session:one');
+    expect(await identity.redeemTicket(ticket)).not.toBeNull();
+    expect(await identity.redeemTicket(first)).toBeNull();
+  });
+
   it('are worth nothing once the login ended', async () => {
     const { cookie, identity } = await withAnn();
     const ann = await identity.byCookie(cookie, FROM);

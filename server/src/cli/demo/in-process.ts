@@ -8,6 +8,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { userInfo } from 'node:os';
 import ssh2 from 'ssh2';
 import type { SshKeyPair } from './ed25519.ts';
+import { utf8Locale } from './locale.ts';
 
 interface Keys {
   readonly host: SshKeyPair;
@@ -22,7 +23,7 @@ function spawnShell(size: { cols: number; rows: number }): {
   resize: (cols: number, rows: number) => void;
 } {
   const shell = userInfo().shell ?? '/bin/sh';
-  const env = { ...process.env, TERM: 'xterm-256color', SHELL: shell };
+  const env = { ...process.env, LC_ALL: '', LANG: utf8Locale(process.env), TERM: 'xterm-256color', SHELL: shell };
   if (!hasScript()) {
     const child = spawn(shell, ['-i'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
     child.stdout.unshift('This machine has no "script" program: the shell runs without a terminal.\r\n');

@@ -9,6 +9,7 @@ import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { type SshKeyPair, ed25519KeyPair } from './ed25519.ts';
 import { startInProcess } from './in-process.ts';
+import { utf8Locale } from './locale.ts';
 
 export interface DemoTarget {
   readonly kind: 'sshd' | 'in-process';
@@ -75,7 +76,7 @@ const answers = (port: number): Promise<boolean> =>
     socket.once('error', () => resolve(false));
   });
 
-const configOf = (directory: string, port: number, user: string, pwsh: string | null): string =>
+const configOf = (directory: string, port: number, user: string, pwsh: string | null, locale: string): string =>
   [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
@@ -93,6 +94,7 @@ const configOf = (directory: string, port: number, user: string, pwsh: string | 
     'PrintMotd no',
     'PrintLastLog no',
     'LogLevel ERROR',
+    `SetEnv LANG=${locale}`,
     ...(pwsh === null ? [] : [`Subsystem powershell ${pwsh} -sshs -NoLogo -NoProfile`]),
   ].join('\n') + '\n';
 
@@ -111,7 +113,7 @@ async function startSshd(
   const port = await freePort();
   writeFileSync(path.join(directory, 'host_key'), keys.host.private, { mode: 0o600 });
   writeFileSync(path.join(directory, 'authorized_keys'), `${keys.client.public}\n`, { mode: 0o600 });
-  writeFileSync(path.join(directory, 'sshd_config'), configOf(directory, port, user, pwsh));
+  writeFileSync(path.join(directory, 'sshd_config'), configOf(directory, port, user, pwsh, utf8Locale(process.env)));
   // As root sshd wants its privilege separation directory; as anybody else it does without.
   if (userInfo().uid === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   const remove = () => rmSync(directory, { recursive: true, force: true });
