@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram, freePort, isRoot } from '../lab/sshd.ts';
 
@@ -93,14 +92,18 @@ describe('the image', () => {
     const entry = [...command('ENTRYPOINT'), ...command('\\nCMD')];
     const gateway = start(entry);
     let log = '';
-    for (const stream of [gateway.stdout, gateway.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => (log += text));
+    const listening = new Promise<void>((resolve) => {
+      for (const stream of [gateway.stdout, gateway.stderr])
+        stream?.setEncoding('utf8').on('data', (text: string) => {
+          log += text;
+          if (log.includes('Sallyport listens at')) resolve();
+        });
+    });
     const exited = once(gateway, 'exit') as Promise<[number | null]>;
+    const failed = exited.then(([code]) => Promise.reject(new Error(`it ended with ${String(code)}: ${log}`)));
+    failed.catch(() => undefined); // When it ends as it should, nobody waits for this any more.
     try {
-      for (let tries = 0; !log.includes('Sallyport listens at'); tries++) {
-        if (tries > 400 || gateway.exitCode !== null) throw new Error(`it did not start: ${log}`);
-        await setTimeout(50);
-      }
+      await Promise.race([listening, failed]);
       const status = readFileSync(`/proc/${String(gateway.pid)}/status`, 'utf8');
       expect(/^Uid:\s+(\d+)/m.exec(status)?.[1]).not.toBe('0');
       expect(run(healthcheck)).toMatchObject({ status: 0, stderr: '' });

@@ -1,6 +1,6 @@
 /**
  * The broker: opens, attaches, resumes, lists and ends sessions. The ws room drives it with sockets, the http room with
- * requests, `app.ts` hands in what opens a terminal. conventions.md section 3; security.md T1, T7, T13 and section 4.
+ * requests, `app` hands in what opens a terminal. conventions.md section 3; security.md T1, T7, T13 and section 4.
  */
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { SessionRow } from '@sallyport/shared/api/sessions';

@@ -22,7 +22,7 @@ export interface StoredSession {
   readonly errorCount: number;
   readonly outputBytes: number;
 }
-/** The sessions table; `app.ts` hands in storage's. */
+/** The sessions table; `app` hands in storage's. */
 export interface SessionTable {
   insert(row: StoredSession): Promise<void>;
   byId(id: string): Promise<StoredSession | null>;

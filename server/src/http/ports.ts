@@ -1,4 +1,4 @@
-/** What the routes need from the other rooms. `app.ts` hands it in; nothing here knows storage or transports. */
+/** What the routes need from the other rooms. `app` hands it in; nothing here knows storage or transports. */
 import type { AuditEventRow, AuditVerdict } from '@sallyport/shared/api/audit';
 import type { InvokeBody, InvokeEvent } from '@sallyport/shared/api/invoke';
 import type { OpenSession } from '@sallyport/shared/api/sessions';

@@ -4,7 +4,7 @@ import type { Secret } from '../secret.ts';
 import type { LedgerRecord, Storage } from '../storage/contract.ts';
 import type { Ledger, LedgerEntry } from './contract.ts';
 
-/** The part of the vault that the ledger needs; `app.ts` hands it in. Texts hold what people typed, so they are sealed. */
+/** The part of the vault that the ledger needs; `app` hands it in. Texts hold what people typed, so they are sealed. */
 export interface TextSealer {
   seal(place: { table: string; row: string; field: string }, plain: Uint8Array): Uint8Array;
   /** @throws SallyportError secret_unreadable */

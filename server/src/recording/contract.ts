@@ -111,7 +111,7 @@ export interface RecoveredRecording {
 }
 
 /**
- * Data keys of recordings, wrapped by the vault; `app.ts` implements it (this room may not import the vault).
+ * Data keys of recordings, wrapped by the vault; `app` implements it (this room may not import the vault).
  * The key is 32 random bytes, one per session.
  */
 export interface RecordingKeys {
