@@ -89,6 +89,7 @@ test('a second window watches, and has the keyboard after an explicit act', asyn
   expect(await second.seen('still-42')).not.toContain('nothing-typed');
   await second.page.getByRole('button', { name: 'Take over' }).click();
   await first.page.getByText('Another window took this session over').waitFor();
+  await second.page.getByText('Another window').waitFor({ state: 'detached' });
   await second.line('echo taken-$((50+2))');
   await second.seen('taken-52');
   await first.page.getByRole('button', { name: 'Take it back' }).click();

@@ -9,6 +9,7 @@ import type { Tab } from '../lab/browser.ts';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { startGateway, type Person } from '../lab/gateway.ts';
 import { addLabTarget } from '../lab/journeys.ts';
+import { freePort } from '../lab/sshd.ts';
 import { SHELL_PROMPT, World, sessionOf } from './world.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -186,16 +187,6 @@ async function gzipBytes(url: string, person: Person): Promise<number> {
   return bytes;
 }
 
-/** A port of 127.0.0.1 that nobody listens at. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A proxy that passes HTTP and knows nothing of WebSockets, as many do. */
 function startDullProxy(port: number): Server {
   const server = createServer((incoming, outgoing) => {
@@ -212,7 +203,7 @@ function startDullProxy(port: number): Server {
 }
 
 test('a proxy that refuses the WebSocket upgrade gets its own message in the page', async () => {
-  const port = await freePort();
+  const port = await freePort('127.0.0.1');
   const proxy = startDullProxy(port).listen(0, '127.0.0.1');
   await once(proxy, 'listening');
   const outside = `http://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`;

@@ -160,7 +160,7 @@ describe('sallyport invoke at PowerShell', () => {
   });
 
   it('stops a script that runs too long', async () => {
-    const { code, out, err } = await invoke('--timeout', '1', '--script', '"begun"; Start-Sleep 600').result;
+    const { code, out, err } = await invoke('--timeout', '5', '--script', '"begun"; Start-Sleep 600').result;
     expect({ code, out }).toEqual({ code: 1, out: 'begun\n' });
     expect(err).toContain('(target_timeout)');
     expect(await newest()).toMatchObject({ endReason: 'target_timeout' });

@@ -60,7 +60,7 @@ async function startSite(subPath: string, more: readonly (readonly [string, stri
     ['http://127.0.0.1:8022', `http://127.0.0.1:${String(inside)}${subPath === '/' ? '' : subPath}`],
     ...more,
   ]);
-  return { gateway, nginx: await startNginx(blocks, outside) };
+  return { gateway, nginx: await startNginx(blocks) };
 }
 async function stopSite({ gateway, nginx }: Site): Promise<void> {
   await nginx.stop();

@@ -22,7 +22,8 @@ terminalContract('pty', async () => {
       sum: (a, b) => `echo $((${String(a)} + ${String(b)}))`,
       size: 'stty size | while read r c; do echo SIZE $c $r; done',
       count: (n) => `seq ${String(n)}; echo END`,
-      sleep: 'echo GO; sleep 60',
+      // The sleeper says GO itself: a Ctrl+C while the shell starts a child may reach neither of the two.
+      sleep: "sh -c 'echo GO; exec sleep 60'",
       flood: 'yes',
       exit: (code) => `exit ${String(code)}`,
     },

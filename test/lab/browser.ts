@@ -73,8 +73,9 @@ export class Tab {
     }
   }
 
-  /** Types a line into the terminal, as keys. */
+  /** Types a line, as keys, once there is a cursor to type at. */
   async line(text: string): Promise<void> {
+    await this.page.locator('textarea:focus, input:focus').waitFor({ state: 'attached' });
     await this.page.keyboard.type(text);
     await this.page.keyboard.press('Enter');
   }

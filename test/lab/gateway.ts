@@ -13,6 +13,7 @@ const ROOT = path.join(import.meta.dirname, '..', '..');
 /** The program that `npm run build` made; `npm test` builds it first. */
 export const PROGRAM = path.join(ROOT, 'dist', 'server', 'main.js');
 const START_MS = 30_000;
+const LOG_MS = 20_000;
 export const LAB_PASSWORD = 'correct horse battery staple 7';
 
 export interface GatewayOptions {
@@ -36,6 +37,8 @@ export interface LabGateway {
   stdout(): string;
   /** Log lines so far. */
   stderr(): string;
+  /** Resolves when the log has it; rejects with the log when it does not come in time. */
+  logged(part: string | RegExp): Promise<void>;
   /** Creates the first administrator. */
   setUp(name?: string): Promise<Person>;
   signIn(name: string, password?: string): Promise<Person>;
@@ -120,6 +123,26 @@ function untilListening(child: ChildProcess, seen: () => { out: string; err: str
   });
 }
 
+function untilLogged(child: ChildProcess, log: () => string, part: string | RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      child.stderr?.off('data', look);
+    };
+    const look = (): void => {
+      if (typeof part === 'string' ? !log().includes(part) : !part.test(log())) return;
+      finish();
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      finish();
+      reject(new Error(`the gateway did not log ${String(part)}:\n${log().slice(-4000)}`));
+    }, LOG_MS);
+    child.stderr?.on('data', look);
+    look();
+  });
+}
+
 /** Starts the program. @throws Error with what it printed when it does not come up */
 export async function startGateway(options: GatewayOptions = {}): Promise<LabGateway> {
   if (!existsSync(PROGRAM)) throw new Error('no built program: npm run build');
@@ -140,11 +163,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<LabGat
   const seen = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (seen.out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (seen.err += text));
-  const exited = once(child, 'exit') as Promise<[number | null]>;
+  // Not `exit`: what it wrote last may still be in the pipe then.
+  const ended = once(child, 'close') as Promise<[number | null]>;
   const url = await untilListening(child, () => seen);
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    return (await exited)[0];
+    return (await ended)[0];
   };
   const setupToken = /\/setup#(\S+)/.exec(seen.out)?.[1] ?? null;
   const signIn = async (name: string, password = LAB_PASSWORD): Promise<Person> => {
@@ -159,6 +183,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<LabGat
     setupToken,
     stdout: () => seen.out,
     stderr: () => seen.err,
+    logged: (part) => untilLogged(child, () => seen.err, part),
     async setUp(name = 'ann') {
       const person = new Person(url);
       await person.post('/api/setup', { token: setupToken, name, password: LAB_PASSWORD });

@@ -1,11 +1,9 @@
 /** Starts nginx on a free loopback port with a server block out of the documentation, in a directory of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { findProgram, isRoot } from './sshd.ts';
 
 export interface LabNginx {
@@ -18,25 +16,13 @@ function configuration(directory: string, blocks: string): string {
   const places = kinds.map((kind) => `  ${kind}_temp_path ${directory}/tmp/${kind};`);
   return [
     ...(isRoot ? ['user nobody nogroup;'] : []),
-    ...['worker_processes 1;', 'daemon off;', `pid ${directory}/nginx.pid;`, `error_log ${directory}/error.log;`],
+    ...['worker_processes 1;', 'daemon off;', `pid ${directory}/nginx.pid;`, 'error_log stderr notice;'],
     ...['events { worker_connections 128; }', 'http {', '  access_log off;', ...places, blocks, '}', ''],
   ].join('\n');
 }
 
-async function untilAnswering(child: ChildProcess, port: number, log: () => string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${String(child.exitCode)}:\n${log()}`);
-    const socket = connect(port, '127.0.0.1');
-    const isThere = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false); // prettier-ignore
-    socket.destroy();
-    if (isThere) return;
-    await setTimeout(50);
-  }
-  throw new Error(`nginx does not listen:\n${log()}`);
-}
-
 /** @param blocks what stands in `http { }`. @throws Error with what nginx said when it does not start */
-export async function startNginx(blocks: string, port: number): Promise<LabNginx> {
+export async function startNginx(blocks: string): Promise<LabNginx> {
   const program = findNginx();
   if (program === null) throw new Error('no nginx: apt-get install nginx-light');
   const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-nginx-'));
@@ -45,13 +31,22 @@ export async function startNginx(blocks: string, port: number): Promise<LabNginx
   chmodSync(path.join(directory, 'tmp'), 0o777);
   const file = path.join(directory, 'nginx.conf');
   writeFileSync(file, configuration(directory, blocks));
-  const child = spawn(program, ['-p', directory, '-c', file, '-e', path.join(directory, 'error.log')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(program, ['-p', directory, '-c', file, '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
-  const exited = once(child, 'exit');
-  await untilAnswering(child, port, () => log);
+  const exited = once(child, 'close');
+  // It says so once its sockets listen; who connects before the worker runs waits in their queue.
+  const listening = new Promise<void>((resolve) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+      if (log.includes('start worker processes')) resolve();
+    });
+  });
+  await Promise.race([
+    listening,
+    exited.then(() => {
+      throw new Error(`nginx did not start:\n${log}`);
+    }),
+  ]);
   return {
     async stop() {
       child.kill('SIGQUIT');

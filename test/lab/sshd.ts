@@ -3,7 +3,7 @@
  * stops it with everything it started. `const lab = await startSshd(); lab.port; lab.keys.ed25519; await lab.stop()`.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import {
   accessSync,
   constants,
@@ -92,6 +92,12 @@ export const findPwsh = (): string | null =>
   process.env['PWSH'] === 'none' ? null : (process.env['PWSH'] ?? findProgram('pwsh'));
 export const findSshd = (): string | null => findProgram('sshd', ['/usr/sbin', '/usr/local/sbin', '/usr/bin']);
 
+const MAKE_USER = `
+id -u "$1" > /dev/null 2>&1 || useradd -m -s /bin/bash "$1"
+chpasswd
+cd "/home/$1"
+for file in .hushlogin .bashrc .profile .bash_logout; do : > "$file"; done
+`;
 let madeUser: { user: string; password: string | null } | null = null;
 /** The unprivileged user behind the lab's server: as root a user of its own with an empty profile, else ourselves. */
 function labUser(ring: KeyRing): { user: string; password: string | null } {
@@ -100,32 +106,33 @@ function labUser(ring: KeyRing): { user: string; password: string | null } {
   return madeUser;
 }
 function makeUser(ring: KeyRing): { user: string; password: string | null } {
-  try {
-    execFileSync('id', ['-u', LAB_USER], { stdio: 'ignore' });
-  } catch {
-    try {
-      execFileSync('useradd', ['-m', '-s', '/bin/bash', LAB_USER], { stdio: 'pipe' });
-    } catch {
-      // Another test process may have made the user in the same moment; else this throws.
-      execFileSync('id', ['-u', LAB_USER], { stdio: 'ignore' });
-    }
-  }
-  execFileSync('chpasswd', { input: `${LAB_USER}:${ring.password}\n` });
-  const home = `/home/${LAB_USER}`;
-  for (const file of ['.hushlogin', '.bashrc', '.profile', '.bash_logout']) writeFileSync(path.join(home, file), '');
+  // One at a time: another test process would see the user before its home is there, and get the profile of the system.
+  const lock = path.join(tmpdir(), `${LAB_USER}.lock`);
+  execFileSync('flock', [lock, 'sh', '-ec', MAKE_USER, 'sh', LAB_USER], {
+    input: `${LAB_USER}:${ring.password}\n`,
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
   return { user: LAB_USER, password: ring.password };
 }
 
-/** A port that was free a moment ago. */
+/**
+ * A port that nobody listens at. It is none of those that the system gives to connections and to port 0 (from 32768), so
+ * nobody gets it before it is used.
+ */
 export async function freePort(host: string): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, host);
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(11_000, 32_000);
+    const probe = createServer().listen(port, host);
+    const isFree = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    probe.close();
+    await once(probe, 'close');
+    return port;
+  }
+  throw new Error('no port is free');
 }
 
 function configuration(options: SshdOptions, ring: KeyRing, directory: string, user: string, port: number): string {
@@ -183,9 +190,21 @@ function descendants(pid: number): number[] {
   return found.slice(1);
 }
 
-function killAll(child: ChildProcess): void {
+/** What sessions of the server at `port` left behind: a program that ignores a hang-up has no parent any more. */
+function orphans(port: number): number[] {
+  const mark = new RegExp(`(?:^|\\0)SSH_CONNECTION=\\S+ \\d+ \\S+ ${String(port)}\\0`);
+  return readdirSync('/proc').flatMap((entry) => {
+    try {
+      return /^\d+$/.test(entry) && mark.test(readFileSync(`/proc/${entry}/environ`, 'latin1')) ? [Number(entry)] : [];
+    } catch {
+      return []; // It ended meanwhile, or is somebody else's.
+    }
+  });
+}
+
+function killAll(child: ChildProcess, port: number): void {
   if (child.pid === undefined) return;
-  for (const pid of [child.pid, ...descendants(child.pid)]) {
+  for (const pid of [child.pid, ...descendants(child.pid), ...orphans(port)]) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
@@ -263,7 +282,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<LabSshd> {
   const { child, log, logged } = await launch(program, config);
   const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve();
   const kill = async (): Promise<void> => {
-    killAll(child);
+    killAll(child, port);
     await exited;
   };
   return {
