@@ -12,6 +12,8 @@ export interface GetCommandMetadata {
   readonly commandTypes: number;
   /** Module names; null = all. */
   readonly namespaces: readonly string[] | null;
+  /** Modules by name and version, as strings or `Hashtable`s; null = all, left out = not sent, as old clients do. */
+  readonly fullyQualifiedModules?: readonly PsValue[] | null;
   readonly argumentList: readonly PsValue[] | null;
 }
 
@@ -41,19 +43,22 @@ export const getCommandMetadata: MessageCodec<'GET_COMMAND_METADATA', GetCommand
   type: 0x0002100a,
   direction: 'c2s',
   target: 'pipeline',
-  encode: ({ names, commandTypes, namespaces, argumentList }) =>
+  encode: ({ names, commandTypes, namespaces, fullyQualifiedModules: modules, argumentList }) =>
     bag({
       Name: names === null ? null : list(names),
       CommandType: enumValue('System.Management.Automation.CommandTypes', commandTypesText(commandTypes), commandTypes),
       Namespace: namespaces === null ? null : list(namespaces),
+      ...(modules === undefined ? {} : { FullyQualifiedModule: modules === null ? null : list(modules) }),
       ArgumentList: argumentList === null ? null : list(argumentList),
     }),
   decode: (body) => {
     const object = asBag(body, 'GET_COMMAND_METADATA');
+    const modules = object.get('FullyQualifiedModule');
     return {
       names: texts(object.get('Name')),
       commandTypes: needNumber(object, 'CommandType'),
       namespaces: texts(object.get('Namespace')),
+      ...(modules === undefined ? {} : { fullyQualifiedModules: listItems(modules) }),
       argumentList: listItems(object.get('ArgumentList')),
     };
   },

@@ -59,6 +59,8 @@ export interface CommandMetadataOptions {
   readonly names?: readonly string[] | null;
   readonly commandTypes?: number;
   readonly namespaces?: readonly string[] | null;
+  /** Modules by name and version: strings or `Hashtable`s. */
+  readonly fullyQualifiedModules?: readonly PsValue[] | null;
   readonly argumentList?: readonly PsValue[] | null;
   readonly pipelineId?: string;
 }

@@ -11,6 +11,15 @@ export interface ClientPipeline {
   readonly openCalls: Set<bigint>;
 }
 
+/** @param state where it begins */
+export const newPipeline = (state: PipelineStateName, noInput: boolean): ClientPipeline => ({
+  state,
+  hasInput: !noInput,
+  isInputEnded: noInput,
+  isClosing: false,
+  openCalls: new Set(),
+});
+
 /** What waits to be told, in stream order. */
 export type Incoming =
   | { readonly kind: 'message'; readonly message: ReceivedMessage }

@@ -22,6 +22,7 @@ import type {
 } from './client-options.ts';
 import { dropped, eventOf } from './client-messages.ts';
 import type { MessageContext } from './client-messages.ts';
+import { newPipeline } from './client-pipeline.ts';
 import type { ClientPipeline, Incoming } from './client-pipeline.ts';
 import type { PoolEvent, ReceivedMessage } from './events.ts';
 import { OutgoingQueue } from './outgoing.ts';
@@ -108,6 +109,7 @@ export class ClientPool {
 
   /** Sends SESSION_CAPABILITY and CONNECT_RUNSPACEPOOL: joins a pool that another client left. WSMan only. */
   connect(bounds: { readonly minRunspaces: number; readonly maxRunspaces: number } | null = null): void {
+    if ((this.#options.protocolVersion ?? '2.3') < '2.2') throw new PsrpStateError('joining a pool needs 2.2');
     this.#moveLocally('connect');
     this.#out.send('SESSION_CAPABILITY', capability(this.#options.protocolVersion ?? '2.3'));
     this.#out.send('CONNECT_RUNSPACEPOOL', bounds ?? { minRunspaces: null, maxRunspaces: null });
@@ -116,6 +118,7 @@ export class ClientPool {
 
   /** Tells that the transport's Disconnect, its end, or its Reconnect happened. WSMan only. */
   transportMoved(input: 'disconnect' | 'disconnected' | 'reconnect' | 'opened'): PoolEvent[] {
+    if (this.#version !== null && this.#version < '2.2') throw new PsrpStateError('the server cannot disconnect');
     this.#moveLocally(input);
     const events: PoolEvent[] = [{ type: 'poolState', state: this.#state, error: null }];
     const forPipelines = input === 'disconnected' ? 'disconnect' : input === 'opened' ? 'reconnect' : null;
@@ -205,6 +208,7 @@ export class ClientPool {
           names: options.names ?? null,
           commandTypes: options.commandTypes ?? 0x10f,
           namespaces: options.namespaces ?? null,
+          fullyQualifiedModules: options.fullyQualifiedModules ?? null,
           argumentList: options.argumentList ?? null,
         },
         id,
@@ -212,20 +216,29 @@ export class ClientPool {
     });
   }
 
-  #newPipeline(wanted: string | undefined, noInput: boolean, send: (pipelineId: string) => void): string {
+  /**
+   * Joins a pipeline of the pool's former client: its output comes once the transport has connected to it. Its input is
+   * closed. WSMan only. @throws PsrpStateError
+   */
+  connectPipeline(pipelineId: string): void {
+    this.#mustHaveRoomFor(pipelineId);
+    const state = move(PIPELINE, 'Disconnected', 'reconnect');
+    this.#pipelines.set(pipelineId, newPipeline(state, true));
+  }
+
+  #mustHaveRoomFor(pipelineId: string): void {
     this.#mustBeOpened();
     if (this.#pipelines.size >= this.#limits.maxPipelines) throw new PsrpStateError('too many pipelines');
-    const pipelineId = wanted ?? this.#options.newId();
     if (this.#pipelines.has(pipelineId)) throw new PsrpStateError(`pipeline ${pipelineId} exists already`);
+  }
+
+  #newPipeline(wanted: string | undefined, noInput: boolean, send: (pipelineId: string) => void): string {
+    this.#mustBeOpened();
+    const pipelineId = wanted ?? this.#options.newId();
+    this.#mustHaveRoomFor(pipelineId);
     this.#out.push({ kind: 'command', pipelineId });
     send(pipelineId);
-    this.#pipelines.set(pipelineId, {
-      state: move(PIPELINE, 'NotStarted', 'create'),
-      hasInput: !noInput,
-      isInputEnded: noInput,
-      isClosing: false,
-      openCalls: new Set(),
-    });
+    this.#pipelines.set(pipelineId, newPipeline(move(PIPELINE, 'NotStarted', 'create'), noInput));
     return pipelineId;
   }
 
@@ -409,7 +422,7 @@ export class ClientPool {
   #onPipelineClosed(pipelineId: string): PoolEvent[] {
     const pipeline = this.#pipelines.get(pipelineId);
     if (pipeline === undefined) return [];
-    const state = isFinal(pipeline.state) ? [] : this.#movePipeline(pipelineId, 'stopped', null);
+    const state = isFinal(PIPELINE, pipeline.state) ? [] : this.#movePipeline(pipelineId, 'stopped', null);
     this.#forget(pipelineId);
     return [...state, { type: 'pipelineClosed', pipelineId }];
   }
@@ -433,7 +446,7 @@ export class ClientPool {
     },
     hasPipeline: (pipelineId) => {
       const pipeline = this.#pipelines.get(pipelineId);
-      return pipeline !== undefined && !isFinal(pipeline.state);
+      return pipeline !== undefined && !isFinal(PIPELINE, pipeline.state);
     },
     movePool: (input, error) => this.#movePool(input, error),
     movePipeline: (pipelineId, input, error) => this.#movePipeline(pipelineId, input, error),
@@ -487,7 +500,7 @@ export class ClientPool {
   #ended(state: 'Closed' | 'Broken', error: ErrorRecord | null): PoolEvent[] {
     const events: PoolEvent[] = [];
     for (const [pipelineId, pipeline] of this.#pipelines) {
-      if (!isFinal(pipeline.state)) {
+      if (!isFinal(PIPELINE, pipeline.state)) {
         events.push(...this.#movePipeline(pipelineId, state === 'Closed' ? 'stopped' : 'failed', error));
       }
     }

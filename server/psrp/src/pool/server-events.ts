@@ -15,6 +15,10 @@ export type ServerEvent =
   | { readonly type: 'unsuitable'; readonly announced: string }
   /** A client wants a pool: `opened` or `refuse`. */
   | { readonly type: 'open'; readonly poolId: string; readonly request: InitRunspacePool }
+  /** Another client wants to join the pool, with these bounds or as it is (null): `connected` or `refuseConnect`. */
+  | { readonly type: 'connect'; readonly minRunspaces: number | null; readonly maxRunspaces: number | null }
+  /** A Connect that cannot be; the pool stays as it was. */
+  | { readonly type: 'connectRefused'; readonly error: PsrpError }
   /** Run this. It is told when a runspace is free. */
   | { readonly type: 'createPipeline'; readonly pipelineId: string; readonly request: CreatePipeline }
   | { readonly type: 'commandMetadata'; readonly pipelineId: string; readonly request: GetCommandMetadata }
@@ -32,6 +36,7 @@ export type ServerEvent =
       /** The client could not do it, or its answer was of the wrong type. */
       readonly error: ErrorRecord | null;
     }
+  /** Another bound that can be: `respondAvailability` with true moves it. What cannot be was refused already. */
   | { readonly type: 'setMinRunspaces' | 'setMaxRunspaces'; readonly callId: bigint; readonly count: number }
   | { readonly type: 'getAvailableRunspaces' | 'resetRunspaceState'; readonly callId: bigint }
   /** Make a session key, wrap it, `supplySessionKey`. */

@@ -6,7 +6,7 @@ import { PsrpError, PsrpProtocolError, PsrpStateError } from '../errors.ts';
 import { DEFAULT_FRAGMENT_BYTES } from '../fragments/fragmenter.ts';
 import { decodeMessage, DESTINATION } from '../fragments/header.ts';
 import type { RawMessage } from '../fragments/header.ts';
-import { Reassembler } from '../fragments/reassembler.ts';
+import { joined, Reassembler } from '../fragments/reassembler.ts';
 import { EMPTY_GUID } from '../guid.ts';
 import { decodeHostResult, encodeHostCall } from '../host/calls.ts';
 import { HOST_METHODS } from '../host/methods.ts';
@@ -14,6 +14,7 @@ import type { HostMethodName, HostParameters } from '../host/methods.ts';
 import { SERVER_LIMITS, withLimits } from '../limits.ts';
 import type { PsrpLimits } from '../limits.ts';
 import { VOID_CALL_ID } from '../messages/host-call-body.ts';
+import type { ConnectRunspacePool } from '../messages/connect-runspacepool.ts';
 import type { HostResponseBody } from '../messages/host-call-body.ts';
 import { messageName, MESSAGES } from '../messages/index.ts';
 import type { UserEvent } from '../messages/user-event.ts';
@@ -21,11 +22,14 @@ import { encodeError, ErrorRecord } from '../records/error-record.ts';
 import type { ProgressRecord } from '../records/progress-record.ts';
 import { OutgoingQueue } from './outgoing.ts';
 import type { Outgoing, Priority } from './outgoing.ts';
+import { readConnect } from './server-connect.ts';
 import type { ServerEvent } from './server-events.ts';
 import { decodePublicKey, encodeWrappedKey, openSecureString, sealSecureString } from './session-key.ts';
 import type { SessionCipher } from './session-key.ts';
 import { move, PIPELINE_STATE_NUMBERS, SERVER_PIPELINE, SERVER_POOL } from './states.ts';
 import type { ServerPipelineState, ServerPoolState } from './states.ts';
+import { ServerPipelines } from './server-pipelines.ts';
+import { ServerRunspaces } from './server-runspaces.ts';
 import { acceptClient, capability } from './version.ts';
 import type { ProtocolVersion } from './version.ts';
 
@@ -39,17 +43,6 @@ export interface ServerPoolOptions {
   readonly fragmentBytes?: number;
 }
 
-interface ServerPipeline {
-  state: ServerPipelineState;
-  readonly isNested: boolean;
-  /** What to tell when it starts. */
-  readonly start: ServerEvent;
-  readonly takesInput: boolean;
-  receivedBytes: number;
-  nextCallId: bigint;
-  readonly calls: Map<bigint, HostMethodName>;
-}
-
 /** What ends a pipeline. */
 export type PipelineEnd = 'Stopped' | 'Completed' | 'Failed';
 const END_INPUTS = { Stopped: 'stopped', Completed: 'completed', Failed: 'failed' } as const;
@@ -60,13 +53,15 @@ export class ServerPool {
   readonly #limits: PsrpLimits;
   readonly #reader: CliXmlReader;
   readonly #streams = new Map<string, Reassembler>();
-  readonly #pipelines = new Map<string, ServerPipeline>();
+  readonly #pipelines: ServerPipelines;
   #out = new OutgoingQueue(DESTINATION.client, EMPTY_GUID, DEFAULT_FRAGMENT_BYTES);
   #state: ServerPoolState = 'WaitCapability';
   #poolId = EMPTY_GUID;
   #version: ProtocolVersion | null = null;
-  #maxRunspaces = 1;
+  readonly #runspaces = new ServerRunspaces();
   #cipher: SessionCipher | null = null;
+  /** What the client asked for that waits for `connected`. */
+  #joining: ({ readonly version: ProtocolVersion } & ConnectRunspacePool) | null = null;
   readonly #poolCalls = new Map<bigint, HostMethodName>();
   #nextPoolCall = 1n;
 
@@ -74,6 +69,7 @@ export class ServerPool {
     this.#options = options;
     this.#limits = withLimits(SERVER_LIMITS, options.limits);
     this.#reader = new CliXmlReader(this.#limits);
+    this.#pipelines = new ServerPipelines(this.#limits);
   }
 
   get state(): ServerPoolState {
@@ -84,6 +80,17 @@ export class ServerPool {
   }
   get protocolVersion(): ProtocolVersion | null {
     return this.#version;
+  }
+  /** How many runspaces the client may have at most. */
+  get maxRunspaces(): number {
+    return this.#runspaces.max;
+  }
+  get minRunspaces(): number {
+    return this.#runspaces.min;
+  }
+  /** Runspaces that no pipeline runs in: the answer to `getAvailableRunspaces`. */
+  get availableRunspaces(): number {
+    return Math.max(0, this.#runspaces.max - this.#pipelines.busy());
   }
   get hasSessionKey(): boolean {
     return this.#cipher !== null || this.#version === '2.4';
@@ -104,7 +111,7 @@ export class ServerPool {
     if (SERVER_POOL[this.#state].broken === undefined) return [];
     const events: ServerEvent[] = [];
     try {
-      this.#count(pipelineId, bytes.length);
+      if (pipelineId !== null) this.#pipelines.count(pipelineId, bytes.length);
       this.#stream(`${pipelineId ?? ''}/${priority}`).read(bytes, ({ bytes: whole }) => {
         for (const event of this.#message(decodeMessage(whole))) events.push(event);
       });
@@ -128,17 +135,6 @@ export class ServerPool {
     return stream;
   }
 
-  #count(pipelineId: string | null, byteCount: number): void {
-    const pipeline = pipelineId === null ? undefined : this.#pipelines.get(pipelineId);
-    if (pipeline === undefined) return;
-    pipeline.receivedBytes += byteCount;
-    if (pipeline.receivedBytes > this.#limits.maxCommandBytes) {
-      throw new PsrpProtocolError('psrp_object_too_large', 'a pipeline received more than it may', {
-        section: SECTION,
-      });
-    }
-  }
-
   /** The transport's stop signal. True when `stop` was told or the pipeline has ended already. */
   stop(pipelineId: string): ServerEvent[] {
     const pipeline = this.#pipelines.get(pipelineId);
@@ -151,7 +147,7 @@ export class ServerPool {
 
   /** The transport forgets a pipeline. */
   forget(pipelineId: string): void {
-    this.#pipelines.delete(pipelineId);
+    this.#pipelines.forget(pipelineId);
     this.#streams.delete(`${pipelineId}/default`);
     this.#streams.delete(`${pipelineId}/promptResponse`);
   }
@@ -168,6 +164,68 @@ export class ServerPool {
     return [{ type: 'closed' }];
   }
 
+  /** The transport's Disconnect: the client is gone, pipelines go on, what they send waits. WSMan only. */
+  disconnected(): void {
+    this.#moveLocally('disconnect');
+  }
+  /** The transport's Reconnect of the same client. WSMan only. */
+  reconnected(): void {
+    this.#moveLocally('reconnect');
+  }
+  /** The transport's Connect of another client, with the bytes in it. A bad one is refused; the pool stays. WSMan only. */
+  connect(bytes: Uint8Array): ServerEvent[] {
+    try {
+      const state = move(SERVER_POOL, this.#state, 'connect');
+      const { capability: client, bounds } = readConnect(bytes, this.#poolId, this.#limits, this.#reader);
+      const version = acceptClient(this.#options.protocolVersion ?? '2.3', client);
+      // Joining came with 2.2.
+      if (version === null || version < '2.2') {
+        throw new PsrpProtocolError('psrp_version', `version ${client.protocolVersion.text}`, { section: SECTION });
+      }
+      if (!this.#runspaces.canBe(bounds.minRunspaces, bounds.maxRunspaces)) {
+        throw new PsrpProtocolError('psrp_bad_state', 'bounds that cannot be', { section: SECTION });
+      }
+      this.#state = state;
+      this.#joining = { version, ...bounds };
+      return [{ type: 'connect', ...bounds }];
+    } catch (error) {
+      if (!(error instanceof PsrpError)) throw error;
+      return [{ type: 'connectRefused', error }];
+    }
+  }
+
+  /**
+   * Answers `connect`. The new client starts its streams and its session key anew; input of its predecessor has ended.
+   * @returns `response`, the fragments for the transport's answer to Connect, and what follows from the change
+   */
+  connected(privateData: PsValue): { readonly response: Uint8Array; readonly events: ServerEvent[] } {
+    const joining = this.#joining;
+    if (joining === null) throw new PsrpStateError('no client wants to join');
+    this.#moveLocally('joined');
+    this.#joining = null;
+    this.#version = joining.version;
+    this.#runspaces.set(joining.minRunspaces ?? this.minRunspaces, joining.maxRunspaces ?? this.maxRunspaces);
+    this.#streams.clear();
+    this.#cipher = null;
+    const waiting = this.#out.take();
+    this.#out.send('SESSION_CAPABILITY', capability(joining.version));
+    this.#out.send('RUNSPACEPOOL_INIT_DATA', { minRunspaces: this.minRunspaces, maxRunspaces: this.maxRunspaces });
+    const response = joined(this.#out.take().flatMap((item) => (item.kind === 'data' ? [item.fragment] : [])));
+    this.#out.send('APPLICATION_PRIVATE_DATA', { data: privateData });
+    this.#out.resume(waiting);
+    return { response, events: [...this.#pipelines.endInputs(), ...this.#startWaiting()] };
+  }
+  /** Answers `connect`: the pool waits on for a client. */
+  refuseConnect(): void {
+    this.#moveLocally('notJoined');
+    this.#joining = null;
+  }
+
+  #moveLocally(input: 'disconnect' | 'reconnect' | 'joined' | 'notJoined'): void {
+    if (SERVER_POOL[this.#state][input] === undefined) throw new PsrpStateError(`${input} in state ${this.#state}`);
+    this.#state = move(SERVER_POOL, this.#state, input);
+  }
+
   // ---- the pool's owner
 
   /** Answers `open`. @param privateData a dictionary or null, see `primitiveDictionary` */
@@ -181,9 +239,13 @@ export class ServerPool {
     this.#state = move(SERVER_POOL, this.#state, 'refused');
     this.#out.send('RUNSPACEPOOL_STATE', { state: 5, error });
   }
-  /** Answers a call with a call id; a count for GET_AVAILABLE_RUNSPACES. */
-  respondAvailability(callId: bigint, response: boolean | bigint): void {
-    this.#out.send('RUNSPACE_AVAILABILITY', { callId, response });
+  /**
+   * Answers a call with a call id; a count for GET_AVAILABLE_RUNSPACES. True for a new bound moves it; the events say
+   * what may start now.
+   */
+  respondAvailability(callId: bigint, response: boolean | bigint): ServerEvent[] {
+    this.#out.send('RUNSPACE_AVAILABILITY', { callId, response: this.#runspaces.answer(callId, response) });
+    return this.#startWaiting();
   }
   sendUserEvent(event: UserEvent): void {
     this.#out.send('USER_EVENT', event);
@@ -214,20 +276,20 @@ export class ServerPool {
   // ---- pipelines
 
   sendOutput(pipelineId: string, value: PsValue): void {
-    if (this.#isLive(pipelineId)) this.#out.send('PIPELINE_OUTPUT', { value }, pipelineId);
+    if (this.#pipelines.isLive(pipelineId)) this.#out.send('PIPELINE_OUTPUT', { value }, pipelineId);
   }
   sendError(pipelineId: string, record: PsObject): void {
-    if (this.#isLive(pipelineId)) this.#out.send('ERROR_RECORD', { record }, pipelineId);
+    if (this.#pipelines.isLive(pipelineId)) this.#out.send('ERROR_RECORD', { record }, pipelineId);
   }
   sendRecord(
     kind: 'WARNING_RECORD' | 'VERBOSE_RECORD' | 'DEBUG_RECORD' | 'INFORMATION_RECORD',
     pipelineId: string,
     record: PsObject,
   ): void {
-    if (this.#isLive(pipelineId)) this.#out.send(kind, { record }, pipelineId);
+    if (this.#pipelines.isLive(pipelineId)) this.#out.send(kind, { record }, pipelineId);
   }
   sendProgress(pipelineId: string, record: ProgressRecord): void {
-    if (this.#isLive(pipelineId)) this.#out.send('PROGRESS_RECORD', { record }, pipelineId);
+    if (this.#pipelines.isLive(pipelineId)) this.#out.send('PROGRESS_RECORD', { record }, pipelineId);
   }
 
   /** Calls the host of the client. @returns the call's id, null when no answer comes */
@@ -238,7 +300,7 @@ export class ServerPool {
   ): bigint | null {
     const isVoid = HOST_METHODS[method].result === null;
     const calls = pipelineId === null ? this.#poolCalls : this.#pipelines.get(pipelineId)?.calls;
-    if (calls === undefined || (pipelineId !== null && !this.#isLive(pipelineId))) return null;
+    if (calls === undefined || (pipelineId !== null && !this.#pipelines.isLive(pipelineId))) return null;
     const callId = isVoid ? VOID_CALL_ID : this.#newCallId(pipelineId);
     const name = pipelineId === null ? 'RUNSPACEPOOL_HOST_CALL' : 'PIPELINE_HOST_CALL';
     this.#out.send(name, encodeHostCall(method, parameters, callId), pipelineId);
@@ -262,22 +324,8 @@ export class ServerPool {
     return this.#startWaiting();
   }
 
-  #isLive(pipelineId: string): boolean {
-    const state = this.#pipelines.get(pipelineId)?.state;
-    return state === 'Running' || state === 'Stopping';
-  }
-
-  /** Pipelines take turns: as many as there are runspaces; a nested one runs in between. */
   #startWaiting(): ServerEvent[] {
-    const events: ServerEvent[] = [];
-    let busy = [...this.#pipelines].filter(([id, each]) => !each.isNested && this.#isLive(id)).length;
-    for (const pipeline of this.#pipelines.values()) {
-      if (pipeline.state !== 'NotStarted' || (!pipeline.isNested && busy >= this.#maxRunspaces)) continue;
-      pipeline.state = move(SERVER_PIPELINE, pipeline.state, 'start');
-      if (!pipeline.isNested) busy++;
-      events.push(pipeline.start);
-    }
-    return events;
+    return this.#pipelines.startWaiting(this.#runspaces.max);
   }
 
   // ---- messages
@@ -326,14 +374,9 @@ export class ServerPool {
     switch (name) {
       case 'INIT_RUNSPACEPOOL':
         return this.#init(message.poolId, body);
-      case 'SET_MAX_RUNSPACES': {
-        const { callId, count } = MESSAGES[name].decode(body);
-        return [{ type: 'setMaxRunspaces', callId, count }];
-      }
-      case 'SET_MIN_RUNSPACES': {
-        const { callId, count } = MESSAGES[name].decode(body);
-        return [{ type: 'setMinRunspaces', callId, count }];
-      }
+      case 'SET_MAX_RUNSPACES':
+      case 'SET_MIN_RUNSPACES':
+        return this.#resize(name, MESSAGES[name].decode(body));
       case 'GET_AVAILABLE_RUNSPACES':
         return [{ type: 'getAvailableRunspaces', ...MESSAGES[name].decode(body) }];
       case 'RESET_RUNSPACE_STATE':
@@ -347,11 +390,20 @@ export class ServerPool {
     }
   }
 
+  #resize(
+    name: 'SET_MAX_RUNSPACES' | 'SET_MIN_RUNSPACES',
+    { callId, count }: { readonly callId: bigint; readonly count: number },
+  ): ServerEvent[] {
+    const isMax = name === 'SET_MAX_RUNSPACES';
+    if (!this.#runspaces.ask(isMax ? 'max' : 'min', callId, count)) return this.respondAvailability(callId, false);
+    return [{ type: isMax ? 'setMaxRunspaces' : 'setMinRunspaces', callId, count }];
+  }
+
   #init(poolId: string, body: PsValue | undefined): ServerEvent[] {
     const request = MESSAGES.INIT_RUNSPACEPOOL.decode(body);
     this.#state = move(SERVER_POOL, this.#state, 'init');
     this.#poolId = poolId;
-    this.#maxRunspaces = Math.max(1, request.maxRunspaces);
+    this.#runspaces.set(request.minRunspaces, request.maxRunspaces);
     const sent = this.#out.take();
     this.#out = new OutgoingQueue(DESTINATION.client, poolId, this.#options.fragmentBytes ?? DEFAULT_FRAGMENT_BYTES);
     this.#out.resume(sent);
@@ -365,7 +417,7 @@ export class ServerPool {
       return this.#create(message, name, pipelineId);
     }
     // What comes for a pipeline that has ended is dropped, not even decoded.
-    if (known === undefined || Object.keys(SERVER_PIPELINE[known.state]).length === 0) {
+    if (known === undefined || this.#pipelines.hasEnded(pipelineId)) {
       return [{ type: 'ignoredMessage', messageType: message.messageType, pipelineId }];
     }
     const body = decodeBody(message, this.#reader);
@@ -384,23 +436,13 @@ export class ServerPool {
   }
 
   #create(message: RawMessage, name: 'CREATE_PIPELINE' | 'GET_COMMAND_METADATA', pipelineId: string): ServerEvent[] {
-    if (this.#pipelines.size >= this.#limits.maxPipelines) {
-      throw new PsrpProtocolError('psrp_bad_state', 'too many pipelines', { section: SECTION });
-    }
+    this.#pipelines.mustHaveRoom();
     const body = decodeBody(message, this.#reader);
-    const start: ServerEvent =
+    this.#pipelines.add(
       name === 'CREATE_PIPELINE'
         ? { type: 'createPipeline', pipelineId, request: MESSAGES[name].decode(body) }
-        : { type: 'commandMetadata', pipelineId, request: MESSAGES[name].decode(body) };
-    this.#pipelines.set(pipelineId, {
-      state: 'NotStarted',
-      isNested: start.type === 'createPipeline' && start.request.isNested,
-      start,
-      takesInput: start.type === 'createPipeline' && !start.request.noInput,
-      receivedBytes: 0,
-      nextCallId: 1n,
-      calls: new Map(),
-    });
+        : { type: 'commandMetadata', pipelineId, request: MESSAGES[name].decode(body) },
+    );
     return this.#startWaiting();
   }
 

@@ -56,15 +56,30 @@ export const PIPELINE: Table<PipelineStateName, PipelineInput> = {
 };
 
 /** States of a pool as its server sees it. [MS-PSRP] 3.2.1.2.2 RunspacePool State. */
-export type ServerPoolState = 'WaitCapability' | 'WaitInit' | 'Opening' | 'Opened' | 'Closed' | 'Broken';
-export type ServerPoolInput = 'capability' | 'unsuitable' | 'init' | 'opened' | 'refused' | 'close' | 'broken';
+export type ServerPoolState =
+  'WaitCapability' | 'WaitInit' | 'Opening' | 'Opened' | 'Disconnected' | 'Connecting' | 'Closed' | 'Broken';
+export type ServerPoolInput =
+  | 'capability'
+  | 'unsuitable'
+  | 'init'
+  | 'opened'
+  | 'refused'
+  | 'disconnect'
+  | 'reconnect'
+  | 'connect'
+  | 'joined'
+  | 'notJoined'
+  | 'close'
+  | 'broken';
 
-/** Moves of a pool on a server. `unsuitable` = no common version. */
+/** Moves of a pool on a server. `unsuitable` = no common version; `connect` = another client wants to join. */
 export const SERVER_POOL: Table<ServerPoolState, ServerPoolInput> = {
   WaitCapability: { capability: 'WaitInit', unsuitable: 'Closed', close: 'Closed', broken: 'Broken' },
   WaitInit: { init: 'Opening', close: 'Closed', broken: 'Broken' },
   Opening: { opened: 'Opened', refused: 'Broken', close: 'Closed', broken: 'Broken' },
-  Opened: { close: 'Closed', broken: 'Broken' },
+  Opened: { disconnect: 'Disconnected', close: 'Closed', broken: 'Broken' },
+  Disconnected: { reconnect: 'Opened', connect: 'Connecting', close: 'Closed', broken: 'Broken' },
+  Connecting: { joined: 'Opened', notJoined: 'Disconnected', close: 'Closed', broken: 'Broken' },
   Closed: {},
   Broken: {},
 };
@@ -106,4 +121,5 @@ export function move<S extends string, I extends string>(table: Table<S, I>, sta
 }
 
 /** True when nothing more happens in a state. */
-export const isFinal = (state: PipelineStateName): boolean => Object.keys(PIPELINE[state]).length === 0;
+export const isFinal = <S extends string, I extends string>(table: Table<S, I>, state: S): boolean =>
+  Object.keys(table[state]).length === 0;
