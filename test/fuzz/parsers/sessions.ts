@@ -10,7 +10,7 @@ import {
   RUNSPACE_HOST,
 } from '@sallyport/psrp';
 import { captureFiles, rowsOf } from '../../lab/captures.ts';
-import type { Direction, Row } from '../../lab/captures.ts';
+import type { Direction } from '../../lab/captures.ts';
 import { mutate } from '../mutate.ts';
 import type { Material } from '../mutate.ts';
 import { must } from '../parser.ts';
@@ -24,8 +24,17 @@ const MAX_SESSION_BYTES = 30_000;
 const ZERO = '00000000-0000-0000-0000-000000000000';
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
+/** A line on its way; good ones are encoded once. */
+interface Line {
+  readonly dir: Direction;
+  /** With its newline. */
+  readonly bytes: Uint8Array;
+  /** The pipeline that a client makes with it. */
+  readonly command: string | null;
+  readonly isChanged: boolean;
+}
 interface Session {
-  readonly rows: readonly Row[];
+  readonly lines: readonly Line[];
   readonly poolId: string;
 }
 let found: Session[] | null = null;
@@ -40,7 +49,8 @@ function sessions(): Session[] {
       const first = rows.map(({ line }) => line).find((line) => line.startsWith('<Data')) ?? '';
       const packet = decodePacket(encode(first));
       const [object] = packet.element === 'Data' ? new Reassembler().receive(packet.data) : [];
-      return object === undefined ? [] : [{ rows, poolId: decodeMessage(object.bytes).poolId }];
+      const lines = rows.map(({ dir, line }): Line => toLine(dir, encode(line), false));
+      return object === undefined ? [] : [{ lines, poolId: decodeMessage(object.bytes).poolId }];
     });
   return found;
 }
@@ -59,7 +69,7 @@ function mutateInside(line: string, random: Random): Uint8Array {
   if (whole.length === 0) return encode(line);
   const first = random.oneIn(2) ? whole.length : 1 + random.below(whole.length);
   const cut = first === whole.length ? [first] : [first, whole.length - first];
-  const data = Uint8Array.from([...fragmentsAs(object.objectId, whole, cut)].flatMap((each) => [...each]));
+  const data = new Uint8Array(Buffer.concat([...fragmentsAs(object.objectId, whole, cut)]));
   return encodePacket({ ...packet, data }).subarray(0, -1);
 }
 
@@ -75,56 +85,65 @@ function mutateLine(line: string, random: Random): Uint8Array {
   return mutate({ seeds: [encode(line)], tokens: texts.tokens }, random);
 }
 
+function toLine(dir: Direction, text: Uint8Array, isChanged: boolean): Line {
+  const bytes = new Uint8Array(text.length + 1);
+  bytes.set(text);
+  bytes[text.length] = 10;
+  const head = Buffer.from(text.buffer, text.byteOffset, Math.min(text.length, 80)).toString('latin1');
+  const command = dir === 'c2s' ? /^<Command PSGuid='([^']{36})'/.exec(head)?.[1] : undefined;
+  return { dir, bytes, command: command === undefined || command === ZERO ? null : command, isChanged };
+}
+
 /** A recording with one to three lines changed, lost, doubled or swapped. */
-function changed(session: Session, dir: Direction, random: Random): { dir: Direction; bytes: Uint8Array }[] {
-  const rows = session.rows.map((row) => ({ dir: row.dir, bytes: encode(row.line) }));
+function changed(session: Session, dir: Direction, random: Random): Line[] {
+  const lines = [...session.lines];
   for (let count = 1 + random.below(3); count > 0; count--) {
-    const own = [...rows.keys()].filter((index) => rows[index]?.dir === dir);
+    const own = [...lines.keys()].filter((index) => lines[index]?.dir === dir);
     if (own.length === 0) break;
     const at = random.pick(own);
-    const row = rows[at];
-    if (row === undefined) break;
+    const line = lines[at];
+    if (line === undefined) break;
     const way = random.below(10);
-    if (way === 0) rows.splice(at, 1);
-    else if (way === 1) rows.splice(at, 0, row);
-    else if (way === 2) rows.push(...rows.splice(at, 1));
-    else rows[at] = { dir, bytes: mutateLine(Buffer.from(row.bytes).toString(), random) };
+    if (way === 0) lines.splice(at, 1);
+    else if (way === 1) lines.splice(at, 0, line);
+    else if (way === 2) lines.push(...lines.splice(at, 1));
+    else {
+      const text = Buffer.from(line.bytes.buffer, line.bytes.byteOffset, line.bytes.length - 1).toString();
+      lines[at] = toLine(dir, mutateLine(text, random), true);
+    }
   }
-  return rows;
+  return lines;
 }
 
-const isId = (text: string | undefined): text is string => text !== undefined && text !== ZERO;
-
-function withNewline(bytes: Uint8Array): Uint8Array {
-  const line = new Uint8Array(bytes.length + 1);
-  line.set(bytes);
-  line[bytes.length] = 10;
-  return line;
+/** The lines that one side reads, as it may read them: whole, or what was changed in any pieces and some others in two. */
+function* readsOf(line: Line, random: Random | null): Generator<Uint8Array> {
+  const { bytes } = line;
+  if (random === null) yield bytes;
+  else if (line.isChanged) yield* pieces(bytes, random);
+  else {
+    const at = random.oneIn(4) ? random.below(bytes.length) : 0;
+    if (at > 0) yield bytes.subarray(0, at);
+    yield bytes.subarray(at);
+  }
 }
 
-function playClient(
-  session: Session,
-  rows: readonly { dir: Direction; bytes: Uint8Array }[],
-  random: Random | null,
-): string[] {
+function playClient(session: Session, lines: readonly Line[], random: Random | null): string[] {
   const client = new OutOfProcClient({ poolId: session.poolId, newId: () => ZERO, protocolVersion: '2.4' });
   client.open({ hostInfo: RUNSPACE_HOST });
   const told: string[] = [];
-  for (const { dir, bytes } of rows) {
+  for (const line of lines) {
     if (client.state === 'Opened') client.requestSessionKey();
-    if (dir === 's2c') {
-      const line = withNewline(bytes);
-      for (const part of random === null ? [line] : pieces(line, random)) {
+    if (line.dir === 's2c') {
+      for (const part of readsOf(line, random)) {
         for (const event of client.receive(part)) {
           if (event.type === 'failed') codeOf(event.error);
           told.push(event.type === 'failed' ? event.error.code : event.type);
         }
       }
-    } else {
-      const id = /^<Command PSGuid='([^']{36})'/.exec(Buffer.from(bytes.subarray(0, 80)).toString())?.[1];
-      if (isId(id) && client.state === 'Opened' && client.pipelineState(id) === null) {
-        client.createPipeline({ commands: [{ command: 'x' }], pipelineId: id });
-      }
+      // Nothing more is read.
+      if (client.state === 'Broken') break;
+    } else if (line.command !== null && client.state === 'Opened' && client.pipelineState(line.command) === null) {
+      client.createPipeline({ commands: [{ command: 'x' }], pipelineId: line.command });
     }
     client.takeOutgoing();
   }
@@ -133,13 +152,12 @@ function playClient(
   return told;
 }
 
-function playServer(rows: readonly { dir: Direction; bytes: Uint8Array }[], random: Random | null): string[] {
+function playServer(lines: readonly Line[], random: Random | null): string[] {
   const server = new OutOfProcServer({ protocolVersion: '2.4' });
   const told: string[] = [];
-  for (const { dir, bytes } of rows) {
-    if (dir !== 'c2s') continue;
-    const line = withNewline(bytes);
-    for (const part of random === null ? [line] : pieces(line, random)) {
+  for (const line of lines) {
+    if (line.dir !== 'c2s') continue;
+    for (const part of readsOf(line, random)) {
       for (const event of server.receive(part)) {
         if (event.type === 'failed') codeOf(event.error);
         told.push(event.type === 'failed' ? event.error.code : event.type);
@@ -149,9 +167,12 @@ function playServer(rows: readonly { dir: Direction; bytes: Uint8Array }[], rand
           server.pool.callHost(event.pipelineId, 'ReadLine', {});
         }
         if (event.type === 'endOfInput' || event.type === 'stop') server.finish(event.pipelineId, 'Stopped');
+        if (event.type === 'setMaxRunspaces' || event.type === 'setMinRunspaces')
+          server.pool.respondAvailability(event.callId, true);
       }
     }
     server.takeOutgoing();
+    if (server.hasExited) break;
   }
   server.end();
   must(server.hasExited, 'a server that ended has not exited');
@@ -161,7 +182,7 @@ function playServer(rows: readonly { dir: Direction; bytes: Uint8Array }[], rand
 const session = (
   name: string,
   dir: Direction,
-  play: (s: Session, rows: ReturnType<typeof changed>, random: Random | null) => string[],
+  play: (session: Session, lines: readonly Line[], random: Random | null) => string[],
 ): FuzzParser => ({
   name,
   material: () => ({ seeds: [], tokens: [] }),
@@ -170,9 +191,9 @@ const session = (
   run(input) {
     const random = new Random(...input);
     const one = random.pick(sessions());
-    const rows = changed(one, dir, random);
-    const whole = play(one, rows, null);
-    const cut = play(one, rows, random);
+    const lines = changed(one, dir, random);
+    const whole = play(one, lines, null);
+    const cut = play(one, lines, random);
     must(whole.join() === cut.join(), `another cut gives other events: ${whole.join()} and ${cut.join()}`);
     return whole.find((each) => each.includes('_')) ?? 'ok';
   },
@@ -181,4 +202,4 @@ const session = (
 /** The client role against a hostile server, from line to event. */
 export const client = session('client', 's2c', playClient);
 /** The server role against a hostile client. */
-export const server = session('server', 'c2s', (_, rows, random) => playServer(rows, random));
+export const server = session('server', 'c2s', (_, lines, random) => playServer(lines, random));
