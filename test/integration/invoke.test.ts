@@ -22,7 +22,7 @@ beforeAll(async () => {
   [gateway, sshd] = await Promise.all([startGateway(), startSshd()]);
   ann = await gateway.setUp();
   target = await addLabTarget(ann, sshd);
-  const body = { label: 'cli', scopes: ['target.list', 'session.open'], days: 1 };
+  const body = { label: 'cli', scopes: ['target.list', 'session.open', 'credential.use'], days: 1 };
   token = (await ann.post<CreatedApiToken>('/api/tokens', body)).token;
 });
 afterAll(async () => {

@@ -8,7 +8,7 @@ import { FakeClock } from '../../../test/contracts/fake-clock.ts';
 import type { NewAuditEvent } from '../audit/contract.ts';
 import type { OpeningPort } from '../broker/contract.ts';
 import type { Caller } from '../http/route.ts';
-import type { Role } from '../policy.ts';
+import type { Action, Role } from '../policy.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
@@ -125,7 +125,28 @@ describe('whose credential goes where', () => {
     await expect(plan(other.id, caller('operator'))).rejects.toMatchObject({ code: 'forbidden' });
     expect(events.map(({ type }) => type)).toEqual(['policy.refused']);
     await plan(mine.id, caller('operator'));
-    await plan(other.id, caller('administrator'));
+    // Nor does an administrator read it there without the password once more.
+    await expect(plan(other.id, caller('administrator'))).rejects.toMatchObject({ code: 'step_up_required' });
+    await plan(other.id, caller('administrator', { steppedUpUntil: clock.now() + 1000 }));
+    await plan(mine.id, caller('administrator'));
+  });
+
+  it('is used for a token that may use credentials only, chosen or not', async () => {
+    const [mine, none] = [await password('mine'), await deps.inventory.create(targetBody('none'))];
+    const own = await deps.inventory.create(targetBody('own', mine.id));
+    const plan = (targetId: string, credential: OpenSession['credential'], ...scopes: Action[]) => {
+      const who = caller('operator', { via: 'token' });
+      return planSession(opening(targetId, credential), { ...who, subject: { ...who.subject, tokenScopes: scopes } }, deps); // prettier-ignore
+    };
+    const refused = { code: 'forbidden' };
+    await expect(plan(own.id, { by: 'default' }, 'session.open')).rejects.toMatchObject(refused);
+    await expect(plan(own.id, { by: 'vault', credentialId: mine.id }, 'session.open')).rejects.toMatchObject(refused);
+    expect(events.map(({ type, subject }) => [type, subject])).toEqual([
+      ['policy.refused', 'credential.use'],
+      ['policy.refused', 'credential.use'],
+    ]);
+    await plan(own.id, { by: 'default' }, 'session.open', 'credential.use');
+    await plan(none.id, { by: 'default' }, 'session.open');
   });
 
   it('stores a typed credential only after step-up, as the vault itself asks for it', async () => {
@@ -145,7 +166,8 @@ describe('whose credential goes where', () => {
       ...{ to: { by: 'address', host: 'web07', port: 22, subsystem: '' }, kind: 'pty' },
       ...{ credential: { by: 'vault', credentialId: id }, ...size },
     };
-    const { openTerminal } = await planSession(body, caller('administrator'), deps);
+    const who = caller('administrator', { steppedUpUntil: clock.now() + 1000 });
+    const { openTerminal } = await planSession(body, who, deps);
     await expect(openTerminal(yes(), size, new AbortController().signal)).rejects.toThrow('no terminal here');
     expect(events.find(({ type }) => type === 'credential.used')?.detail).toEqual({ target: 'web07' });
   });

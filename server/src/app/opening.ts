@@ -5,7 +5,7 @@ import type { Actor, AuditLog } from '../audit/contract.ts';
 import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
-import type { Caller } from '../http/route.ts';
+import { type Caller, checkStepUp } from '../http/route.ts';
 import { type Action, decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
 import type { Storage } from '../storage/contract.ts';
@@ -81,9 +81,7 @@ async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps)
 /** As `POST /api/credentials` asks for it: this is a second door to the vault. @throws SallyportError */
 async function mustStore(caller: Caller, deps: OpeningDeps): Promise<void> {
   await must(caller, 'credential.write', deps);
-  const { via, steppedUpUntil } = caller.principal;
-  if (via !== 'token' && (steppedUpUntil === null || steppedUpUntil <= deps.clock.now()))
-    throw new SallyportError('step_up_required', 'storing a credential needs the password once more');
+  checkStepUp(caller.principal, 'credential.write', deps.clock);
 }
 
 /** What the person chose, else what the target has, else ask. */
@@ -107,11 +105,17 @@ async function identityOf(
   if (choice.by === 'vault') {
     await must(caller, 'credential.use', deps);
     // Else who has only the use of a credential sends it to a machine of their own choice, and reads it there.
-    if (choice.credentialId !== target?.credentialId) await must(caller, 'credential.list', deps);
+    if (choice.credentialId !== target?.credentialId) {
+      await must(caller, 'credential.list', deps);
+      checkStepUp(caller.principal, 'credential.use', deps.clock);
+    }
     return stored(choice.credentialId);
   }
   if (choice.by === 'default') {
-    if (target?.credentialId !== null && target !== null) return stored(target.credentialId);
+    if (target?.credentialId !== null && target !== null) {
+      await must(caller, 'credential.use', deps);
+      return stored(target.credentialId);
+    }
     return () => Promise.resolve({ kind: 'ask', user: target?.user ?? '' });
   }
   const { kind, user, secret, passphrase, saveAs } = choice.typed;

@@ -44,7 +44,8 @@ export const token: Command = {
 sallyport token list [--json]
 sallyport token delete ID
 
-A token may do what its scopes name and its person's role allows; without --scopes all that the role allows.`,
+A token may do what its scopes name and its person's role allows; without --scopes all that the role allows.
+To run scripts it needs target.list, session.open and, for the credentials of the targets, credential.use.`,
   async run(args, io) {
     const { values, positionals } = readArgs(args, {
       json: { type: 'boolean', default: false },

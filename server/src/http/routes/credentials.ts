@@ -3,6 +3,7 @@ import { NewCredential } from '@sallyport/shared/api/targets';
 import { CredentialId, HostKeyId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import { SallyportError } from '../../errors.ts';
+import { parseUser } from '../../targets/address.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { userRoute, type Route } from '../route.ts';
 
@@ -21,6 +22,8 @@ export const credentialRoutes = ({ credentials, audit }: RoutesJoin): readonly R
     stepUp: true,
     body: NewCredential,
     handle: async ({ body }, { actor }) => {
+      if (body.user !== '' && parseUser(body.user).value === null)
+        throw new SallyportError('bad_name', 'the user is no user name');
       const detail = { kind: body.kind, user: body.user };
       const subject = `credential:${body.label}`;
       await audit.append({ type: 'credential.created', actor, subject, outcome: 'ok', detail });

@@ -4,11 +4,11 @@ import { TargetId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import { SallyportError } from '../../errors.ts';
 import { decide } from '../../policy.ts';
-import { parseHost } from '../../targets/address.ts';
+import { parseHost, parseUser } from '../../targets/address.ts';
 import { readLine } from '../../targets/where-to-line.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { RateLimiter } from '../rate-limiter.ts';
-import { userRoute, type Caller, type Route } from '../route.ts';
+import { checkStepUp, userRoute, type Caller, type Route } from '../route.ts';
 
 /** Targets shown for a line. */
 const MAX_MATCHES = 8;
@@ -27,6 +27,22 @@ function withHost<T extends { readonly host: string }>(body: T): T {
   if (host.value === null) throw new SallyportError('bad_name', 'the host is neither a name nor an address');
   return { ...body, host: host.value };
 }
+
+/** @throws SallyportError bad_name */
+function checkUser({ user }: Pick<TargetBody, 'user'>): void {
+  if (user !== '' && parseUser(user).value === null) throw new SallyportError('bad_name', 'the user is no user name');
+}
+
+/**
+ * Who points a stored credential at a machine of their own reads it there: that is a sensitive act like any other to the
+ * vault. The password is asked for once more when the credential would go where it did not go before.
+ */
+const leadsCredentialElsewhere = (body: TargetBody, before: Target | null): boolean =>
+  body.credentialId !== null &&
+  (before === null ||
+    before.credentialId !== body.credentialId ||
+    before.host !== body.host ||
+    before.port !== body.port);
 
 /** Exact name first, then the same address, then names that hold the line. */
 function matches(line: string, targets: readonly Target[], address: WhereTo['address']): readonly Target[] {
@@ -81,7 +97,7 @@ function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly
 
 /** `/api/targets`, `/api/where-to`, `/api/probe`. */
 export function targetRoutes(join: RoutesJoin): readonly Route[] {
-  const { inventory, audit, broker } = join;
+  const { inventory, audit, broker, clock } = join;
   const params = z.strictObject({ id: TargetId });
   const mustExist = async (id: string): Promise<Target> => {
     const target = await inventory.byId(id);
@@ -101,8 +117,10 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
       path: '/api/targets',
       action: 'target.write',
       body: TargetBody,
-      handle: async ({ body: asked }, { actor }) => {
+      handle: async ({ body: asked }, { actor, principal }) => {
         const body = withHost(asked);
+        checkUser(body);
+        if (leadsCredentialElsewhere(body, null)) checkStepUp(principal, 'target.write', clock);
         if ((await inventory.byName(body.name)) !== null)
           throw new SallyportError('name_taken', 'target name is taken');
         const detail = { host: body.host, port: body.port };
@@ -116,9 +134,12 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
       action: 'target.write',
       params,
       body: TargetBody,
-      handle: async ({ params: { id }, body: asked }, { actor }) => {
+      handle: async ({ params: { id }, body: asked }, { actor, principal }) => {
         const body = withHost(asked);
-        const { name } = await mustExist(id);
+        checkUser(body);
+        const before = await mustExist(id);
+        const { name } = before;
+        if (leadsCredentialElsewhere(body, before)) checkStepUp(principal, 'target.write', clock);
         const detail = { host: body.host, port: body.port, name: body.name };
         await audit.append({ type: 'target.changed', actor, subject: `target:${name}`, outcome: 'ok', detail });
         const target = await inventory.change(id, body);
