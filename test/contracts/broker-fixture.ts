@@ -34,6 +34,7 @@ export const request = (kind: 'powershell' | 'pty'): OpenRequest => ({
   kind,
   cols: 80,
   rows: 24,
+  mayStay: () => Promise.resolve(true),
 });
 
 /** A page's end: keeps what arrives, and lets a test wait for it. */
@@ -143,7 +144,6 @@ export function brokerIn(
     limits,
     detachedHours: () => 8,
     subjectOf: (userId) => Promise.resolve({ userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),
-    hasTarget: () => Promise.resolve(true),
     hasRecording: () => Promise.resolve(true),
   });
   async function open(kind: 'powershell' | 'pty' = 'pty', who = ann) {

@@ -1,9 +1,11 @@
 /** What ended ends within 2 s, and nothing opens twice. security.md sections 3 "Login and sessions" and 4, rows "Login ended", "Rates", "ticket wrong"; T11, T13. */
 import type { AuditPage } from '@sallyport/shared/api/audit';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
-import type { Target } from '@sallyport/shared/api/targets';
+import type { Settings } from '@sallyport/shared/api/settings';
+import { type Target, TargetBody } from '@sallyport/shared/api/targets';
 import type { ApiToken } from '@sallyport/shared/api/users';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { acceptHostKey, addLabTarget } from '../lab/journeys.ts';
@@ -18,8 +20,10 @@ let lab: Target;
 let ids: Map<string, string>;
 
 beforeAll(async () => {
-  [gateway, sshd] = await Promise.all([startGateway(), startSshd({ subsystem: null })]);
+  const env = { SALLYPORT_TARGET_RANGES: '' };
+  [gateway, sshd] = await Promise.all([startGateway({ env }), startSshd({ subsystem: null })]);
   ann = await gateway.setUp();
+  await ann.put('/api/settings', { ...(await ann.get<Settings>('/api/settings')), targetRanges: ['127.0.0.0/8'] });
   ids = await addPeople(ann, { bob: 'operator', cat: 'operator', dan: 'operator', eli: 'operator', fay: 'operator', gus: 'operator', hal: 'operator' }); // prettier-ignore
   lab = await addLabTarget(ann, sshd);
   const page = await ConsolePage.open(ann, openBody(lab.id, 'pty'));
@@ -117,6 +121,23 @@ describe('an open console', () => {
     await beside.untilText('beside-45');
     beside.send({ type: 'close' });
     await beside.untilClosed();
+  });
+
+  test('closes when its target moves, and when the address of its target leaves the ranges', async () => {
+    const bob = await gateway.signIn('bob');
+    const moving = await addLabTarget(ann, sshd, 'moving');
+    const page = await openConsole(bob, moving);
+    const body = { ...z.object(TargetBody.shape).parse(moving), port: 1 };
+    const move = (): Promise<unknown> => ann.put(`/api/targets/${moving.id}`, body);
+    expect(await closedBy(page, move)).toEqual([4403, 'grant_removed']);
+    expect(await endOf(page.sessionId)).toBe('grant_removed');
+
+    const settings = await ann.get<Settings>('/api/settings');
+    const beside = await openConsole(bob);
+    const narrow = (): Promise<unknown> => ann.put('/api/settings', { ...settings, targetRanges: ['10.0.0.0/8'] });
+    expect(await closedBy(beside, narrow)).toEqual([4403, 'grant_removed']);
+    expect(await endOf(beside.sessionId)).toBe('grant_removed');
+    await ann.put('/api/settings', settings);
   });
 
   test('closes when an administrator terminates it, with an event that names both', async () => {

@@ -26,7 +26,7 @@ import type { RecordingKeys } from '../recording/contract.ts';
 import { createRecordings } from '../recording/recordings.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
-import { type AllowedRange, createAddressGate } from '../targets/address-policy.ts';
+import { type AllowedRange, createAddressGate, refusalOf } from '../targets/address-policy.ts';
 import { judgeHostKey } from '../targets/host-keys.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
 import { probe } from '../transports/probe.ts';
@@ -142,7 +142,6 @@ async function openRooms(config: Config, options: GatewayOptions) {
       const user = await storage.users.byId(userId);
       return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
     },
-    hasTarget: async (id) => (await storage.targets.byId(id)) !== null,
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
   });
   const inventory = createInventory({ storage, clock });
@@ -171,15 +170,16 @@ type Rooms = Awaited<ReturnType<typeof openRooms>>;
 
 /** The only maker of endpoints: ranges of configuration, settings and demo; never ourselves. */
 function gateOf(rooms: Rooms, config: Config, options: GatewayOptions, ownPort: () => number) {
-  return (host: string, port: number, actor: Actor) =>
+  const rules = () => ({
+    allowed: [
+      ...[...config.targetRanges, ...rooms.settings.get().targetRanges].map((range) => ({ range, port: null })),
+      ...(options.extraRanges ?? []),
+    ],
+    own: [{ host: '0.0.0.0', port: ownPort() }],
+  });
+  const endpoint = (host: string, port: number, actor: Actor) =>
     createAddressGate({
-      rules: () => ({
-        allowed: [
-          ...[...config.targetRanges, ...rooms.settings.get().targetRanges].map((range) => ({ range, port: null })),
-          ...(options.extraRanges ?? []),
-        ],
-        own: [{ host: '0.0.0.0', port: ownPort() }],
-      }),
+      rules,
       refused: async ({ ip, reason }) => {
         await rooms.audit.append({
           type: 'ssrf.refused',
@@ -190,6 +190,7 @@ function gateOf(rooms: Rooms, config: Config, options: GatewayOptions, ownPort: 
         });
       },
     })(host, port);
+  return { endpoint, mayReach: (ip: string, port: number) => refusalOf(ip, port, rules()) === null };
 }
 
 function certificateOf(config: Config): { files: CertificateFiles; inUse: Certificate } | null {
@@ -237,9 +238,9 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     requestTimeoutMs: REQUEST_MS,
     prepare: prepareSockets,
   });
-  const endpoint = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
+  const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
-  const opening = { ...rooms, hostKeys: storage.hostKeys, connector, endpoint };
+  const opening = { ...rooms, hostKeys: storage.hostKeys, connector, endpoint, mayReach };
   const routes = apiRoutes({
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },

@@ -60,6 +60,7 @@ beforeEach(async () => {
         return connection();
       },
     },
+    mayReach: () => true,
     endpoint: (host, port) => ({ host, port, resolve: () => Promise.resolve('192.0.2.7') }),
     audit: {
       append: (event) => {
@@ -170,6 +171,50 @@ describe('whose credential goes where', () => {
     const { openTerminal } = await planSession(body, who, deps);
     await expect(openTerminal(yes(), size, new AbortController().signal)).rejects.toThrow('no terminal here');
     expect(events.find(({ type }) => type === 'credential.used')?.detail).toEqual({ target: 'web07' });
+  });
+});
+
+describe('a session may stay', () => {
+  const open = async (mayReach: (ip: string) => boolean = () => true) => {
+    const { id } = await deps.inventory.create(targetBody('own'));
+    const plan = await planSession(opening(id, { by: 'default' }), caller('operator'), { ...deps, mayReach });
+    await expect(plan.openTerminal(yes(), size, new AbortController().signal)).rejects.toThrow('no terminal here');
+    return { id, mayStay: plan.request.mayStay };
+  };
+
+  it.each<[string, Partial<TargetBody>, boolean]>([
+    ['stays what it is but for its words', { notes: 'in the cellar', name: 'renamed' }, true],
+    ['moves', { host: 'elsewhere' }, false],
+    ['has another port', { port: 2222 }, false],
+    ['offers no shell any more', { offers: ['powershell'] }, false],
+  ])('while its target %s', async (_what, change, expected) => {
+    const { id, mayStay } = await open();
+    expect(await mayStay()).toBe(true);
+    await deps.inventory.change(id, { ...targetBody('own'), ...change });
+    expect(await mayStay()).toBe(expected);
+  });
+
+  it('while the inventory has its target, and the ranges its address', async () => {
+    let isAllowed = true;
+    const asked: string[] = [];
+    const { id, mayStay } = await open((ip) => asked.push(ip) > 0 && isAllowed);
+    expect(await mayStay()).toBe(true);
+    expect(asked).toEqual(['192.0.2.7', '192.0.2.7']);
+    isAllowed = false;
+    expect(await mayStay()).toBe(false);
+    isAllowed = true;
+    await deps.inventory.delete(id);
+    expect(await mayStay()).toBe(false);
+  });
+
+  it('only if that is so once it is connected', async () => {
+    const { id } = await deps.inventory.create(targetBody('own'));
+    onConnect = async () => {
+      await deps.inventory.change(id, { ...targetBody('own'), host: 'elsewhere' });
+    };
+    const { openTerminal } = await planSession(opening(id, { by: 'default' }), caller('operator'), deps);
+    await expect(openTerminal(yes(), size, new AbortController().signal)).rejects.toMatchObject({ code: 'grant_removed' }); // prettier-ignore
+    expect(closed).toBe(1);
   });
 });
 

@@ -26,6 +26,8 @@ export interface OpeningDeps {
   readonly hostKeys: Storage['hostKeys'];
   readonly connector: Connector;
   readonly endpoint: (host: string, port: number, actor: Actor) => CheckedEndpoint;
+  /** Whether the address would be connected to now. */
+  readonly mayReach: (ip: string, port: number) => boolean;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
 }
@@ -236,6 +238,13 @@ async function startTerminal(
   });
 }
 
+/** Whether the place is what it was when it was opened: in the inventory, at the address it had, with what it offered. */
+async function isUnchanged(place: Place, kind: OpenSession['kind'], { inventory }: OpeningDeps): Promise<boolean> {
+  if (place.target === null) return true;
+  const now = await inventory.byId(place.target.id);
+  return now !== null && now.host === place.host && now.port === place.port && now.offers.includes(kind);
+}
+
 /**
  * @param start what runs on the connection, when it is no console
  * @throws SallyportError not_found, forbidden, bad_request
@@ -251,6 +260,7 @@ export async function planSession(
   if (target !== null && !target.offers.includes(body.kind))
     throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
   const identity = await identityOf(body.credential, place, caller, deps);
+  let reached: Pick<Connection, 'ip' | 'port'> | null = null;
   const request: OpenRequest = {
     targetId: target?.id ?? null,
     targetName: place.name,
@@ -261,6 +271,8 @@ export async function planSession(
     kind: body.kind,
     cols: body.cols,
     rows: body.rows,
+    mayStay: async () =>
+      (reached === null || deps.mayReach(reached.ip, reached.port)) && (await isUnchanged(place, body.kind, deps)),
   };
   const openTerminal: OpenTerminal = async (port, size, signal) => {
     const as = await identity();
@@ -276,8 +288,11 @@ export async function planSession(
       connectPort(place.name, caller, port, signal, deps),
       signal,
     );
+    reached = connection;
     port.facts({ protection: connection.protection, ...(as.user === '' ? {} : { identity: as.user }) });
     try {
+      // Until now nobody could ask about its address.
+      if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
       if (target !== null) await deps.inventory.opened(target.id);
       return await start(body.kind, connection, place, port, size, signal, deps.clock);
     } catch (error) {

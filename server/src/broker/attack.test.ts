@@ -192,6 +192,21 @@ describe('a recording that fails', () => {
     await eventually(() => terminal.calls.at(-1) === 'resume');
   });
 
+  it('to be made leaves no session without its end in the audit log', async () => {
+    const files: RecordingFiles = { ...systemFiles, create: () => Promise.reject(new Error('ENOSPC')) };
+    const { open, audited, rows, broker } = brokerIn(directory, LIMITS, { files });
+    expect(await code(open())).toBe('recording_unavailable');
+    expect(audited.map(({ type, subject }) => [type, subject])).toEqual([
+      ['session.open', audited[0]?.subject],
+      ['session.end', audited[0]?.subject],
+    ]);
+    expect(audited[1]?.detail).toEqual({
+      ...{ reason: 'recording_unavailable', exitCode: null },
+      ...{ userId: 'ann', target: 'web01:22' },
+    });
+    expect([rows.size, broker.counts().sessions]).toEqual([0, 0]);
+  });
+
   it('while the session is entered in the table refuses it', async () => {
     const control = { fails: false };
     let append: () => void = () => undefined;

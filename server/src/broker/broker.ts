@@ -3,7 +3,7 @@ import { errorText } from '@sallyport/shared/error-codes';
 import { SessionId } from '@sallyport/shared/ids';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
 import type { CommandMark, SessionFacts } from '@sallyport/shared/wire/control';
-import type { AuditDetail, AuditType } from '../audit/contract.ts';
+import { type AuditDetail, type AuditType, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import { decide, seesOnlyOwn, type Action } from '../policy.ts';
 import { randomId } from '../random.ts';
@@ -152,9 +152,8 @@ class SessionBroker implements Broker {
       const subject = await this.#deps.subjectOf(ownerId);
       for (const session of live.filter((other) => other.ownerId === ownerId)) {
         const resource = { ownerId, administratorOnly: session.request.administratorOnly };
-        const { targetId } = session.request;
-        const isThere = targetId === null || (await this.#deps.hasTarget(targetId));
-        if (subject === null || !isThere || !decide(subject, 'session.control', resource).allowed)
+        const mayStay = await session.request.mayStay();
+        if (subject === null || !mayStay || !decide(subject, 'session.control', resource).allowed)
           session.end('grant_removed');
       }
     }
@@ -244,7 +243,7 @@ class SessionBroker implements Broker {
     const made: { session: Session | null; isFailed: boolean; isSlow: boolean } = {
       ...{ session: null, isFailed: false, isSlow: false },
     };
-    const recording = await deps.recordings.create(
+    const record = deps.recordings.create(
       {
         sessionId,
         startedAt: facts.startedAt,
@@ -271,6 +270,16 @@ class SessionBroker implements Broker {
         },
       },
     );
+    const recording = await record.catch(async (error: unknown) => {
+      await deps.audit.append({
+        type: 'session.end',
+        actor: GATEWAY_ACTOR,
+        subject: `session:${sessionId}`,
+        outcome: 'ok',
+        detail: { reason: codeOf(error), exitCode: null, userId: who.subject.userId, target: request.address },
+      });
+      throw error;
+    });
     const session = this.#newSession(who, request, sessionId, facts, recording);
     made.session = session;
     if (made.isSlow) session.pause('recording');

@@ -37,6 +37,8 @@ export interface OpenRequest {
   readonly kind: TerminalKind;
   readonly cols: number;
   readonly rows: number;
+  /** Whether the place is still one that people may go to: the target in the inventory, its address allowed. For `recheck`. */
+  readonly mayStay: () => Promise<boolean>;
 }
 
 /** What `OpenTerminal` tells and asks while it connects, and the terminal afterwards. */
@@ -139,7 +141,7 @@ export interface Broker {
     readonly userId: string;
     readonly why: 'logout' | 'idle' | 'revoked' | 'changed';
   }): void;
-  /** A role, grant or target changed: asks policy again for live sessions now (`userId` null: everybody's). */
+  /** A role, grant, target or range changed: asks policy again for live sessions now (`userId` null: everybody's). */
   recheck(userId: string | null): Promise<void>;
   /** At start, before the first open: sessions of a gateway that died get `gateway_lost`, their recordings are closed. */
   recover(): Promise<number>;

@@ -49,8 +49,6 @@ export interface BrokerDeps {
   readonly detachedHours: () => number;
   /** The role that a user has now; null: deleted or disabled. For `recheck`. */
   readonly subjectOf: (userId: string) => Promise<Subject | null>;
-  /** Whether the target is still in the inventory. For `recheck`. */
-  readonly hasTarget: (targetId: string) => Promise<boolean>;
   /** Whether a past session's recording is still there. */
   readonly hasRecording: (sessionId: string) => Promise<boolean>;
 }
