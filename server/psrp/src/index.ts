@@ -13,8 +13,11 @@ export * from './clixml/object.ts';
 export * from './clixml/build.ts';
 export { displayText } from './clixml/display.ts';
 export { PropertySet } from './clixml/properties.ts';
+export type { Shape } from './clixml/properties.ts';
 export { double, integer } from './clixml/primitives.ts';
 export { CliXmlReader, readCliXml } from './clixml/reader.ts';
+export type { ReadNotes } from './clixml/reader.ts';
+export type { DateTimeKind } from './clixml/time.ts';
 export { writeCliXml } from './clixml/writer.ts';
 
 export * from './fragments/fragmenter.ts';
@@ -24,6 +27,12 @@ export type { ReceivedObject } from './fragments/reassembler.ts';
 
 export { messageName, MESSAGES } from './messages/index.ts';
 export type { MessageContent, MessageName } from './messages/index.ts';
+export type { Body, MessageCodec } from './messages/codec.ts';
+export type { ConnectRunspacePool } from './messages/connect-runspacepool.ts';
+export type { RunspaceAvailability } from './messages/runspace-availability.ts';
+export type { RunspacePoolInitData } from './messages/runspacepool-init-data.ts';
+export type { StateChange } from './messages/runspacepool-state.ts';
+export type { SessionCapability } from './messages/session-capability.ts';
 export { commandTypesText } from './messages/get-command-metadata.ts';
 export type { GetCommandMetadata } from './messages/get-command-metadata.ts';
 export { RESULT_TYPES, typedLineCommands } from './messages/create-pipeline.ts';
@@ -42,9 +51,26 @@ export * from './records/completion.ts';
 export * from './records/version-table.ts';
 
 export { HOST_METHODS, hostMethodName } from './host/methods.ts';
-export type { HostCall, HostCallOf, HostMethodName, HostParameters, HostResult } from './host/methods.ts';
+export type {
+  HostCall,
+  HostCallOf,
+  HostMethod,
+  HostMethodName,
+  HostParameters,
+  HostResult,
+  ParametersOf,
+  ValueOf,
+} from './host/methods.ts';
 export { decodeHostCall, decodeHostResult, encodeHostCall, encodeHostResult } from './host/calls.ts';
-export type { BufferCell, ChoiceDescription, Credential, FieldDescription, KeyInfo, Rectangle } from './host/codecs.ts';
+export type {
+  BufferCell,
+  ChoiceDescription,
+  Credential,
+  HostCodec,
+  FieldDescription,
+  KeyInfo,
+  Rectangle,
+} from './host/codecs.ts';
 
 export * from './pool/states.ts';
 export * from './pool/version.ts';
@@ -63,7 +89,7 @@ export type {
   PipelineOptions,
 } from './pool/client-options.ts';
 
-export { decodePacket, encodePacket, LineReader } from './outofproc/packets.ts';
+export { decodePacket, encodePacket, LineReader, SIMPLE_ELEMENTS } from './outofproc/packets.ts';
 export type { Packet, SimpleElement } from './outofproc/packets.ts';
 export { OutOfProcClient } from './outofproc/client.ts';
 export type { ChannelEndInfo, ClientEvent } from './outofproc/client.ts';

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -8,19 +7,6 @@ const folder = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(`${folder}README.md`, 'utf8');
 
 describe('the package', () => {
-  it('packs its sources and nothing else', () => {
-    const out = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
-    const [pack] = JSON.parse(out) as { files: { path: string }[] }[];
-    const files = (pack?.files ?? []).map((file) => file.path);
-    expect(files).toContain('src/index.ts');
-    expect(files).toContain('README.md');
-    expect(files.filter((file) => !/^(src\/.*\.ts|README\.md|package\.json|LICENSE)$/.test(file))).toEqual([]);
-    expect(files.filter((file) => file.endsWith('.test.ts'))).toEqual([]);
-  });
-
   it('depends on nothing and has no side effects', () => {
     const manifest = JSON.parse(readFileSync(`${folder}package.json`, 'utf8')) as Record<string, unknown>;
     expect(manifest).toMatchObject({ sideEffects: false, type: 'module' });

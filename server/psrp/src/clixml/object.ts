@@ -39,6 +39,7 @@ export class PsDictionary {
     }
     return index < 0 ? undefined : this.values[index];
   }
+  /** Pairs in order. */
   *entries(): IterableIterator<[PsValue, PsValue]> {
     for (let i = 0; i < this.keys.length; i++) {
       const key = this.keys[i];
@@ -83,18 +84,22 @@ export class PsObject {
     const own = this.extended?.get(name);
     return own === undefined ? this.adapted?.get(name) : own;
   }
+  /** A property as text; null when it is absent or has none. */
   getString(name: string): string | null {
     const value = this.get(name);
     return value === undefined ? null : toText(value);
   }
+  /** A numeric property, an enum included; null when it is absent or none. */
   getNumber(name: string): number | null {
     const value = this.get(name);
     return value === undefined ? null : toNumber(value);
   }
+  /** A Boolean property; null when it is absent or none. */
   getBoolean(name: string): boolean | null {
     const value = this.get(name);
     return value === undefined ? null : toBoolean(value);
   }
+  /** A property that is an object; null when it is absent or none. */
   getObject(name: string): PsObject | null {
     const value = this.get(name);
     return value instanceof PsObject ? value : null;

@@ -88,6 +88,7 @@ export class PropertySet<V> {
     this.#shape = shape;
     this.values = values;
   }
+  /** A set of these names and values. */
   static of<V>(entries: Iterable<readonly [string, V]>): PropertySet<V> {
     const set = new PropertySet<V>();
     for (const [name, value] of entries) set.add(name, value);
@@ -104,6 +105,7 @@ export class PropertySet<V> {
     const index = this.#shape.indexOf(name);
     return index < 0 ? undefined : this.values[index];
   }
+  /** Puts a property behind the others. */
   add(name: string, value: V): this {
     this.#shape = this.#shape.with(name, ownName, notCounted);
     this.values.push(value);
@@ -113,6 +115,7 @@ export class PropertySet<V> {
   become(shape: Shape): void {
     this.#shape = shape;
   }
+  /** Names and values in order. */
   *entries(): IterableIterator<[string, V]> {
     const names = this.names;
     for (let i = 0; i < names.length; i++) {

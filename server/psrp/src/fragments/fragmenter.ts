@@ -4,7 +4,9 @@ import { PsrpEncodeError } from '../errors.ts';
 export const FRAGMENT_HEADER_BYTES = 21;
 /** Fragment with header as PowerShell cuts it over a subsystem. */
 export const DEFAULT_FRAGMENT_BYTES = 32768;
+/** Flag of the first fragment of a message. */
 export const FLAG_START = 1;
+/** Flag of the last fragment of a message. */
 export const FLAG_END = 2;
 
 /** Writes one fragment. [MS-PSRP] 2.2.4 Packet Fragment. */

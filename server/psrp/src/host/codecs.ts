@@ -5,11 +5,13 @@ import { PropertySet } from '../clixml/properties.ts';
 import { PsChar, PsGuid, PsSecureString, PsVersion } from '../clixml/scalars.ts';
 import { asBag, badContent, needBoolean, needNumber } from '../messages/codec.ts';
 import { decodeCoordinates, decodeSize, encodeCoordinates, encodeSize } from '../messages/host-info.ts';
+import type { Coordinates, Size } from '../messages/host-info.ts';
 import { decodeProgress, encodeProgress } from '../records/progress-record.ts';
 import type { ProgressRecord } from '../records/progress-record.ts';
 
 /** How one parameter or result goes over the wire. [MS-PSRP] 2.2.3.17 Host Method Identifier, 2.2.6 Host Parameter Encoding. */
 export interface HostCodec<T> {
+  /** A value as it stands in a call or an answer. */
   encode(value: T): PsValue;
   /** @throws CliXmlError clixml_bad_value */
   decode(value: PsValue): T;
@@ -47,8 +49,8 @@ export const guid: HostCodec<string> = {
   decode: (value) => (value instanceof PsGuid ? value.text : must(toText(value), 'guid')),
 };
 export const any: HostCodec<PsValue> = { encode: (value) => value, decode: (value) => value };
-export const coordinates = { encode: encodeCoordinates, decode: decodeCoordinates };
-export const size = { encode: encodeSize, decode: decodeSize };
+export const coordinates: HostCodec<Coordinates> = { encode: encodeCoordinates, decode: decodeCoordinates };
+export const size: HostCodec<Size> = { encode: encodeSize, decode: decodeSize };
 export const progress: HostCodec<ProgressRecord> = {
   encode: encodeProgress,
   decode: (value) => decodeProgress(asBag(value, 'a progress record')),

@@ -93,9 +93,12 @@ export const HOST_METHODS = {
   ),
 } as const;
 
+/** A host method of the table. */
 export type HostMethodName = keyof typeof HOST_METHODS;
-type ValueOf<C> = C extends HostCodec<infer T> ? T : never;
-type ParametersOf<P> = { readonly [K in keyof P]: ValueOf<P[K]> };
+/** What a codec makes of a value. */
+export type ValueOf<C> = C extends HostCodec<infer T> ? T : never;
+/** Parameters by name, decoded. */
+export type ParametersOf<P> = { readonly [K in keyof P]: ValueOf<P[K]> };
 
 /** Parameters of a method by name. */
 export type HostParameters<M extends HostMethodName> = ParametersOf<(typeof HOST_METHODS)[M]['parameters']>;
@@ -117,6 +120,7 @@ export type HostCallOf<M extends HostMethodName> = {
     readonly parameters: HostParameters<K>;
   };
 }[M];
+/** Any host call, told apart by `method`. */
 export type HostCall = HostCallOf<HostMethodName>;
 
 const BY_ID: ReadonlyMap<number, HostMethodName> = new Map(

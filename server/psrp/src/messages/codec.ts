@@ -13,6 +13,7 @@ export interface MessageCodec<Name extends string, T> {
   readonly direction: 'c2s' | 's2c' | 'both';
   /** Whose id stands in the header's PID. */
   readonly target: 'pool' | 'pipeline';
+  /** The body of a message with this content. */
   encode(content: T): Body;
   /** @throws CliXmlError when a property is missing or of the wrong type */
   decode(body: Body): T;

@@ -3,10 +3,12 @@ import { PsObject, toDictionary, toNumber, toText } from '../clixml/object.ts';
 import type { PsValue } from '../clixml/object.ts';
 import { asBag, badContent, needBoolean, needNumber } from './codec.ts';
 
+/** A place on the screen, from 0. */
 export interface Coordinates {
   readonly x: number;
   readonly y: number;
 }
+/** A size in characters. */
 export interface Size {
   readonly width: number;
   readonly height: number;

@@ -69,6 +69,7 @@ export const MESSAGES = {
   PIPELINE_HOST_RESPONSE: pipelineHostResponse,
 } as const;
 
+/** A message of the table, in the words of the specification. */
 export type MessageName = keyof typeof MESSAGES;
 /** The decoded content of a message. */
 export type MessageContent<N extends MessageName> = ReturnType<(typeof MESSAGES)[N]['decode']>;

@@ -70,6 +70,7 @@ export class OutOfProcClient {
   get sessionKeyState(): 'none' | 'requested' | 'ready' {
     return this.#pool.sessionKeyState;
   }
+  /** See `ClientPool.pipelineState`. */
   pipelineState(pipelineId: string): PipelineStateName | null {
     return this.#pool.pipelineState(pipelineId);
   }
@@ -80,57 +81,75 @@ export class OutOfProcClient {
     return this.#queue.take();
   }
 
+  /** See `ClientPool.open`. */
   open(options: OpenOptions): void {
     this.#pool.open(options);
   }
+  /** See `ClientPool.createPipeline`. */
   createPipeline(options: PipelineOptions): string {
     return this.#pool.createPipeline(options);
   }
+  /** See `ClientPool.getCommandMetadata`. */
   getCommandMetadata(options?: CommandMetadataOptions): string {
     return this.#pool.getCommandMetadata(options);
   }
+  /** See `ClientPool.sendInput`. */
   sendInput(pipelineId: string, value: PsValue): void {
     this.#pool.sendInput(pipelineId, value);
   }
+  /** See `ClientPool.endInput`. */
   endInput(pipelineId: string): void {
     this.#pool.endInput(pipelineId);
   }
+  /** See `ClientPool.stop`. */
   stop(pipelineId: string): boolean {
     return this.#pool.stop(pipelineId);
   }
+  /** See `ClientPool.closePipeline`. */
   closePipeline(pipelineId: string): boolean {
     return this.#pool.closePipeline(pipelineId);
   }
+  /** See `ClientPool.respondHostCall`. */
   respondHostCall<M extends HostMethodName>(call: HostCallOf<M>, answer: HostAnswer<M>): boolean {
     return this.#pool.respondHostCall(call, answer);
   }
+  /** See `ClientPool.setMinRunspaces`. */
   setMinRunspaces(count: number): bigint {
     return this.#pool.setMinRunspaces(count);
   }
+  /** See `ClientPool.setMaxRunspaces`. */
   setMaxRunspaces(count: number): bigint {
     return this.#pool.setMaxRunspaces(count);
   }
+  /** See `ClientPool.getAvailableRunspaces`. */
   getAvailableRunspaces(): bigint {
     return this.#pool.getAvailableRunspaces();
   }
+  /** See `ClientPool.resetRunspaceState`. */
   resetRunspaceState(): bigint {
     return this.#pool.resetRunspaceState();
   }
+  /** See `ClientPool.requestSessionKey`. */
   requestSessionKey(): ClientEvent[] {
     return this.#pool.requestSessionKey();
   }
+  /** See `ClientPool.supplyPublicKey`. */
   supplyPublicKey(key: PublicKey): void {
     this.#pool.supplyPublicKey(key);
   }
+  /** See `ClientPool.supplySessionKey`. */
   supplySessionKey(key: Uint8Array): ClientEvent[] {
     return this.#pool.supplySessionKey(key);
   }
+  /** See `ClientPool.seal`. */
   seal(text: string): PsSecureString {
     return this.#pool.seal(text);
   }
+  /** See `ClientPool.unseal`. */
   unseal(value: PsSecureString): string {
     return this.#pool.unseal(value);
   }
+  /** See `ClientPool.supplyBody`. */
   supplyBody(message: ReceivedMessage, body: PsValue | undefined): ClientEvent[] {
     return this.#pool.supplyBody(message, body);
   }

@@ -16,6 +16,7 @@ export const SIMPLE_ELEMENTS = [
   'Close',
   'CloseAck',
 ] as const;
+/** The name of an element without content. */
 export type SimpleElement = (typeof SIMPLE_ELEMENTS)[number];
 
 /** One line of the subsystem. `pipelineId` null = the pool. */

@@ -151,12 +151,15 @@ export class ClientPool {
     return [...first, ...this.#ended('Broken', record)];
   }
 
+  /** Asks for another lower bound. @returns the call id that `runspaceAvailability` will have */
   setMinRunspaces(count: number): bigint {
     return this.#call((callId) => this.#out.send('SET_MIN_RUNSPACES', { count, callId }));
   }
+  /** Asks for another upper bound. @returns the call id */
   setMaxRunspaces(count: number): bigint {
     return this.#call((callId) => this.#out.send('SET_MAX_RUNSPACES', { count, callId }));
   }
+  /** Asks how many runspaces are free. @returns the call id */
   getAvailableRunspaces(): bigint {
     return this.#call((callId) => this.#out.send('GET_AVAILABLE_RUNSPACES', { callId }));
   }

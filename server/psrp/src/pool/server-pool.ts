@@ -247,6 +247,7 @@ export class ServerPool {
     this.#out.send('RUNSPACE_AVAILABILITY', { callId, response: this.#runspaces.answer(callId, response) });
     return this.#startWaiting();
   }
+  /** Sends USER_EVENT. */
   sendUserEvent(event: UserEvent): void {
     this.#out.send('USER_EVENT', event);
   }
@@ -264,6 +265,7 @@ export class ServerPool {
   seal(text: string): PsSecureString {
     return sealSecureString(text, this.#readyCipher());
   }
+  /** @throws PsrpStateError while there is no key, PsrpProtocolError when it cannot be opened */
   unseal(value: PsSecureString): string {
     return openSecureString(value, this.#readyCipher());
   }
@@ -275,12 +277,15 @@ export class ServerPool {
 
   // ---- pipelines
 
+  /** One object of output; nothing when the pipeline has ended. */
   sendOutput(pipelineId: string, value: PsValue): void {
     if (this.#pipelines.isLive(pipelineId)) this.#out.send('PIPELINE_OUTPUT', { value }, pipelineId);
   }
+  /** Sends ERROR_RECORD, see `encodeError`. */
   sendError(pipelineId: string, record: PsObject): void {
     if (this.#pipelines.isLive(pipelineId)) this.#out.send('ERROR_RECORD', { record }, pipelineId);
   }
+  /** Sends a record of a stream, see `encodeInformational` and `encodeInformation`. */
   sendRecord(
     kind: 'WARNING_RECORD' | 'VERBOSE_RECORD' | 'DEBUG_RECORD' | 'INFORMATION_RECORD',
     pipelineId: string,
@@ -288,6 +293,7 @@ export class ServerPool {
   ): void {
     if (this.#pipelines.isLive(pipelineId)) this.#out.send(kind, { record }, pipelineId);
   }
+  /** Sends PROGRESS_RECORD. */
   sendProgress(pipelineId: string, record: ProgressRecord): void {
     if (this.#pipelines.isLive(pipelineId)) this.#out.send('PROGRESS_RECORD', { record }, pipelineId);
   }

@@ -19,10 +19,12 @@ export interface PublicKey {
 
 /** AES-256-CBC with an IV of zeros and PKCS#7 padding, made for one key. */
 export interface SessionCipher {
+  /** Pads and encrypts. */
   encrypt(plain: Uint8Array): Uint8Array;
   /** May throw; the codec makes a `clixml_bad_value` of it. */
   decrypt(cipherText: Uint8Array): Uint8Array;
 }
+/** Makes the cipher for a session key of 32 bytes. */
 export type SessionCipherFactory = (key: Uint8Array) => SessionCipher;
 
 /** A CAPI PUBLICKEYBLOB, little endian inside. [MS-PSRP] 2.2.2.3 PUBLIC_KEY Message. */

@@ -14,6 +14,7 @@ export type PoolStateName =
   | 'Disconnecting'
   | 'Disconnected'
   | 'Connecting';
+/** What can happen to a pool. */
 export type PoolInput =
   'open' | 'connect' | 'opened' | 'close' | 'closed' | 'broken' | 'disconnect' | 'disconnected' | 'reconnect';
 
@@ -36,6 +37,7 @@ export const POOL_STATE_NUMBERS = { Opened: 2, Closed: 3, Closing: 4, Broken: 5 
 /** States of a pipeline. [MS-PSRP] 3.1.1.3.2 Pipeline State. */
 export type PipelineStateName =
   'NotStarted' | 'Running' | 'Stopping' | 'Stopped' | 'Completed' | 'Failed' | 'Disconnected';
+/** What can happen to a pipeline. */
 export type PipelineInput = 'create' | 'stop' | 'stopped' | 'completed' | 'failed' | 'disconnect' | 'reconnect';
 
 /** Moves of a pipeline. */
@@ -58,6 +60,7 @@ export const PIPELINE: Table<PipelineStateName, PipelineInput> = {
 /** States of a pool as its server sees it. [MS-PSRP] 3.2.1.2.2 RunspacePool State. */
 export type ServerPoolState =
   'WaitCapability' | 'WaitInit' | 'Opening' | 'Opened' | 'Disconnected' | 'Connecting' | 'Closed' | 'Broken';
+/** What can happen to a pool on a server. */
 export type ServerPoolInput =
   | 'capability'
   | 'unsuitable'
@@ -86,6 +89,7 @@ export const SERVER_POOL: Table<ServerPoolState, ServerPoolInput> = {
 
 /** States of a pipeline as its server sees it; NotStarted = it waits for a runspace. */
 export type ServerPipelineState = 'NotStarted' | 'Running' | 'Stopping' | 'Stopped' | 'Completed' | 'Failed';
+/** What can happen to a pipeline on a server. */
 export type ServerPipelineInput = 'start' | 'stop' | 'stopped' | 'completed' | 'failed';
 
 /** Moves of a pipeline on a server. */

@@ -82,6 +82,7 @@ export interface NewInformation {
   readonly processId: number;
 }
 
+/** A new information record. */
 export function encodeInformation(record: NewInformation): PsObject {
   return bag({
     MessageData: record.messageData,
