@@ -63,6 +63,11 @@ export const ERROR_TEXT = {
     'The host key of the target is not the one on record. No credential was sent. Find out why before anything else.',
   ssh_protocol_error: 'The target does not speak SSH as it should.',
   ssh_algorithms: 'The target and this gateway have no safe SSH algorithm in common. No credential was sent.',
+  hop_refused:
+    'The jump host does not pass the connection on: its sshd forbids it (AllowTcpForwarding, PermitOpen), or it takes no more. Nothing was sent beyond it.',
+  jump_chain:
+    'The way to this target leads in a circle, over more than 4 jump hosts, or over one that is not there any more. Look at "Reached through" of the target.',
+  target_in_use: 'Other targets are reached through this one. Change those first. Nothing was deleted.',
   subsystem_refused:
     'The target has no PowerShell subsystem for SSH yet. Add the Subsystem line to its sshd_config and restart sshd.',
   powershell_missing:

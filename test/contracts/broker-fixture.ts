@@ -28,6 +28,7 @@ export const request = (kind: 'powershell' | 'pty'): OpenRequest => ({
   targetId: 't1',
   targetName: 'web01',
   address: 'web01:22',
+  via: [],
   isDemoTarget: false,
   administratorOnly: false,
   identity: 'ann',

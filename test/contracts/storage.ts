@@ -42,6 +42,7 @@ export const aTarget = (change: Partial<TargetRecord> = {}): TargetRecord => ({
   port: 22,
   options: '{}',
   credentialId: null,
+  viaTargetId: null,
   createdAt: T,
   lastOpenedAt: null,
   ...change,

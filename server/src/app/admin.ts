@@ -39,8 +39,8 @@ export async function openSettings(storage: Storage): Promise<SettingsStore> {
 
 export const hostKeyAdmin = (storage: Storage): HostKeyAdmin => ({
   list: async () =>
-    (await storage.hostKeys.list()).map(({ id, host, port, keyType, key, acceptedBy, acceptedAt }) => ({
-      ...{ id, host, port, keyType, acceptedBy, acceptedAt },
+    (await storage.hostKeys.list()).map(({ id, via, host, port, keyType, key, acceptedBy, acceptedAt }) => ({
+      ...{ id, via, host, port, keyType, acceptedBy, acceptedAt },
       fingerprint: fingerprintOf(key),
     })),
   delete: (id) => storage.hostKeys.delete(id),

@@ -26,7 +26,13 @@ import type { RecordingKeys } from '../recording/contract.ts';
 import { createRecordings } from '../recording/recordings.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
-import { type AllowedRange, createAddressGate, refusalOf } from '../targets/address-policy.ts';
+import {
+  type AllowedRange,
+  createAddressGate,
+  createFarGate,
+  farRefusalOf,
+  refusalOf,
+} from '../targets/address-policy.ts';
 import { judgeHostKey } from '../targets/host-keys.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
 import { probe } from '../transports/probe.ts';
@@ -177,8 +183,8 @@ function gateOf(rooms: Rooms, config: Config, options: GatewayOptions, ownPort: 
     ],
     own: [{ host: '0.0.0.0', port: ownPort() }],
   });
-  const endpoint = (host: string, port: number, actor: Actor) =>
-    createAddressGate({
+  const endpoint = (host: string, port: number, actor: Actor, isBeyond = false) =>
+    (isBeyond ? createFarGate : createAddressGate)({
       rules,
       refused: async ({ ip, reason }) => {
         await rooms.audit.append({
@@ -186,11 +192,13 @@ function gateOf(rooms: Rooms, config: Config, options: GatewayOptions, ownPort: 
           actor,
           subject: `${host}:${port}`,
           outcome: 'refused',
-          detail: { ip, reason },
+          detail: { ip, reason, ...(isBeyond ? { behind: 'a jump host' } : {}) },
         });
       },
     })(host, port);
-  return { endpoint, mayReach: (ip: string, port: number) => refusalOf(ip, port, rules()) === null };
+  const mayReach = (address: string, port: number, isBeyond: boolean): boolean =>
+    (isBeyond ? farRefusalOf : refusalOf)(address, port, rules()) === null;
+  return { endpoint, mayReach };
 }
 
 function certificateOf(config: Config): { files: CertificateFiles; inUse: Certificate } | null {

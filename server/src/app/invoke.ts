@@ -55,16 +55,16 @@ class ScriptPage implements SessionSocket {
     // Nobody is there to answer: what asks ends with the code of a refusal.
     if (message.type === 'question')
       queueMicrotask(() => this.#page?.handle({ type: 'answer', id: message.question.id, answer: { kind: 'cancel' } }));
-    if (message.type === 'ended') this.#ended(message.reason as ErrorCode, message.detail);
+    if (message.type === 'ended') this.#ended(message.reason as ErrorCode, message.detail, message.message);
   }
   close(_code: number, reason: ErrorCode): void {
-    this.#ended(reason, '');
+    this.#ended(reason, '', errorText(reason));
   }
 
-  #ended(reason: ErrorCode, detail: string): void {
+  #ended(reason: ErrorCode, detail: string, text: string): void {
     if (this.#end !== null) return;
     const script = this.#scriptEnd;
-    const words = [errorText(reason), detail].filter((part) => part !== '').join(' ');
+    const words = [text, detail].filter((part) => part !== '').join(' ');
     this.#end = {
       type: 'ended',
       state: script?.state ?? 'not_started',

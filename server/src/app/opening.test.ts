@@ -33,6 +33,8 @@ const connection = (): Connection => ({
   protection: 'none',
   ip: '192.0.2.7',
   port: 22,
+  openTunnel: () => Promise.reject(new Error('no way on from here')),
+  lost: () => null,
   openPty: () => Promise.reject(new Error('no terminal here')),
   openSubsystem: () => Promise.reject(new Error('no terminal here')),
   close: () => {
@@ -96,7 +98,7 @@ function caller(role: Role, more: Partial<Caller['principal']> = {}): Caller {
 }
 const targetBody = (name: string, credentialId: string | null = null): TargetBody => ({
   ...{ name, transport: 'ssh', host: name, port: 22, subsystem: 'powershell', offers: ['pty'], credentialId },
-  ...{ user: 'ann', connectTimeoutMs: 30_000, notes: '' },
+  ...{ user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], notes: '' },
 });
 const password = (label: string) =>
   deps.credentials.create({ label, kind: 'password', user: 'ann', secret: `secret of ${label}`, passphrase: null });

@@ -19,15 +19,26 @@ import { openPtyTerminal } from '../terminals/pty.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
 import type { Credentials } from '../vault/credentials.ts';
+import {
+  type ChainDeps,
+  type Leg,
+  type Reached,
+  addressOf,
+  checkHops,
+  connectChain,
+  hopLabel,
+  legsOf,
+} from './chain.ts';
 
 export interface OpeningDeps {
   readonly inventory: Inventory;
   readonly credentials: Credentials;
   readonly hostKeys: Storage['hostKeys'];
   readonly connector: Connector;
-  readonly endpoint: (host: string, port: number, actor: Actor) => CheckedEndpoint;
-  /** Whether the address would be connected to now. */
-  readonly mayReach: (ip: string, port: number) => boolean;
+  /** @param isBeyond behind a jump host, which resolves the name and makes the connection */
+  readonly endpoint: (host: string, port: number, actor: Actor, isBeyond: boolean) => CheckedEndpoint;
+  /** Whether the address, or behind a jump host the name, would be connected to now. */
+  readonly mayReach: (address: string, port: number, isBeyond: boolean) => boolean;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
 }
@@ -42,6 +53,8 @@ interface Place {
   readonly port: number;
   readonly subsystem: string;
   readonly connectTimeoutMs: number;
+  /** The jump hosts on the way, first hop first. */
+  readonly hops: readonly Target[];
 }
 
 /** A refusal is audited before it is answered, as at every other door. @throws SallyportError */
@@ -65,6 +78,7 @@ async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps)
       port: target.port,
       subsystem: target.subsystem,
       connectTimeoutMs: target.connectTimeoutMs,
+      hops: checkHops(await deps.inventory.hopsOf(target), caller),
     };
   }
   await must(caller, 'session.openAdHoc', deps);
@@ -77,6 +91,7 @@ async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps)
     port: to.port,
     subsystem: to.subsystem === '' ? 'powershell' : to.subsystem,
     connectTimeoutMs: 30_000,
+    hops: [],
   };
 }
 
@@ -86,6 +101,30 @@ async function mustStore(caller: Caller, deps: OpeningDeps): Promise<void> {
   checkStepUp(caller.principal, 'credential.write', deps.clock);
 }
 
+/** A credential of the vault, for one machine; the event comes first. */
+async function openStored(
+  id: string,
+  { target, name }: Pick<Place, 'target' | 'name'>,
+  caller: Caller,
+  deps: OpeningDeps,
+): Promise<Identity> {
+  await deps.audit.append({
+    type: 'credential.used',
+    actor: caller.actor,
+    subject: `credential:${id}`,
+    outcome: 'ok',
+    detail: { target: name },
+  });
+  const opened = await deps.credentials.open(id);
+  return opened.user === '' && target !== null ? { ...opened, user: target.user } : opened;
+}
+
+/** A jump host is entered with what it has in the vault; without that, the person is asked. What was chosen for the target never goes there. */
+const hopIdentity = (hop: Target, caller: Caller, deps: OpeningDeps): Promise<Identity> =>
+  hop.credentialId === null
+    ? Promise.resolve({ kind: 'ask', user: hop.user })
+    : openStored(hop.credentialId, { target: hop, name: hop.name }, caller, deps);
+
 /** What the person chose, else what the target has, else ask. */
 async function identityOf(
   choice: OpenSession['credential'],
@@ -93,17 +132,7 @@ async function identityOf(
   caller: Caller,
   deps: OpeningDeps,
 ): Promise<() => Promise<Identity>> {
-  const stored = (id: string) => async (): Promise<Identity> => {
-    await deps.audit.append({
-      type: 'credential.used',
-      actor: caller.actor,
-      subject: `credential:${id}`,
-      outcome: 'ok',
-      detail: { target: name },
-    });
-    const opened = await deps.credentials.open(id);
-    return opened.user === '' && target !== null ? { ...opened, user: target.user } : opened;
-  };
+  const stored = (id: string) => () => openStored(id, { target, name }, caller, deps);
   if (choice.by === 'vault') {
     await must(caller, 'credential.use', deps);
     // Else who has only the use of a credential sends it to a machine of their own choice, and reads it there.
@@ -148,13 +177,14 @@ async function identityOf(
 /** Shows an unknown key to who may accept it, then pins it; the event comes first. */
 async function checkHostKey(
   key: HostKey,
+  via: string,
   caller: Caller,
   port: OpeningPort,
   signal: AbortSignal,
   deps: OpeningDeps,
 ): Promise<void> {
   const subject = `${key.host}:${key.port}`;
-  const detail = { type: key.type, fingerprint: key.fingerprint };
+  const detail = { type: key.type, fingerprint: key.fingerprint, ...(via === '' ? {} : { via }) };
   const pins = createHostKeyStore({ storage: { hostKeys: deps.hostKeys }, clock: deps.clock });
   const accept = async (): Promise<boolean> => {
     if (!decide(caller.subject, 'hostkey.accept', null).allowed) return false;
@@ -164,21 +194,22 @@ async function checkHostKey(
       fromName: 'gateway',
       host: key.host,
       port: key.port,
+      via,
       keyType: key.type,
       fingerprint: key.fingerprint,
       mayAccept: true,
     } as const;
     if ((await port.ask(question, signal)).kind !== 'accept') return false;
     // Somebody else may have pinned a key of this address while the question stood.
-    const verdict = judgeHostKey(key, await pins.find('', key.host, key.port));
+    const verdict = judgeHostKey(key, await pins.find(via, key.host, key.port));
     if (verdict.kind === 'known') return true;
     if (verdict.kind === 'changed') throw new HostKeyChangedError(verdict.expected, key.fingerprint);
     await deps.audit.append({ type: 'hostkey.accepted', actor: caller.actor, subject, outcome: 'ok', detail });
-    await pins.pin(key, '', caller.principal.user.name);
+    await pins.pin(key, via, caller.principal.user.name);
     return true;
   };
   try {
-    await verifyHostKey(key, '', pins, accept);
+    await verifyHostKey(key, via, pins, accept);
   } catch (error) {
     if (error instanceof SallyportError && error.code === 'host_key_changed')
       await deps.audit.append({ type: 'hostkey.changed', actor: caller.actor, subject, outcome: 'refused', detail });
@@ -187,15 +218,18 @@ async function checkHostKey(
 }
 
 function connectPort(
+  leg: Leg,
   name: string,
   caller: Caller,
   port: OpeningPort,
   signal: AbortSignal,
   deps: OpeningDeps,
 ): ConnectPort {
+  const { hop } = leg;
   return {
-    checkHostKey: (key) => checkHostKey(key, caller, port, signal, deps),
-    async askSecret(purpose, user, message) {
+    checkHostKey: (key) => checkHostKey(key, leg.via, caller, port, signal, deps),
+    async askSecret(purpose, user, words) {
+      const message = hop === null ? words : `${words} at the jump host ${hopLabel(hop)}`;
       const answer = await port.ask(
         { kind: 'secret', from: 'gateway', fromName: 'gateway', purpose, user, message },
         signal,
@@ -210,7 +244,30 @@ function connectPort(
       return answer.kind === 'texts' ? answer.texts.map((text) => new Secret(text)) : null;
     },
     banner: (text) => port.notice('info', 'banner', text),
-    step: (step) => port.step(step),
+    step: (step) => port.step(hop === null ? step : `${hop.name}: ${step}`),
+  };
+}
+
+/** What connecting needs of this room, for each machine on the way. */
+function chainDeps(
+  place: Place,
+  identity: () => Promise<Identity>,
+  caller: Caller,
+  port: OpeningPort,
+  signal: AbortSignal,
+  deps: OpeningDeps,
+): ChainDeps {
+  return {
+    connector: deps.connector,
+    endpoint: ({ host, port: at, via }) => deps.endpoint(host, at, caller.actor, via !== ''),
+    pinnedTypes: async ({ via, host, port: at }) =>
+      (await deps.hostKeys.find(via, host, at)).map(({ keyType }) => keyType),
+    request: async ({ hop }) => ({
+      identity: await (hop === null ? identity() : hopIdentity(hop, caller, deps)),
+      timeouts: timeoutsOf((hop ?? place).connectTimeoutMs),
+      relaxations: (hop ?? place.target)?.relaxations ?? [],
+    }),
+    port: (leg) => connectPort(leg, leg.hop?.name ?? place.name, caller, port, signal, deps),
   };
 }
 
@@ -238,11 +295,21 @@ async function startTerminal(
   });
 }
 
-/** Whether the place is what it was when it was opened: in the inventory, at the address it had, with what it offered. */
+/** Whether a machine is where it was, and reached in the way it was. */
+const isSamePlace = (now: Target | undefined, then: Target): boolean =>
+  now?.host === then.host && now.port === then.port && now.viaTargetId === then.viaTargetId;
+
+/** Whether the place is what it was when it was opened: in the inventory, at the address and on the way it had, with what it offered. */
 async function isUnchanged(place: Place, kind: OpenSession['kind'], { inventory }: OpeningDeps): Promise<boolean> {
-  if (place.target === null) return true;
-  const now = await inventory.byId(place.target.id);
-  return now !== null && now.host === place.host && now.port === place.port && now.offers.includes(kind);
+  const { target, hops } = place;
+  if (target === null) return true;
+  const all = hops.length === 0 ? [await inventory.byId(target.id)] : await inventory.list();
+  const now = (id: string): Target | undefined => all.find((one) => one?.id === id) ?? undefined;
+  return (
+    isSamePlace(now(target.id), target) &&
+    now(target.id)?.offers.includes(kind) === true &&
+    hops.every((hop) => isSamePlace(now(hop.id), hop))
+  );
 }
 
 /**
@@ -260,11 +327,12 @@ export async function planSession(
   if (target !== null && !target.offers.includes(body.kind))
     throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
   const identity = await identityOf(body.credential, place, caller, deps);
-  let reached: Pick<Connection, 'ip' | 'port'> | null = null;
+  let reached: readonly Reached[] = [];
   const request: OpenRequest = {
     targetId: target?.id ?? null,
     targetName: place.name,
-    address: place.host.includes(':') ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`,
+    address: addressOf(place.host, place.port),
+    via: place.hops.map(hopLabel),
     isDemoTarget: target?.isDemo ?? false,
     administratorOnly: target?.administratorOnly ?? false,
     identity: body.credential.by === 'typed' ? body.credential.typed.user : (target?.user ?? ''),
@@ -272,24 +340,21 @@ export async function planSession(
     cols: body.cols,
     rows: body.rows,
     mayStay: async () =>
-      (reached === null || deps.mayReach(reached.ip, reached.port)) && (await isUnchanged(place, body.kind, deps)),
+      reached.every(({ ip, port, isBeyond }) => deps.mayReach(ip, port, isBeyond)) &&
+      (await isUnchanged(place, body.kind, deps)),
   };
   const openTerminal: OpenTerminal = async (port, size, signal) => {
-    const as = await identity();
-    const endpoint = deps.endpoint(place.host, place.port, caller.actor);
-    const pins = await deps.hostKeys.find('', place.host, place.port);
-    const connection = await deps.connector.connect(
-      {
-        endpoint,
-        identity: as,
-        timeouts: timeoutsOf(place.connectTimeoutMs),
-        pinnedTypes: pins.map(({ keyType }) => keyType),
-      },
-      connectPort(place.name, caller, port, signal, deps),
-      signal,
-    );
-    reached = connection;
-    port.facts({ protection: connection.protection, ...(as.user === '' ? {} : { identity: as.user }) });
+    let user = '';
+    const noted = async (): Promise<Identity> => {
+      const as = await identity();
+      ({ user } = as);
+      return as;
+    };
+    const legs = legsOf(place.hops, place);
+    const chain = await connectChain(legs, chainDeps(place, noted, caller, port, signal, deps), signal);
+    const { connection } = chain;
+    ({ reached } = chain);
+    port.facts({ protection: connection.protection, ...(user === '' ? {} : { identity: user }) });
     try {
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');

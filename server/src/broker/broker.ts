@@ -227,6 +227,8 @@ class SessionBroker implements Broker {
       isDemoTarget: request.isDemoTarget,
       identity: request.identity,
       kind: request.kind,
+      via: [...request.via],
+      weakened: [],
       protection: '',
       remote: '',
       recording: 'strict',
@@ -237,7 +239,10 @@ class SessionBroker implements Broker {
       actor: who.actor,
       subject: `session:${sessionId}`,
       outcome: 'ok',
-      detail: { targetId: request.targetId, target: request.address, kind: request.kind },
+      detail: {
+        ...{ targetId: request.targetId, target: request.address, kind: request.kind },
+        ...(request.via.length === 0 ? {} : { via: request.via.join(', ') }),
+      },
     });
     // The writer may speak before there is a session: it is told then.
     const made: { session: Session | null; isFailed: boolean; isSlow: boolean } = {

@@ -29,6 +29,8 @@ export interface OpenRequest {
   readonly targetName: string;
   /** `host:port` as asked for. */
   readonly address: string;
+  /** Jump hosts on the way, first hop first, as the facts bar shows them. */
+  readonly via: readonly string[];
   readonly isDemoTarget: boolean;
   /** The demo's own target: for administrators only. */
   readonly administratorOnly: boolean;
@@ -46,7 +48,7 @@ export interface OpeningPort extends TerminalEvents {
   /** Progress of connecting, for the page ('resolving', 'connecting', 'host-key', 'signing-in', 'opening'). */
   step(name: string): void;
   /** Facts learnt while connecting; shown in the facts bar and kept with the session. */
-  facts(change: Partial<Pick<SessionFacts, 'address' | 'identity' | 'protection' | 'remote'>>): void;
+  facts(change: Partial<Pick<SessionFacts, 'address' | 'identity' | 'protection' | 'remote' | 'weakened'>>): void;
 }
 /**
  * Connects to the target and starts its terminal. A rejection ends the session with the code of the SallyportError

@@ -176,10 +176,10 @@ export class Session implements PageHost {
     } catch (error) {
       if (this.#phase === 'live') this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Row not updated');
       else if (!this.isEnding) {
-        const detail = error instanceof SallyportError ? error.peerText : '';
+        const { peerText: detail, at: hop } = error instanceof SallyportError ? error : { peerText: '', at: '' };
         if (codeOf(error) === 'internal')
           this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Opening failed');
-        this.finish({ reason: codeOf(error), exitCode: null, detail });
+        this.finish({ reason: codeOf(error), exitCode: null, detail, hop });
       }
     }
   }
@@ -362,13 +362,16 @@ export class Session implements PageHost {
     this.#resolveFinished();
   }
 
-  #auditEnd({ reason, exitCode }: TerminalEnd): Promise<unknown> {
+  #auditEnd({ reason, exitCode, hop = '' }: TerminalEnd): Promise<unknown> {
     const event: NewAuditEvent = {
       type: 'session.end',
       actor: GATEWAY_ACTOR,
       subject: `session:${this.sessionId}`,
       outcome: 'ok',
-      detail: { reason, exitCode, userId: this.ownerId, target: this.shown.facts.address },
+      detail: {
+        ...{ reason, exitCode, userId: this.ownerId, target: this.shown.facts.address },
+        ...(hop === '' ? {} : { at: hop }),
+      },
     };
     return this.#deps.audit.append(event);
   }
@@ -389,12 +392,13 @@ export class Session implements PageHost {
     }
   }
 
-  #dismissPages({ reason, detail, exitCode }: TerminalEnd, now: boolean): void {
+  #dismissPages({ reason, detail, exitCode, hop = '' }: TerminalEnd, now: boolean): void {
     const message: ServerMessage = {
       type: 'ended',
       reason,
-      message: errorText(reason),
+      message: hop === '' ? errorText(reason) : `At the ${hop}: ${errorText(reason)}`,
       detail,
+      at: hop,
       exitCode,
       requestId: this.sessionId,
     };

@@ -1,16 +1,17 @@
-import { ProbeResult, Target, TargetList } from '@sallyport/shared/api/targets';
+import { ProbeResult, RELAXATIONS, Relaxation, Target, TargetList } from '@sallyport/shared/api/targets';
 import { ApiClient } from './client.ts';
 import { type CliIo, type Command, UsageError, plain, readArgs, table, time } from './command.ts';
 
-function show(io: CliIo, targets: readonly Target[], json: boolean): void {
+function show(io: CliIo, targets: readonly Target[], json: boolean, all = targets): void {
   if (json) for (const target of targets) io.out(`${JSON.stringify(target)}\n`);
   else
     io.out(
       table(
-        ['NAME', 'ADDRESS', 'OFFERS', 'LAST OPENED', 'ID'],
+        ['NAME', 'ADDRESS', 'THROUGH', 'OFFERS', 'LAST OPENED', 'ID'],
         targets.map((t) => [
           t.name,
           `${t.host.includes(':') ? `[${t.host}]` : t.host}:${t.port}`,
+          t.viaTargetId === null ? '-' : (all.find(({ id }) => id === t.viaTargetId)?.name ?? t.viaTargetId),
           t.offers.join(','),
           time(t.lastOpenedAt),
           t.id,
@@ -19,18 +20,39 @@ function show(io: CliIo, targets: readonly Target[], json: boolean): void {
     );
 }
 
-const body = (name: string, host: string, port: string, subsystem: string, userName: string) => ({
-  name,
-  transport: 'ssh',
-  host,
-  port: Number(port),
-  subsystem,
-  offers: ['powershell', 'pty'],
-  credentialId: null,
-  user: userName,
-  connectTimeoutMs: 30_000,
-  notes: '',
-});
+interface NewTarget {
+  readonly host: string;
+  readonly port: string;
+  readonly subsystem: string;
+  readonly user: string;
+  readonly via: string | undefined;
+  readonly weaken: readonly string[];
+}
+
+/** @throws UsageError when the jump host or a relaxation is none */
+async function add(client: ApiClient, name: string, given: NewTarget, json: boolean, io: CliIo): Promise<void> {
+  const { targets } = given.via === undefined ? { targets: [] } : await client.call(TargetList, 'GET', 'api/targets');
+  const via = targets.find((t) => t.name === given.via || t.id === given.via);
+  if (given.via !== undefined && via === undefined) throw new UsageError(`there is no target named ${given.via}`);
+  const relaxations = Relaxation.array().safeParse(given.weaken);
+  if (!relaxations.success) throw new UsageError(`--weaken is one of ${RELAXATIONS.join(', ')}`);
+  const body = {
+    name,
+    transport: 'ssh',
+    host: given.host,
+    port: Number(given.port),
+    subsystem: given.subsystem,
+    offers: ['powershell', 'pty'],
+    credentialId: null,
+    user: given.user,
+    connectTimeoutMs: 30_000,
+    viaTargetId: via?.id ?? null,
+    relaxations: relaxations.data,
+    notes: '',
+  };
+  const made = await client.call(Target, 'POST', 'api/targets', body);
+  show(io, [made], json, [made, ...targets]);
+}
 
 async function probe(
   client: ApiClient,
@@ -63,7 +85,8 @@ export const target: Command = {
   name: 'target',
   summary: 'list, add, remove and test the machines people may go to',
   usage: `sallyport target list [--json]
-sallyport target add NAME --host HOST [--port 22] [--subsystem powershell] [--user USER]
+sallyport target add NAME --host HOST [--port 22] [--subsystem powershell] [--user USER] [--via TARGET]
+                          [--weaken NAME]…     (for old devices: ${RELAXATIONS.join(', ')})
 sallyport target remove NAME
 sallyport target test --host HOST [--port 22] [--subsystem powershell] [--json]     (sends no credential; exit code 1 when a step fails)
 
@@ -75,6 +98,8 @@ Speaks to a running gateway with a token that covers target.list, target.write, 
       port: { type: 'string', default: '22' },
       subsystem: { type: 'string', default: 'powershell' },
       user: { type: 'string', default: '' },
+      via: { type: 'string' },
+      weaken: { type: 'string', multiple: true },
       url: { type: 'string' },
     });
     const [verb, name] = positionals;
@@ -89,17 +114,12 @@ Speaks to a running gateway with a token that covers target.list, target.write, 
     }
     if (verb === 'add' && name !== undefined) {
       if (values.host === undefined) throw new UsageError('give --host');
-      show(
-        io,
-        [
-          await client.call(
-            Target,
-            'POST',
-            'api/targets',
-            body(name, values.host, values.port, values.subsystem, values.user),
-          ),
-        ],
+      await add(
+        client,
+        name,
+        { ...values, host: values.host, via: values.via, weaken: values.weaken ?? [] },
         values.json,
+        io,
       );
       return 0;
     }

@@ -44,9 +44,11 @@ export interface TargetRecord {
   readonly transport: string;
   readonly host: string;
   readonly port: number;
-  /** JSON: subsystem, offers, user, notes, connectTimeoutMs, flags; owned by `targets`. */
+  /** JSON: subsystem, offers, user, notes, connectTimeoutMs, relaxations, flags; owned by `targets`. */
   readonly options: string;
   readonly credentialId: string | null;
+  /** The target that this one is reached through; it cannot be deleted meanwhile. */
+  readonly viaTargetId: string | null;
   readonly createdAt: number;
   readonly lastOpenedAt: number | null;
 }

@@ -2,7 +2,13 @@ import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SallyportError } from '../errors.ts';
-import { createAddressGate, refusalOf, type AddressRules, type RefusalReason } from './address-policy.ts';
+import {
+  createAddressGate,
+  createFarGate,
+  refusalOf,
+  type AddressRules,
+  type RefusalReason,
+} from './address-policy.ts';
 import { formatIp, isInRange, parseIp, parseIpRange } from './ip.ts';
 
 const EVERYTHING: AddressRules = {
@@ -197,5 +203,49 @@ describe('address gate', () => {
       lookup: () => Promise.resolve(['10.0.0.5']),
     });
     expect(await codeOf(gate('web01', 22).resolve(live))).toBe('audit_unavailable');
+  });
+});
+
+describe('behind a jump host', () => {
+  const LOOPBACK: AddressRules = { allowed: [{ range: '127.0.0.0/8', port: null }], own: [] };
+  const far = async (host: string, rules: AddressRules): Promise<string> => {
+    const told: string[] = [];
+    const gate = createFarGate({ rules: () => rules, refused: ({ reason }) => void told.push(reason) });
+    try {
+      return await gate(host, 22).resolve(new AbortController().signal);
+    } catch (error) {
+      if (!(error instanceof SallyportError) || error.code !== 'target_address_refused') throw error;
+      return `refused: ${told.join(' ')}`;
+    }
+  };
+
+  it('leaves a name to the jump host, in its one spelling', async () => {
+    expect(await far('DB01.Inner', NOTHING)).toBe('db01.inner');
+  });
+
+  it.each([
+    ['169.254.169.254', 'link-local'],
+    ['::ffff:169.254.169.254', 'link-local'],
+    ['fd00:ec2::254', 'metadata'],
+    ['0.0.0.0', 'unspecified'],
+    ['224.0.0.1', 'multicast'],
+    ['192.0.2.7', 'outside-ranges'],
+    ['127.0.0.1', 'loopback'],
+    ['::1', 'loopback'],
+    ['localhost', 'loopback'],
+    ['Localhost.', 'not-an-address'],
+    ['db.localhost', 'loopback'],
+    ['localhost.localdomain', 'loopback'],
+    ['2130706433', 'not-an-address'],
+    ['-oProxyCommand', 'not-an-address'],
+  ])('refuses %s as %s', async (host, reason) => {
+    expect(await far(host, PRIVATE)).toBe(`refused: ${reason}`);
+  });
+
+  it('allows what the ranges name; our own listeners are not there', async () => {
+    expect(await far('10.0.0.5', PRIVATE)).toBe('10.0.0.5');
+    expect(await far('localhost', LOOPBACK)).toBe('localhost');
+    const own = { ...LOOPBACK, own: [{ host: '0.0.0.0', port: 22 }] };
+    expect(await far('127.0.0.1', own)).toBe('127.0.0.1');
   });
 });

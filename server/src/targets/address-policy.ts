@@ -178,3 +178,34 @@ export function createAddressGate(options: AddressGateOptions): (host: string, p
   };
   return (host, port) => ({ host, port, resolve: (signal) => orAborted(check(host, port), signal) });
 }
+
+/** Names that mean the machine which resolves them. RFC 6761 section 6.3; the rest are usual in `/etc/hosts`. */
+const LOOPBACK_NAME = /(?:^|\.)localhost\.?$|^(?:localhost|ip6-localhost|ip6-loopback|loopback)(?:\.localdomain)?\.?$/;
+
+/**
+ * Judges a place behind a jump host. The connection is made there, and a name means what that host takes it for: the gateway
+ * does not resolve it, and the host's own `PermitOpen` has the last word. What is written as an address is judged as
+ * everywhere, but for our own listeners, which are not there; a name for loopback needs a loopback range.
+ */
+export function farRefusalOf(written: string, port: number, rules: AddressRules): RefusalReason | null {
+  const host = parseHost(written);
+  if (host.problem !== null) return 'not-an-address';
+  const isLiteral = parseIp(host.value) !== null;
+  if (!isLiteral && !LOOPBACK_NAME.test(host.value)) return null;
+  return refusalOf(isLiteral ? host.value : '127.0.0.1', port, { ...rules, own: [] }, []);
+}
+
+/** Endpoints behind a jump host: `resolve` gives what that host is to be asked for. */
+export function createFarGate({
+  rules,
+  refused,
+}: Pick<AddressGateOptions, 'rules' | 'refused'>): (host: string, port: number) => CheckedEndpoint {
+  const check = async (host: string, port: number): Promise<string> => {
+    const reason = farRefusalOf(host, port, rules());
+    const spelled = parseHost(host).value ?? host;
+    if (reason === null) return spelled;
+    await refused({ host, port, ip: parseIp(spelled) === null ? '' : spelled, reason });
+    throw new SallyportError('target_address_refused', `target address is refused: ${reason}`);
+  };
+  return (host, port) => ({ host, port, resolve: (signal) => orAborted(check(host, port), signal) });
+}

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { TargetBody } from '@sallyport/shared/api/targets';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { MAX_HOPS, type Target, type TargetBody } from '@sallyport/shared/api/targets';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
 import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
-import { createInventory } from './inventory.ts';
+import { createInventory, hopsOf } from './inventory.ts';
 
 let directory = '';
 let storage: Storage;
@@ -21,7 +21,8 @@ afterEach(async () => {
 
 const body: TargetBody = {
   name: 'web01', transport: 'ssh', host: 'web01.example', port: 22, subsystem: 'powershell', offers: ['powershell', 'pty'],
-  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, notes: '',
+  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [],
+  notes: '',
 }; // prettier-ignore
 
 it('keeps a target whole, and the flags that only the program may set', async () => {
@@ -45,4 +46,41 @@ it('names what is wrong: a taken name, a missing target, a missing credential', 
     code: 'bad_request',
   });
   expect(await inventory.delete('nothing')).toBe(false);
+});
+
+describe('jump hosts', () => {
+  const over = (name: string, via: Target | null): TargetBody => ({ ...body, name, viaTargetId: via?.id ?? null });
+
+  it('gives the way in its order, and refuses one that is too long', async () => {
+    const inventory = createInventory({ storage, clock: systemClock });
+    let last: Target | null = null;
+    for (let n = 0; n <= MAX_HOPS; n++) last = await inventory.create(over(`h${n}`, last));
+    if (last === null) throw new Error('none made');
+    expect((await inventory.hopsOf(last)).map(({ name }) => name)).toEqual(['h0', 'h1', 'h2', 'h3']);
+    await expect(inventory.create(over('too far', last))).rejects.toMatchObject({ code: 'jump_chain' });
+    // Also when the way gets longer in front of it.
+    const first = await inventory.byName('h0');
+    const before = await inventory.create(over('before', null));
+    await expect(inventory.change(first?.id ?? '', over('h0', before))).rejects.toMatchObject({ code: 'jump_chain' });
+  });
+
+  it('refuses a circle, a hop that is not there, and the deletion of one in use', async () => {
+    const inventory = createInventory({ storage, clock: systemClock });
+    const bastion = await inventory.create(over('bastion', null));
+    const inner = await inventory.create(over('inner', bastion));
+    for (const via of [inner, bastion])
+      await expect(inventory.change(bastion.id, over('bastion', via))).rejects.toMatchObject({ code: 'jump_chain' });
+    await expect(inventory.create({ ...body, viaTargetId: 'nothing' })).rejects.toMatchObject({ code: 'jump_chain' });
+    await expect(inventory.delete(bastion.id)).rejects.toMatchObject({ code: 'target_in_use' });
+    // The database holds it as well, should two acts cross.
+    await expect(storage.targets.delete(bastion.id)).rejects.toThrow();
+    await inventory.change(inner.id, over('inner', null));
+    expect(await inventory.delete(bastion.id)).toBe(true);
+  });
+
+  it('notices a circle in the data before it goes round', () => {
+    const row = (id: string, viaTargetId: string | null) => ({ id, viaTargetId });
+    const [a, b, c] = [row('a', 'b'), row('b', 'c'), row('c', 'b')];
+    expect(() => hopsOf(a, [a, b, c])).toThrow(expect.objectContaining({ code: 'jump_chain' }) as Error);
+  });
 });

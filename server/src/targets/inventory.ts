@@ -1,4 +1,4 @@
-import type { Target, TargetBody } from '@sallyport/shared/api/targets';
+import { MAX_HOPS, Relaxation, type Target, type TargetBody } from '@sallyport/shared/api/targets';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
@@ -11,6 +11,7 @@ const Options = z.object({
   offers: z.array(z.enum(['powershell', 'pty'])),
   user: z.string(),
   connectTimeoutMs: z.number(),
+  relaxations: z.array(Relaxation).default([]),
   notes: z.string(),
   isDemo: z.boolean(),
   administratorOnly: z.boolean(),
@@ -23,7 +24,7 @@ export type TargetFlags = Pick<Options, 'isDemo' | 'administratorOnly' | 'powers
 const NO_FLAGS: TargetFlags = { isDemo: false, administratorOnly: false, powershellMissing: false };
 
 function toTarget(row: TargetRecord): Target {
-  const { id, name, host, port, credentialId, createdAt, lastOpenedAt } = row;
+  const { id, name, host, port, credentialId, viaTargetId, createdAt, lastOpenedAt } = row;
   return {
     id,
     name,
@@ -31,6 +32,7 @@ function toTarget(row: TargetRecord): Target {
     host,
     port,
     credentialId,
+    viaTargetId,
     createdAt,
     lastOpenedAt,
     ...Options.parse(JSON.parse(row.options)),
@@ -38,19 +40,39 @@ function toTarget(row: TargetRecord): Target {
 }
 
 function toColumns(body: TargetBody, flags: TargetFlags) {
-  const { name, transport, host, port, credentialId, subsystem, offers, user, connectTimeoutMs, notes } = body;
+  const { name, transport, host, port, credentialId, viaTargetId } = body;
+  const { subsystem, offers, user, connectTimeoutMs, relaxations, notes } = body;
   const { isDemo, administratorOnly, powershellMissing } = flags;
   const options: Options = {
     subsystem,
     offers,
     user,
     connectTimeoutMs,
+    relaxations: [...new Set(relaxations)],
     notes,
     isDemo,
     administratorOnly,
     powershellMissing,
   };
-  return { name, transport, host, port, credentialId, options: JSON.stringify(options) };
+  return { name, transport, host, port, credentialId, viaTargetId, options: JSON.stringify(options) };
+}
+
+/**
+ * The jump hosts on the way to a target, first hop first; empty for a direct one.
+ * @throws SallyportError jump_chain for a circle, more than MAX_HOPS, or a hop that is not there
+ */
+export function hopsOf<T extends Pick<Target, 'id' | 'viaTargetId'>>(target: T, all: readonly T[]): readonly T[] {
+  const hops: T[] = [];
+  for (let at = target; at.viaTargetId !== null;) {
+    const next = all.find(({ id }) => id === at.viaTargetId);
+    if (next === undefined) throw new SallyportError('jump_chain', 'a jump host on the way is not there');
+    if (next.id === target.id || hops.includes(next)) throw new SallyportError('jump_chain', 'the way is a circle');
+    if (hops.length === MAX_HOPS)
+      throw new SallyportError('jump_chain', `the way has more than ${MAX_HOPS} jump hosts`);
+    hops.unshift(next);
+    at = next;
+  }
+  return hops;
 }
 
 /** The machines that people may go to. Callers have asked policy and audited before they call. */
@@ -58,11 +80,17 @@ export interface Inventory {
   list(): Promise<readonly Target[]>;
   byId(id: string): Promise<Target | null>;
   byName(name: string): Promise<Target | null>;
-  /** @throws SallyportError name_taken; bad_request when the credential does not exist */
+  /** The jump hosts on the way, first hop first. @throws SallyportError jump_chain */
+  hopsOf(target: Target): Promise<readonly Target[]>;
+  /** Would `create` or `change` be refused? Asked before the audit event. @throws SallyportError jump_chain, bad_request */
+  check(id: string | null, body: TargetBody): Promise<void>;
+  /** @throws SallyportError target_in_use */
+  checkDelete(id: string): Promise<void>;
+  /** @throws SallyportError name_taken, jump_chain; bad_request when the credential does not exist */
   create(body: TargetBody, flags?: TargetFlags): Promise<Target>;
-  /** Keeps the flags unless others are given. @throws SallyportError not_found, name_taken */
+  /** Keeps the flags unless others are given. @throws SallyportError not_found, name_taken, jump_chain */
   change(id: string, body: TargetBody, flags?: TargetFlags): Promise<Target>;
-  /** @returns false when it did not exist */
+  /** @returns false when it did not exist @throws SallyportError target_in_use */
   delete(id: string): Promise<boolean>;
   opened(id: string): Promise<void>;
 }
@@ -83,8 +111,25 @@ export function createInventory(deps: {
       throw new SallyportError('bad_request', 'the credential of the target does not exist');
   }
 
+  const list = async (): Promise<Target[]> => (await storage.targets.list()).map(toTarget);
+
+  /** Every way that leads over this target must stay one. */
+  async function check(id: string | null, body: TargetBody): Promise<void> {
+    await checkCredential(body.credentialId);
+    const self = { id: id ?? '', viaTargetId: body.viaTargetId };
+    const after = [...(await storage.targets.list()).filter((row) => row.id !== id), self];
+    for (const one of id === null ? [self] : after) hopsOf(one, after);
+  }
+  async function checkDelete(id: string): Promise<void> {
+    if ((await storage.targets.list()).some(({ viaTargetId }) => viaTargetId === id))
+      throw new SallyportError('target_in_use', 'other targets are reached through this one');
+  }
+
   return {
-    list: async () => (await storage.targets.list()).map(toTarget),
+    list,
+    hopsOf: async (target) => (target.viaTargetId === null ? [] : hopsOf(target, await list())),
+    check,
+    checkDelete,
     async byId(id) {
       const row = await storage.targets.byId(id);
       return row === null ? null : toTarget(row);
@@ -94,7 +139,7 @@ export function createInventory(deps: {
       return row === null ? null : toTarget(row);
     },
     async create(body, flags = NO_FLAGS) {
-      await checkCredential(body.credentialId);
+      await check(null, body);
       const row: TargetRecord = {
         id: randomId(),
         ...toColumns(body, flags),
@@ -106,11 +151,14 @@ export function createInventory(deps: {
     },
     async change(id, body, flags) {
       const before = toTarget(await mustExist(id));
-      await checkCredential(body.credentialId);
+      await check(id, body);
       await storage.targets.update(id, toColumns(body, flags ?? before));
       return toTarget(await mustExist(id));
     },
-    delete: (id) => storage.targets.delete(id),
+    async delete(id) {
+      await checkDelete(id);
+      return storage.targets.delete(id);
+    },
     opened: (id) => storage.targets.update(id, { lastOpenedAt: clock.now() }),
   };
 }

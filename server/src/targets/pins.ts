@@ -19,8 +19,9 @@ export interface HostKeyStore extends HostKeyPins {
   delete(id: string): Promise<boolean>;
 }
 
-const toPin = ({ id, host, port, keyType, key, acceptedBy, acceptedAt }: HostKeyRecord): HostKeyPin => ({
+const toPin = ({ id, via, host, port, keyType, key, acceptedBy, acceptedAt }: HostKeyRecord): HostKeyPin => ({
   id,
+  via,
   host,
   port,
   keyType,

@@ -33,6 +33,8 @@ export interface TerminalEnd {
   readonly exitCode: number | null;
   /** Escaped peer text for the target's voice, at most 4 KiB; may be empty. */
   readonly detail: string;
+  /** The jump host at which it happened; absent for the target itself. */
+  readonly hop?: string;
 }
 
 /** Given by the broker at construction. Calls come in stream order. */

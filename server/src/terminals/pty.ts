@@ -28,8 +28,8 @@ export interface PtyTerminalOptions {
 
 function toEnd(end: ChannelEnd): TerminalEnd {
   if (end.error !== null) {
-    const detail = end.error instanceof SallyportError ? end.error.peerText : '';
-    return { reason: codeOf(end.error), exitCode: null, detail };
+    const { peerText: detail, at: hop } = end.error instanceof SallyportError ? end.error : { peerText: '', at: '' };
+    return { reason: codeOf(end.error), exitCode: null, detail, hop };
   }
   if (end.signal !== null) return { reason: 'exited', exitCode: null, detail: `ended by signal ${end.signal}` };
   return { reason: end.exitCode === null ? 'target_closed' : 'exited', exitCode: end.exitCode, detail: '' };

@@ -2,6 +2,8 @@
  * Bytes to a target. One connector per transport; a connection carries channels (a PTY shell, the PowerShell subsystem).
  * Suite: test/contracts/transport.ts. Every wait takes an AbortSignal; every owner closes what it opened.
  */
+import type { Duplex } from 'node:stream';
+import type { Relaxation } from '@sallyport/shared/api/targets';
 import type { Secret } from '../secret.ts';
 
 /** Where to connect, already checked by `targets`: `ip` is connected to and never resolved again. security.md T5. */
@@ -9,7 +11,10 @@ export interface Endpoint {
   /** The name as the user wrote it (for pins and messages). */
   readonly host: string;
   readonly port: number;
-  /** Resolves and checks the name, at the moment of use. @throws SallyportError target_address_refused, target_name_unresolved */
+  /**
+   * Resolves and checks the name, at the moment of use. Behind a jump host the name is that host's to resolve: it is checked
+   * as far as it can be, and given back as it is. @throws SallyportError target_address_refused, target_name_unresolved
+   */
   resolve(signal: AbortSignal): Promise<string>;
 }
 
@@ -56,7 +61,17 @@ export interface ConnectRequest {
   readonly timeouts: { readonly tcpMs: number; readonly handshakeMs: number; readonly loginMs: number };
   /** Types of the host keys on record for this endpoint. They are asked for first, so that a target with several keys shows a known one. */
   readonly pinnedTypes?: readonly string[];
+  /** The jump host that the connection goes through. It belongs to this request from now on and is closed with it, however it ends. */
+  readonly through?: Hop;
+  /** Where on the way this is, for errors; empty for a direct connection. */
+  readonly place?: string;
+  readonly relaxations?: readonly Relaxation[];
 }
+
+/** A byte stream through a jump host, to the address that was asked for. It counts like a socket does. */
+export type Link = Duplex & { readonly bytesRead: number; readonly bytesWritten: number };
+/** A connection, seen as the way to the next machine. */
+export type Hop = Pick<Connection, 'openTunnel' | 'lost' | 'close'>;
 
 export interface ChannelEvents {
   /** Bytes from the target. One call per socket read where possible; the receiver owns the array. */
@@ -92,10 +107,17 @@ export interface PtyChannel extends ByteChannel {
 export interface Connection {
   /** For the facts bar, for example `SSH, chacha20-poly1305`. */
   readonly protection: string;
-  /** The checked address that was connected to. */
+  /** The checked address that was connected to; behind a jump host the name that it was given. */
   readonly ip: string;
   readonly port: number;
   openPty(options: { cols: number; rows: number; term: string }, events: ChannelEvents): Promise<PtyChannel>;
+  /**
+   * To another machine, from this one: `direct-tcpip`, RFC 4254 section 7.2. Nothing is sent on it by itself.
+   * @throws SallyportError hop_refused, target_unreachable, target_timeout, target_lost
+   */
+  openTunnel(host: string, port: number): Promise<Link>;
+  /** Why the connection ended, if it did so by itself. */
+  lost(): Error | null;
   /** @throws SallyportError subsystem_refused */
   openSubsystem(name: string, events: ChannelEvents): Promise<ByteChannel>;
   /** Idempotent; closes all channels. */

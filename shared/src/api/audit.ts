@@ -8,6 +8,8 @@ export const LedgerRow = z.object({
   number: z.number(),
   userName: z.string(),
   targetName: z.string(),
+  /** Jump hosts on the way to it, first hop first. */
+  via: z.array(z.string()).default([]),
   identity: z.string(),
   /** Exact text of CREATE_PIPELINE. */
   text: z.string(),

@@ -7,6 +7,16 @@ export type TransportKind = z.infer<typeof TransportKind>;
 
 const host = z.string().trim().min(1).max(253);
 const port = z.number().int().min(1).max(65535);
+/**
+ * What an old device may need beside what is offered to everybody; each is off unless chosen for the target, shown in the
+ * bar when it was really used, and audited. Never to be had: DSA, MD5, RC4, 3DES, group 1.
+ */
+export const RELAXATIONS = ['no-strict-kex', 'kex-sha1', 'host-key-sha1', 'cipher-cbc', 'mac-sha1'] as const;
+export const Relaxation = z.enum(RELAXATIONS);
+export type Relaxation = z.infer<typeof Relaxation>;
+/** Jump hosts in front of a target, at most. */
+export const MAX_HOPS = 4;
+
 const subsystem = z
   .string()
   .trim()
@@ -27,6 +37,9 @@ export const Target = z.object({
   /** User name suggested when asked. */
   user: z.string(),
   connectTimeoutMs: z.number(),
+  /** The target that this one is reached through (a jump host, which may have one itself); null = directly. */
+  viaTargetId: z.string().nullable(),
+  relaxations: z.array(Relaxation),
   notes: z.string(),
   isDemo: z.boolean(),
   /** In-process demo target: administrators only. */
@@ -53,6 +66,8 @@ export const TargetBody = z.strictObject({
   credentialId: z.string().nullable(),
   user: z.string().trim().max(256),
   connectTimeoutMs: z.number().int().min(5000).max(180_000),
+  viaTargetId: z.string().nullable().default(null),
+  relaxations: z.array(Relaxation).max(RELAXATIONS.length).default([]),
   notes: z.string().max(4000),
 });
 export type TargetBody = z.infer<typeof TargetBody>;
@@ -84,6 +99,8 @@ export type NewCredential = z.infer<typeof NewCredential>;
 
 export const HostKeyPin = z.object({
   id: z.string(),
+  /** Jump hosts in front, `host:port` in the order of the way, joined with commas; empty for a direct connection. */
+  via: z.string(),
   host: z.string(),
   port: z.number(),
   keyType: z.string(),

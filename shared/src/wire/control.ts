@@ -93,6 +93,10 @@ export const SessionFacts = z.object({
   isDemoTarget: z.boolean(),
   identity: z.string(),
   kind: TerminalKind,
+  /** Jump hosts on the way, first hop first: "bastion (10.0.0.1:22)". Empty for a direct connection. */
+  via: z.array(z.string()).default([]),
+  /** Weak algorithms in use because the target's settings allow them, in words. */
+  weakened: z.array(z.string()).default([]),
   /** For example "SSH, chacha20-poly1305". Empty until connected. */
   protection: z.string(),
   /** For example "PowerShell 7.6.5". Empty when unknown. */
@@ -154,6 +158,8 @@ export const ServerMessage = z.discriminatedUnion('type', [
     reason: z.string(),
     message: z.string(),
     detail: z.string(),
+    /** The jump host at which it happened; empty when it was the target itself. */
+    at: z.string().default(''),
     exitCode: z.number().nullable(),
     requestId: z.string(),
   }),

@@ -29,6 +29,8 @@ export const Question = z.discriminatedUnion('kind', [
     kind: z.literal('hostKey'),
     host: z.string(),
     port: z.number(),
+    /** Jump hosts in front of it, `host:port` joined with commas; empty for a direct connection. */
+    via: z.string().default(''),
     keyType: z.string(),
     fingerprint: z.string(),
     mayAccept: z.boolean(),

@@ -9,6 +9,8 @@ const row = (id: string, startedAt: number, more: Partial<SessionRow> = {}): Ses
   facts: {
     targetName: 'web01',
     address: 'web01:22',
+    via: [],
+    weakened: [],
     isDemoTarget: false,
     identity: 'svc',
     kind: 'powershell',

@@ -47,6 +47,8 @@ async function provision(gateway: Gateway, target: DemoTarget): Promise<void> {
     credentialId: credential.id,
     user: target.user,
     connectTimeoutMs: 30_000,
+    viaTargetId: null,
+    relaxations: [],
     notes:
       target.kind === 'sshd'
         ? 'The demo target: an sshd of this machine, for this run.'

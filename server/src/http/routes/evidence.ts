@@ -22,6 +22,7 @@ const toRow = (entry: LedgerEntry, session: SessionRow): LedgerRow => ({
   number: entry.number,
   userName: session.userName,
   targetName: session.facts.targetName,
+  via: session.facts.via,
   identity: session.facts.identity,
   text: entry.text,
   startedAt: entry.startedAt,

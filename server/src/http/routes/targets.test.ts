@@ -1,11 +1,11 @@
-import type { TargetBody } from '@sallyport/shared/api/targets';
+import { TargetBody } from '@sallyport/shared/api/targets';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../../test/contracts/fake-clock.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { targetRoutes } from './targets.ts';
 
 const clock = new FakeClock();
-const BEFORE = { name: 'a', host: 'web01', port: 22, credentialId: 'c1' };
+const BEFORE = { name: 'a', host: 'web01', port: 22, credentialId: 'c1', viaTargetId: null };
 interface Asked {
   readonly body?: Partial<TargetBody>;
   readonly steppedUpUntil?: number | null;
@@ -26,6 +26,8 @@ async function hostsOf(method: string, routePath: string, host: string, asked: A
     inventory: {
       byId: () => Promise.resolve(BEFORE),
       byName: () => Promise.resolve(null),
+      list: () => Promise.resolve([BEFORE]),
+      check: () => Promise.resolve(),
       create: take,
       change: (_id: string, body: TargetBody) => take(body),
     },
@@ -41,7 +43,10 @@ async function hostsOf(method: string, routePath: string, host: string, asked: A
     },
     params: routePath.includes(':id') ? { id: 'a'.repeat(52) } : {},
     query: {},
-    body: routePath === '/api/probe' ? probe : { ...target, ...probe, connectTimeoutMs: 30_000, ...asked.body },
+    body:
+      routePath === '/api/probe'
+        ? probe
+        : TargetBody.parse({ ...target, ...probe, connectTimeoutMs: 30_000, ...asked.body }),
     headers: {},
     ip: '',
   };

@@ -35,14 +35,16 @@ function checkUser({ user }: Pick<TargetBody, 'user'>): void {
 
 /**
  * Who points a stored credential at a machine of their own reads it there: that is a sensitive act like any other to the
- * vault. The password is asked for once more when the credential would go where it did not go before.
+ * vault. The password is asked for once more when the credential would go where it did not go before;
+ * those of the targets behind a jump host go where that leads.
  */
-const leadsCredentialElsewhere = (body: TargetBody, before: Target | null): boolean =>
-  body.credentialId !== null &&
+const leadsCredentialElsewhere = (body: TargetBody, before: Target | null, isHop = false): boolean =>
+  (body.credentialId !== null || isHop) &&
   (before === null ||
     before.credentialId !== body.credentialId ||
     before.host !== body.host ||
-    before.port !== body.port);
+    before.port !== body.port ||
+    before.viaTargetId !== body.viaTargetId);
 
 /** Exact name first, then the same address, then names that hold the line. */
 function matches(line: string, targets: readonly Target[], address: WhereTo['address']): readonly Target[] {
@@ -95,6 +97,13 @@ function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly
   ];
 }
 
+/** What the audit log keeps of a target: where it is, the way to it, and what is weakened for it. */
+const auditedDetail = ({ host, port, viaTargetId, relaxations }: TargetBody) => ({
+  ...{ host, port },
+  ...(viaTargetId === null ? {} : { via: viaTargetId }),
+  ...(relaxations.length === 0 ? {} : { relaxations: relaxations.join(' ') }),
+});
+
 /** `/api/targets`, `/api/where-to`, `/api/probe`. */
 export function targetRoutes(join: RoutesJoin): readonly Route[] {
   const { inventory, audit, broker, clock } = join;
@@ -123,7 +132,8 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
         if (leadsCredentialElsewhere(body, null)) checkStepUp(principal, 'target.write', clock);
         if ((await inventory.byName(body.name)) !== null)
           throw new SallyportError('name_taken', 'target name is taken');
-        const detail = { host: body.host, port: body.port };
+        await inventory.check(null, body);
+        const detail = auditedDetail(body);
         await audit.append({ type: 'target.created', actor, subject: `target:${body.name}`, outcome: 'ok', detail });
         return inventory.create(body);
       },
@@ -139,8 +149,10 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
         checkUser(body);
         const before = await mustExist(id);
         const { name } = before;
-        if (leadsCredentialElsewhere(body, before)) checkStepUp(principal, 'target.write', clock);
-        const detail = { host: body.host, port: body.port, name: body.name };
+        const isHop = (await inventory.list()).some(({ viaTargetId }) => viaTargetId === id);
+        if (leadsCredentialElsewhere(body, before, isHop)) checkStepUp(principal, 'target.write', clock);
+        await inventory.check(id, body);
+        const detail = { ...auditedDetail(body), name: body.name };
         await audit.append({ type: 'target.changed', actor, subject: `target:${name}`, outcome: 'ok', detail });
         const target = await inventory.change(id, body);
         await broker.recheck(null);
@@ -154,6 +166,7 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
       params,
       handle: async ({ params: { id } }, { actor }) => {
         const { name } = await mustExist(id);
+        await inventory.checkDelete(id);
         await audit.append({ type: 'target.deleted', actor, subject: `target:${name}`, outcome: 'ok' });
         await inventory.delete(id);
         await broker.recheck(null);

@@ -28,7 +28,7 @@ export interface PoolLinkOptions {
   /** All events of one read were told. */
   batchDone(): void;
   /** The peer broke the rules or the channel is gone. */
-  lost(code: ErrorCode, detail: string): void;
+  lost(code: ErrorCode, detail: string, hop?: string): void;
 }
 
 interface Opening {
@@ -269,7 +269,7 @@ export class PoolLink {
     }
     const isClosing = this.#client.state === 'Closing';
     this.#tell(this.#client.channelEnded({ exitStatus: end.exitCode }));
-    if (!isClosing) this.#options.lost('target_lost', '');
+    if (!isClosing) this.#options.lost('target_lost', '', end.error instanceof SallyportError ? end.error.at : '');
   }
 
   #lost(code: ErrorCode, detail: string): void {

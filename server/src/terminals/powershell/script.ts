@@ -105,7 +105,7 @@ class ScriptTerminal implements Terminal {
       title: options.targetName,
       event: (event) => this.#event(event),
       batchDone: () => this.#flush(),
-      lost: (code, detail) => this.#ending.now({ reason: code, exitCode: null, detail }),
+      lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
     });
     this.#ending = new Ending({
       link: this.#link,

@@ -89,7 +89,7 @@ class PowerShellTerminal implements Terminal {
       title: options.targetName,
       event: (event) => this.#event(event),
       batchDone: () => this.#output.flush(),
-      lost: (code, detail) => this.#ending.now({ reason: code, exitCode: null, detail }),
+      lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
     });
     this.#jobs = new Jobs(this.#link, () =>
       this.#isResized ? consoleHostInfo({ ...this.#size, title: options.targetName }) : RUNSPACE_HOST,

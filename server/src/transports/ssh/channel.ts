@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import type { Clock } from '../../clock.ts';
 import type { ChannelEnd, ChannelEvents, PtyChannel } from '../contract.ts';
@@ -27,7 +27,7 @@ function toSignalName(signal: string): string {
 
 /** What a channel needs to know of its connection. */
 export interface ChannelOwner {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly clock: Clock;
   /** Why the connection ended, if it did so by itself. */
   lost(): Error | null;

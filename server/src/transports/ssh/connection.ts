@@ -1,11 +1,11 @@
-import type { Socket } from 'node:net';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2';
 import type { Clock } from '../../clock.ts';
-import { SallyportError, toError } from '../../errors.ts';
-import type { ByteChannel, ChannelEvents, Connection, PtyChannel } from '../contract.ts';
+import { SallyportError, placed, toError } from '../../errors.ts';
+import type { ByteChannel, ChannelEvents, Connection, Hop, Link, PtyChannel } from '../contract.ts';
 import { SshChannel, type ChannelOwner } from './channel.ts';
-import { escapePeerText } from './errors.ts';
+import { escapePeerText, toTunnelError } from './errors.ts';
+import { Tunnel } from './tunnel.ts';
 
 /** For a target that neither opens nor refuses the channel. */
 const OPEN_MS = 30_000;
@@ -16,33 +16,48 @@ const PTY_MODES = Buffer.from([42, 0, 0, 0, 1, 0]);
 
 type OpenCallback = (error: Error | undefined, stream: ClientChannel) => void;
 
+/** What is known of a connection when it stands. */
+export interface ConnectionFacts {
+  readonly protection: string;
+  readonly ip: string;
+  readonly port: number;
+  /** Where on the way it is; empty for a direct connection. */
+  readonly place: string;
+}
+
 /** A signed-in SSH connection. */
 export class SshConnection implements Connection, ChannelOwner {
   readonly protection: string;
   readonly ip: string;
   readonly port: number;
-  readonly socket: Socket;
+  readonly socket: Link;
   readonly #client: Client;
   readonly clock: Clock;
   readonly #channels = new Set<SshChannel>();
   readonly #pending = new Set<(error: SallyportError) => void>();
   readonly #closed: Promise<void>;
+  readonly #place: string;
+  /** The jump host that this connection goes through; it ends with it. */
+  readonly #under: Hop | null;
   #lost: SallyportError | null = null;
   #isClosing = false;
   #isClosed = false;
 
   constructor(
     client: Client,
-    socket: Socket,
-    facts: { protection: string; ip: string; port: number },
+    socket: Link,
+    facts: ConnectionFacts,
     clock: Clock,
     closed: () => void,
+    under: Hop | null,
   ) {
     this.#client = client;
     this.socket = socket;
     this.protection = facts.protection;
     this.ip = facts.ip;
     this.port = facts.port;
+    this.#place = facts.place;
+    this.#under = under;
     this.clock = clock;
     socket.on('drain', () => {
       for (const channel of this.#channels) channel.socketDrained();
@@ -53,6 +68,7 @@ export class SshConnection implements Connection, ChannelOwner {
         for (const reject of [...this.#pending]) reject(this.#loss());
         closed();
         resolve();
+        void under?.close();
       });
     });
   }
@@ -65,12 +81,15 @@ export class SshConnection implements Connection, ChannelOwner {
   }
   /** The connection broke; its channels end with this error. The first reason stays. */
   broke(error: SallyportError): void {
-    if (!this.#isClosing) this.#lost ??= error;
+    if (!this.#isClosing) this.#lost ??= placed(error, this.#place);
     this.socket.destroy();
   }
   /** The client said it is closing; called before ssh2 closes the channels. */
   ended(): void {
-    if (!this.#isClosing) this.#lost ??= new SallyportError('target_lost', 'target closed the connection');
+    if (this.#isClosing || this.#lost !== null) return;
+    const below = this.#under?.lost();
+    const own = new SallyportError('target_lost', 'target closed the connection');
+    this.#lost = below instanceof SallyportError ? below : placed(own, this.#place);
   }
   /** @throws SallyportError ssh_protocol_error when the target ignores the window of a channel */
   checkFlood(): void {
@@ -87,19 +106,40 @@ export class SshConnection implements Connection, ChannelOwner {
       height: 0,
       modes: PTY_MODES as unknown as NonNullable<PseudoTtyOptions['modes']>,
     };
-    return this.#open('shell_refused', events, true, (callback) => this.#client.shell(pty, callback));
+    return this.#channel('shell_refused', events, true, (callback) => this.#client.shell(pty, callback));
   }
 
   openSubsystem(name: string, events: ChannelEvents): Promise<ByteChannel> {
-    return this.#open('subsystem_refused', events, false, (callback) => this.#client.subsys(name, callback));
+    return this.#channel('subsystem_refused', events, false, (callback) => this.#client.subsys(name, callback));
   }
 
-  #open(
+  openTunnel(host: string, port: number): Promise<Link> {
+    const request = (callback: OpenCallback) => this.#client.forwardOut('127.0.0.1', 0, host, port, callback);
+    const refused = (error: Error): SallyportError => placed(toTunnelError(error), this.#place);
+    return this.#open(request, refused, (stream) => new Tunnel(stream));
+  }
+
+  #channel(
     refusal: ErrorCode,
     events: ChannelEvents,
     isErrorShown: boolean,
     request: (callback: OpenCallback) => unknown,
   ): Promise<SshChannel> {
+    const refused = (error: Error): SallyportError =>
+      new SallyportError(refusal, `target refused the channel: ${escapePeerText(error.message)}`);
+    return this.#open(request, refused, (stream) => {
+      const channel = new SshChannel(stream, this, events, isErrorShown);
+      this.#channels.add(channel);
+      setImmediate(() => channel.start());
+      return channel;
+    });
+  }
+
+  #open<T>(
+    request: (callback: OpenCallback) => unknown,
+    refused: (error: Error) => SallyportError,
+    made: (stream: ClientChannel) => T,
+  ): Promise<T> {
     if (this.#isClosing || this.#isClosed) return Promise.reject(this.#loss());
     return new Promise((resolve, reject) => {
       const settle = (): boolean => {
@@ -114,16 +154,9 @@ export class SshConnection implements Connection, ChannelOwner {
       );
       this.#pending.add(fail);
       const opened: OpenCallback = (error, stream) => {
-        if (error !== undefined) {
-          const why = `target refused the channel: ${escapePeerText(error.message)}`;
-          fail(this.#isClosed || this.#lost !== null ? this.#loss() : new SallyportError(refusal, why));
-        } else if (!settle()) stream.close();
-        else {
-          const channel = new SshChannel(stream, this, events, isErrorShown);
-          this.#channels.add(channel);
-          resolve(channel);
-          setImmediate(() => channel.start());
-        }
+        if (error !== undefined) fail(this.#isClosed || this.#lost !== null ? this.#loss() : refused(error));
+        else if (!settle()) stream.close();
+        else resolve(made(stream));
       };
       try {
         request(opened);
@@ -145,5 +178,6 @@ export class SshConnection implements Connection, ChannelOwner {
       this.clock.after(CLOSE_MS, () => this.socket.destroy());
     }
     await this.#closed;
+    await this.#under?.close();
   }
 }

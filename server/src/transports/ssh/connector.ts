@@ -2,11 +2,11 @@
  * SSH to a target: TCP to the checked address, handshake, host key, sign-in. Whatever goes wrong first decides; the rest
  * is torn down and the promise rejects with a code of security.md section 4.
  */
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket } from 'node:net';
 import ssh2, { type Client, type NegotiatedAlgorithms, type ParsedKey } from 'ssh2';
 import type { Clock } from '../../clock.ts';
-import { SallyportError, toError } from '../../errors.ts';
-import type { Connection, Connector, ConnectPort, ConnectRequest, Identity } from '../contract.ts';
+import { SallyportError, placed, toError } from '../../errors.ts';
+import type { Connection, Connector, ConnectPort, ConnectRequest, Hop, Identity, Link } from '../contract.ts';
 import { algorithmsFor, toProtection } from './algorithms.ts';
 import { ConnectClock } from './connect-clock.ts';
 import { SshConnection } from './connection.ts';
@@ -63,7 +63,7 @@ class Attempt {
   #connection: SshConnection | null = null;
   #negotiated: NegotiatedAlgorithms | null = null;
   #acceptedKey: string | null = null;
-  #socket: Socket | null = null;
+  #socket: Link | null = null;
   #connectedAt = 0;
   #rekeys = 0;
   #bannerChars = 0;
@@ -116,9 +116,26 @@ class Attempt {
 
   #connect(ip: string): void {
     if (this.#isSettled) return;
-    const { port } = this.#request.endpoint;
+    const { endpoint, through } = this.#request;
     this.#port.step('connecting');
     this.#clock.start('tcp', this.#request.timeouts.tcpMs);
+    if (through !== undefined) this.#tunnel(through, ip);
+    else this.#dial(ip, endpoint.port);
+  }
+
+  #tunnel(through: Hop, host: string): void {
+    through.openTunnel(host, this.#request.endpoint.port).then(
+      (link) => {
+        this.#cleanup.push(() => link.destroy());
+        if (this.#isSettled) return void link.destroy();
+        this.#clock.stop('tcp');
+        this.#handshake(link, host);
+      },
+      (error: unknown) => this.#failWith(error),
+    );
+  }
+
+  #dial(ip: string, port: number): void {
     const socket = connectSocket({ host: ip, port, noDelay: true, autoSelectFamily: false });
     this.#cleanup.push(() => socket.destroy());
     const broke = (error: Error): void => this.#failWith(error);
@@ -130,7 +147,7 @@ class Attempt {
     });
   }
 
-  #handshake(socket: Socket, ip: string): void {
+  #handshake(socket: Link, ip: string): void {
     this.#stage = 'handshake';
     this.#socket = socket;
     this.#connectedAt = this.#options.clock.monotonic();
@@ -243,22 +260,28 @@ class Attempt {
     if (++this.#reports <= MAX_REPORTS) this.#options.targetOpened?.(type.slice(0, 64), host, port);
   }
 
-  #ready(client: Client, socket: Socket, ip: string): void {
+  #ready(client: Client, socket: Link, ip: string): void {
     if (this.#isSettled || this.#negotiated === null) return;
     this.#isSettled = true;
     this.#stage = 'open';
     this.#clock.stopAll();
     this.#cleanup[0]?.();
-    const facts = { protection: toProtection(this.#negotiated), ip, port: this.#request.endpoint.port };
+    const { endpoint, place = '', through = null } = this.#request;
+    const facts = { protection: toProtection(this.#negotiated), ip, port: endpoint.port, place };
     this.#options.counted?.(1);
-    this.#connection = new SshConnection(client, socket, facts, this.#options.clock, () => this.#options.counted?.(-1));
+    const closed = (): void => this.#options.counted?.(-1);
+    this.#connection = new SshConnection(client, socket, facts, this.#options.clock, closed, through);
     this.#port.step('opening');
     this.#resolve(this.#connection);
   }
 
   #closed(): void {
     if (this.#connection !== null) this.#connection.ended();
-    else this.#fail(new SallyportError('target_lost', 'target closed the connection before the sign-in was done'));
+    else {
+      const below = this.#request.through?.lost();
+      const own = new SallyportError('target_lost', 'target closed the connection before the sign-in was done');
+      this.#fail(below instanceof SallyportError ? below : own);
+    }
   }
 
   /** For what our own side threw: the questions to the person, the check of the host key. */
@@ -279,11 +302,12 @@ class Attempt {
     if (this.#isSettled) return;
     this.#isSettled = true;
     this.#clock.stopAll();
-    this.#reject(error);
+    this.#reject(placed(error, this.#request.place ?? ''));
     // ssh2 still has to say DISCONNECT to a refused host key; then everything goes.
     setImmediate(() => {
       this.#client?.on('error', () => undefined);
       for (const clean of this.#cleanup) clean();
+      void this.#request.through?.close();
     });
   }
 }
@@ -299,7 +323,10 @@ async function readStoredKey(identity: Identity, signal: AbortSignal): Promise<P
 export function createSshConnector(options: SshConnectorOptions): Connector {
   return {
     async connect(request, port, signal) {
-      const key = await readStoredKey(request.identity, signal);
+      const key = await readStoredKey(request.identity, signal).catch(async (error: unknown) => {
+        await request.through?.close();
+        throw error instanceof SallyportError ? placed(error, request.place ?? '') : error;
+      });
       const attempt = new Attempt(request, key, port, signal, options);
       attempt.start();
       return attempt.result;

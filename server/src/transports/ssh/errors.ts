@@ -52,3 +52,13 @@ export function toTransportError(thrown: unknown, stage: Stage, hasOffered: bool
     return new SallyportError('ssh_algorithms', escapePeerText(cause.message), { cause });
   return new SallyportError('ssh_protocol_error', escapePeerText(cause.message.toLowerCase()), { cause });
 }
+
+/** RFC 4254 section 5.1: why a channel was not opened. */
+const CONNECT_FAILED = 2;
+
+/** Why a jump host did not connect further. OpenSSH gives 2 also for a name that it cannot resolve, and 1 when it may not. */
+export function toTunnelError(thrown: Error): SallyportError {
+  const peerText = escapePeerText(thrown.message.replace(/^\(SSH\) Channel open failure: /, ''));
+  const code: ErrorCode = field(thrown, 'reason') === CONNECT_FAILED ? 'target_unreachable' : 'hop_refused';
+  return new SallyportError(code, 'jump host did not connect further', { cause: thrown, peerText });
+}

@@ -3,7 +3,7 @@
  * section 4), gives the event loop back after each 64 KiB so that one busy target does not delay the others, and ends
  * connections whose peer makes us buffer without end.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { SallyportError } from '../../errors.ts';
 
 /** libuv reads up to 32 buffers of 64 KiB from one busy socket in a row; we stop it after the first. */
@@ -51,7 +51,7 @@ export class IdentificationGuard {
  * Attach in the same turn as ssh2, before it. `check` runs once for each read and throws to end the connection.
  * @returns to be called when ssh2 is attached: measures what a read cost
  */
-export function guardSocket(socket: Socket, check: () => void, refuse: (error: unknown) => void): () => void {
+export function guardSocket(socket: Duplex, check: () => void, refuse: (error: unknown) => void): () => void {
   let guard: IdentificationGuard | null = new IdentificationGuard();
   let read = 0;
   let startedAt = 0;

@@ -345,6 +345,7 @@ const endOf = (reason: string): EndFacts => ({
   reason,
   message: '',
   detail: '',
+  at: '',
   exitCode: null,
   requestId: '',
 });

@@ -1,4 +1,4 @@
-import type { Target } from '@sallyport/shared/api/targets';
+import type { Relaxation, Target } from '@sallyport/shared/api/targets';
 import type { TerminalKind } from '@sallyport/shared/wire/control';
 
 /** What may be opened at a target, best first; PowerShell only where it was not missing. */
@@ -21,3 +21,25 @@ export const WAY_GIVES: Readonly<Record<TerminalKind, string>> = {
 /** `host:port`, the port only when it is not 22. */
 export const addressOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   port === 22 ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** With the port always: as host keys are kept for a way. */
+export const fullAddressOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** Jump hosts on the way to a target, first hop first. The gateway refuses circles; data that has one does not hang the page. */
+export function wayTo(target: Target, all: readonly Target[]): readonly Target[] {
+  const way: Target[] = [];
+  let at = all.find(({ id }) => id === target.viaTargetId);
+  while (at !== undefined && !way.includes(at)) {
+    way.unshift(at);
+    const next = at.viaTargetId;
+    at = all.find(({ id }) => id === next);
+  }
+  return way;
+}
+/** What a relaxation gives up, for old devices. */
+export const RELAXATION_WORDS: Readonly<Record<Relaxation, string>> = {
+  'no-strict-kex': 'no strict key exchange (OpenSSH before 9.6; ChaCha20 and encrypt-then-MAC are then not offered)',
+  'kex-sha1': 'key exchange with SHA-1 (group 14)',
+  'host-key-sha1': 'host key signed with SHA-1 (ssh-rsa)',
+  'cipher-cbc': 'AES in CBC mode',
+  'mac-sha1': 'HMAC with SHA-1',
+};

@@ -13,6 +13,8 @@ const target = (name: string, more: Partial<Target> = {}): Target => ({
   credentialId: null,
   user: '',
   connectTimeoutMs: 30_000,
+  viaTargetId: null,
+  relaxations: [],
   notes: '',
   isDemo: false,
   administratorOnly: false,
