@@ -281,7 +281,7 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
       await storage.ledger.insert(second);
       await storage.ledger.update(first.id, { endedAt: T + 1, state: 'completed', errorCount: 2, outputBytes: 7 });
       expect(await storage.ledger.markRunningLost('s1', T + 2)).toBe(1);
-      expect((await storage.ledger.ofSession('s1')).map((row) => [row.state, row.endedAt])).toEqual([
+      expect((await storage.ledger.marksOfSession('s1')).map((row) => [row.state, row.endedAt])).toEqual([
         ['completed', T + 1],
         ['lost', T + 2],
       ]);
@@ -290,6 +290,25 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
         { ...first, sequence: 1, endedAt: T + 1, state: 'completed', errorCount: 2, outputBytes: 7 },
       ]);
       expect(await storage.ledger.list({ userId: 'ann', before: null, limit: 5 })).toHaveLength(1);
+    });
+
+    it('pages the ledger rows of one session, oldest first, and gives its marks without texts', async () => {
+      const rows = Array.from({ length: 7 }, (_, index) => aLedgerRow({ number: index + 1 }));
+      for (const row of rows) {
+        await storage.ledger.insert(row);
+        await storage.ledger.insert(aLedgerRow({ sessionId: 's2' }));
+      }
+      const seen: number[] = [];
+      for (let after: number | null = null; ;) {
+        const page: readonly LedgerRecord[] = await storage.ledger.ofSession({ sessionId: 's1', after, limit: 3 });
+        seen.push(...page.map(({ number }) => number));
+        after = page.at(-1)?.sequence ?? null;
+        if (page.length < 3) break;
+      }
+      expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
+      const marks = await storage.ledger.marksOfSession('s1');
+      const wanted = rows.map(({ sealedText: _, ...row }, index) => ({ ...row, sequence: 2 * index + 1 }));
+      expect(marks).toEqual(wanted);
     });
 
     it('appends audit rows only in order, all of a batch or none', async () => {

@@ -27,8 +27,9 @@ export interface Ledger {
   /** Resolves when the row is stored; returns its id. */
   start(entry: LedgerStart): Promise<string>;
   end(id: string, end: LedgerEnd): Promise<void>;
-  ofSession(sessionId: string): Promise<readonly LedgerEntry[]>;
-  /** The same rows without their texts: nothing is unsealed, so an unreadable text is no obstacle. */
+  /** Oldest first; `after`: sequence of the last one of the page before. */
+  ofSession(filter: { sessionId: string; after: number | null; limit: number }): Promise<readonly LedgerEntry[]>;
+  /** All rows of a session without their texts: nothing is unsealed, so an unreadable text is no obstacle. */
   rowsOfSession(sessionId: string): Promise<readonly Omit<LedgerEntry, 'text'>[]>;
   /** Newest first; `userId` null = everybody's. */
   list(filter: { userId: string | null; before: number | null; limit: number }): Promise<readonly LedgerEntry[]>;

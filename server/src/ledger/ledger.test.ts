@@ -59,7 +59,7 @@ it('keeps the exact text of each command, sealed, in a gap-free sequence', async
     texts.map((text, i) => ledger.start({ ...who, number: i + 1, text, runspacePoolId: 'pool', pipelineId: `p${i}` })),
   );
   await ledger.end(ids[0] ?? '', { state: 'failed', errorCount: 2, outputBytes: 99 });
-  const rows = await ledger.ofSession(who.sessionId);
+  const rows = await ledger.ofSession({ sessionId: who.sessionId, after: null, limit: 10 });
   expect(rows.map((row) => row.text)).toEqual(texts);
   expect(rows.map((row) => row.sequence)).toEqual([1, 2, 3]);
   expect(rows[0]).toMatchObject({
@@ -102,7 +102,7 @@ it('keeps the order of the commands when the wall clock steps back, and through 
   await run(2);
   clock.jumpWall(-7_200_000);
   await run(3);
-  const rows = await ledger.ofSession(who.sessionId);
+  const rows = await ledger.ofSession({ sessionId: who.sessionId, after: null, limit: 10 });
   expect(rows.map(({ text }) => text)).toEqual(['line 1', 'line 2', 'line 3']);
   expect(rows.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
   expect(rows.map(({ startedAt }) => startedAt)).toEqual([
@@ -127,6 +127,8 @@ it('gives the rows of a session though a text of it cannot be unsealed', async (
   const ledger = createLedger({ storage, sealer: locked, clock: systemClock });
   const who = await session();
   await ledger.start({ ...who, number: 1, text: 'x', runspacePoolId: 'r', pipelineId: 'p' });
-  await expect(ledger.ofSession(who.sessionId)).rejects.toMatchObject({ code: 'secret_unreadable' });
+  await expect(ledger.ofSession({ sessionId: who.sessionId, after: null, limit: 10 })).rejects.toMatchObject({
+    code: 'secret_unreadable',
+  });
   expect(await ledger.rowsOfSession(who.sessionId)).toMatchObject([{ number: 1, state: 'running' }]);
 });

@@ -42,8 +42,8 @@ export function createLedger(deps: {
       return id;
     },
     end: (id, end) => storage.ledger.update(id, { ...end, endedAt: clock.now() }),
-    rowsOfSession: (sessionId) => storage.ledger.ofSession(sessionId),
-    ofSession: async (sessionId) => (await storage.ledger.ofSession(sessionId)).map(toEntry),
+    rowsOfSession: (sessionId) => storage.ledger.marksOfSession(sessionId),
+    ofSession: async (filter) => (await storage.ledger.ofSession(filter)).map(toEntry),
     list: async (filter) => (await storage.ledger.list(filter)).map(toEntry),
   };
 }

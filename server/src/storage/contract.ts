@@ -205,7 +205,10 @@ export interface Storage {
     /** The row gets the next gap-free `sequence`, which is returned. */
     insert(row: Omit<LedgerRecord, 'sequence'>): Promise<number>;
     update(id: string, change: Pick<LedgerRecord, 'endedAt' | 'state' | 'errorCount' | 'outputBytes'>): Promise<void>;
-    ofSession(sessionId: string): Promise<readonly LedgerRecord[]>;
+    /** Oldest first, above `after`. */
+    ofSession(filter: { sessionId: string; after: number | null; limit: number }): Promise<readonly LedgerRecord[]>;
+    /** All rows of a session, oldest first, without what makes them large. */
+    marksOfSession(sessionId: string): Promise<readonly Omit<LedgerRecord, 'sealedText'>[]>;
     /** Newest first, below `before`. */
     list(filter: { userId: string | null; before: number | null; limit: number }): Promise<readonly LedgerRecord[]>;
     markRunningLost(sessionId: string, at: number): Promise<number>;

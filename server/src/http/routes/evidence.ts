@@ -46,13 +46,21 @@ async function rowsOf({ broker }: RoutesJoin, entries: readonly LedgerEntry[]): 
   return rows;
 }
 
-async function ofSession(join: RoutesJoin, caller: Caller, sessionId: SessionId): Promise<LedgerPage> {
+async function ofSession(
+  join: RoutesJoin,
+  caller: Caller,
+  { sessionId, after, limit }: { sessionId: SessionId; after: number | null; limit: number },
+): Promise<LedgerPage> {
   const { userId } = await sessionById(join.broker, sessionId);
   if (!decide(caller.subject, 'ledger.read', { ownerId: userId }).allowed)
     throw new SallyportError('not_found', 'the ledger of somebody else');
   const subject = `session:${sessionId}`;
   await join.audit.append({ type: 'ledger.read', actor: caller.actor, subject, outcome: 'ok' });
-  return { rows: await rowsOf(join, await join.ledger.ofSession(sessionId)), next: null };
+  const { entries, next } = await pageOf(
+    (last, wanted) => join.ledger.ofSession({ sessionId, after: last ?? after, limit: wanted }),
+    limit,
+  );
+  return { rows: await rowsOf(join, entries), next };
 }
 
 /**
@@ -60,14 +68,14 @@ async function ofSession(join: RoutesJoin, caller: Caller, sessionId: SessionId)
  * makes the gateway hold, unseal and print hundreds of MiB at once.
  */
 async function pageOf(
-  { ledger }: RoutesJoin,
-  { userId, before, limit }: { userId: string | null; before: number | null; limit: number },
+  take: (last: number | undefined, wanted: number) => Promise<readonly LedgerEntry[]>,
+  limit: number,
 ): Promise<{ readonly entries: readonly LedgerEntry[]; readonly next: number | null }> {
   const entries: LedgerEntry[] = [];
   let chars = 0;
   while (entries.length < limit && chars < MAX_PAGE_CHARS) {
     const wanted = Math.min(ROWS_AT_ONCE, limit - entries.length);
-    const found = await ledger.list({ userId, before: entries.at(-1)?.sequence ?? before, limit: wanted });
+    const found = await take(entries.at(-1)?.sequence, wanted);
     entries.push(...found);
     chars += found.reduce((sum, { text }) => sum + text.length, 0);
     if (found.length < wanted) return { entries, next: null };
@@ -75,19 +83,29 @@ async function pageOf(
   return { entries, next: entries.at(-1)?.sequence ?? null };
 }
 
+/** Newest first behind `before`; of one session oldest first behind `after`. */
+const LedgerQuery = Page.extend({
+  session: SessionId.optional(),
+  after: Page.shape.before,
+}).refine(({ session, before, after }) => (session === undefined ? after : before) === undefined);
+
 /** `/api/ledger`, also of one session. */
 export const ledgerRoutes = (join: RoutesJoin): readonly Route[] => [
   userRoute({
     method: 'GET',
     path: '/api/ledger',
     action: 'ledger.read',
-    query: Page.extend({ session: SessionId.optional() }),
+    query: LedgerQuery,
     handle: async ({ query }, caller): Promise<LedgerPage> => {
-      if (query.session !== undefined) return ofSession(join, caller, query.session);
+      const { session: sessionId, limit, before = null, after = null } = query;
+      if (sessionId !== undefined) return ofSession(join, caller, { sessionId, after, limit });
       const { actor, subject } = caller;
       const userId = seesOnlyOwn(subject, 'ledger.read') ? subject.userId : null;
       await join.audit.append({ type: 'ledger.read', actor, subject: userId === null ? 'all' : 'own', outcome: 'ok' });
-      const { entries, next } = await pageOf(join, { userId, before: query.before ?? null, limit: query.limit });
+      const { entries, next } = await pageOf(
+        (last, wanted) => join.ledger.list({ userId, before: last ?? before, limit: wanted }),
+        limit,
+      );
       return { rows: await rowsOf(join, entries), next };
     },
   }),

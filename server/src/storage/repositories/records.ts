@@ -7,6 +7,12 @@ import type { Tables } from '../tables.ts';
 /** Rows of one INSERT: 6 columns each, far below SQLite's 32,766 parameters. */
 const ROWS_PER_INSERT = 200;
 
+/** All columns but the text. */
+const MARK_COLUMNS = [
+  ...(['id', 'sequence', 'sessionId', 'userId', 'number', 'startedAt', 'endedAt', 'state'] as const),
+  ...(['errorCount', 'outputBytes', 'runspacePoolId', 'pipelineId'] as const),
+] as const;
+
 export const ledgerRepository = (db: Kysely<Tables>): Storage['ledger'] => ({
   async insert(row) {
     // One statement, so the number and the row are one act: no gap, no double, whoever else writes.
@@ -21,8 +27,13 @@ export const ledgerRepository = (db: Kysely<Tables>): Storage['ledger'] => ({
   async update(id, { endedAt, state, errorCount, outputBytes }) {
     await db.updateTable('ledger').set({ endedAt, state, errorCount, outputBytes }).where('id', '=', id).execute();
   },
-  ofSession: (sessionId) =>
-    db.selectFrom('ledger').selectAll().where('sessionId', '=', sessionId).orderBy('sequence').execute(),
+  ofSession({ sessionId, after, limit }) {
+    let query = db.selectFrom('ledger').selectAll().where('sessionId', '=', sessionId);
+    if (after !== null) query = query.where('sequence', '>', after);
+    return query.orderBy('sequence').limit(limit).execute();
+  },
+  marksOfSession: (sessionId) =>
+    db.selectFrom('ledger').select(MARK_COLUMNS).where('sessionId', '=', sessionId).orderBy('sequence').execute(),
   list({ userId, before, limit }) {
     let query = db.selectFrom('ledger').selectAll();
     if (userId !== null) query = query.where('userId', '=', userId);

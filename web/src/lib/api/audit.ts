@@ -1,14 +1,19 @@
-import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/audit';
+import type { AuditPage, AuditVerdict, LedgerPage, LedgerRow } from '@sallyport/shared/api/audit';
 import { queryOf, request } from './request.ts';
 
-/** Filters of the ledger; empty means any. `before` is `next` of the page before. */
-export interface LedgerQuery {
-  readonly sessionId: string;
-  readonly before: number | null;
+/** `GET /api/ledger`, newest first. @param before `next` of the page before */
+export const listLedger = (before: number | null): Promise<LedgerPage> =>
+  request('GET', `ledger${queryOf({ before })}`);
+/** All commands of one session in their order, page after page. */
+export async function ledgerOfSession(session: string): Promise<readonly LedgerRow[]> {
+  const rows: LedgerRow[] = [];
+  for (let after: number | null = null; ;) {
+    const page: LedgerPage = await request('GET', `ledger${queryOf({ session, after, limit: 500 })}`);
+    rows.push(...page.rows);
+    if (page.next === null) return rows;
+    after = page.next;
+  }
 }
-/** `GET /api/ledger` */
-export const listLedger = (query: LedgerQuery): Promise<LedgerPage> =>
-  request('GET', `ledger${queryOf({ session: query.sessionId, before: query.before })}`);
 /** `GET /api/audit` */
 export const listEvents = (type: string, before: number | null): Promise<AuditPage> =>
   request('GET', `audit${queryOf({ type, before })}`);
