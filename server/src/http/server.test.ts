@@ -46,10 +46,12 @@ const principal = (role: Role, via: 'login' | 'token' = 'login'): Principal => (
 const roleOf = (text: string): Role | null => ROLES.find((role) => role === text) ?? null;
 
 const ran: string[] = [];
+/** Who asked, as identity was told. */
+const asked: ('person' | 'page')[] = [];
 const events: NewAuditEvent[] = [];
 const opened: FastifyInstance[] = [];
 afterEach(async () => {
-  ran.length = events.length = 0;
+  ran.length = events.length = asked.length = 0;
   await Promise.all(opened.splice(0).map((app) => app.close()));
 });
 
@@ -73,7 +75,8 @@ const strict = publicRoute({
 async function serve(routes: readonly Route[], change: { isBehindProxy?: boolean; requestTimeoutMs?: number } = {}) {
   const { app, refused } = await createServer({
     identity: {
-      byCookie: async (cookie) => {
+      byCookie: async (cookie, _from, isByPerson) => {
+        asked.push(isByPerson === true ? 'person' : 'page');
         const role = roleOf(cookie);
         return role === null ? null : principal(role);
       },
@@ -125,6 +128,20 @@ describe('error table', () => {
 });
 
 describe('the door', () => {
+  it('does not take a page that refreshes itself, or opens a socket, for a person who is there', async () => {
+    const app = await serve([
+      userRoute({ method: 'GET', path: '/api/mine', action: 'account.read', handle: async () => ({}) }),
+    ]);
+    app.get('/socket', { config: { access: { kind: 'user', action: 'account.read' }, isSocket: true } }, () => 'x');
+    const get = (url: string, headers: Record<string, string> = {}) =>
+      app.inject({ method: 'GET', url, cookies: { [door.cookieName]: 'administrator' }, headers });
+    await get('/api/mine');
+    await get('/api/mine', { 'x-sallyport-quiet': '0' });
+    await get('/api/mine', { 'x-sallyport-quiet': '1' });
+    expect((await get('/socket')).statusCode).toBe(200);
+    expect(asked).toEqual(['person', 'person', 'page', 'page']);
+  });
+
   it('does not start with a route that declares no access', async () => {
     const app = await serve([]);
     expect(() => app.get('/open', () => 'hello')).toThrow(/declares no access/);

@@ -154,8 +154,13 @@ async function principalOf(request: FastifyRequest, join: ServerJoin): Promise<P
   const token = bearerToken(request.headers);
   if (token !== null) return join.identity.byToken(token, from);
   const cookieValue = request.cookies[join.door().cookieName];
-  return cookieValue === undefined || cookieValue.length > 512 ? null : join.identity.byCookie(cookieValue, from);
+  if (cookieValue === undefined || cookieValue.length > 512) return null;
+  return join.identity.byCookie(cookieValue, from, !isQuiet(request));
 }
+
+/** A page that refreshes its list, or comes back after its line was cut, does so whether somebody sits there or not. */
+const isQuiet = (request: FastifyRequest): boolean =>
+  request.headers['x-sallyport-quiet'] === '1' || request.routeOptions.config.isSocket === true;
 
 function checkHead(request: FastifyRequest, join: ServerJoin, access: Access): void {
   const { headers } = request;

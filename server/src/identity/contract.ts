@@ -30,8 +30,11 @@ export interface Identity {
   ): Promise<{ cookie: string; principal: Principal }>;
   /** @throws SallyportError bad_credentials (constant work), rate_limited */
   login(name: string, password: string, from: RequestOrigin): Promise<{ cookie: string; principal: Principal }>;
-  /** Null when the cookie is unknown, idle or expired. */
-  byCookie(cookie: string, from: RequestOrigin): Promise<Principal | null>;
+  /**
+   * Null when the cookie is unknown, idle or expired.
+   * @param isByPerson false: the page asked by itself, which is no activity of anybody
+   */
+  byCookie(cookie: string, from: RequestOrigin, isByPerson?: boolean): Promise<Principal | null>;
   byToken(token: string, from: RequestOrigin): Promise<Principal | null>;
   /** A person typed: the login counts as active. */
   touch(principal: Principal): Promise<void>;

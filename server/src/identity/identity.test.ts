@@ -333,6 +333,14 @@ describe('a login', () => {
     expect(await late.byCookie(cookie, FROM)).toBeNull();
   });
 
+  it('is not kept by a page that asks by itself', async () => {
+    const { identity, cookie } = await withAnn();
+    clock.advance(10 * MINUTE);
+    expect(await identity.byCookie(cookie, FROM, false)).not.toBeNull();
+    clock.advance(5 * MINUTE);
+    expect(await identity.byCookie(cookie, FROM, false)).toBeNull();
+  });
+
   it('is idle while the gateway is down', async () => {
     const { cookie, ...first } = await withAnn();
     first.close();

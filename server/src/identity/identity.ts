@@ -123,13 +123,13 @@ class LocalIdentity implements Identity {
     return { cookie, principal: loginPrincipal({ ...user, lastLoginAt }, login, actor) };
   }
 
-  async byCookie(cookie: string, from: RequestOrigin): Promise<Principal | null> {
+  async byCookie(cookie: string, from: RequestOrigin, isByPerson = true): Promise<Principal | null> {
     if (!OPAQUE.test(cookie)) return null;
     const login = await this.#core.logins.find(tokenHash(cookie));
     if (login === null) return null;
     const user = await this.#core.storage.users.byId(login.userId);
     if (user === null || user.disabled) return null;
-    await this.#core.logins.touch(login.hash);
+    if (isByPerson) await this.#core.logins.touch(login.hash);
     return loginPrincipal(user, login, actorOf(user, from, 'login'));
   }
 

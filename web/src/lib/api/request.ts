@@ -54,8 +54,15 @@ async function toError(response: Response): Promise<ApiError> {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-async function send(method: Method, path: string, body: unknown, signal: AbortSignal | null): Promise<Response> {
+async function send(
+  method: Method,
+  path: string,
+  body: unknown,
+  signal: AbortSignal | null,
+  isQuiet = false,
+): Promise<Response> {
   const headers = new Headers({ accept: 'application/json' });
+  if (isQuiet) headers.set('x-sallyport-quiet', '1');
   if (method !== 'GET') headers.set('x-sallyport', '1');
   if (body !== undefined) headers.set('content-type', 'application/json');
   const text = body === undefined ? null : JSON.stringify(body);
@@ -67,14 +74,19 @@ async function send(method: Method, path: string, body: unknown, signal: AbortSi
   }
 }
 
-/** Sends one request and returns the answer when it is a good one. @throws ApiError */
+/**
+ * Sends one request and returns the answer when it is a good one.
+ * @param isQuiet the page asks by itself: that keeps no login from being idle
+ * @throws ApiError
+ */
 export async function requestRaw(
   method: Method,
   path: string,
   body?: unknown,
   signal: AbortSignal | null = null,
+  isQuiet = false,
 ): Promise<Response> {
-  const response = await send(method, path, body, signal);
+  const response = await send(method, path, body, signal, isQuiet);
   if (response.ok) return response;
   const error = await toError(response);
   if (error.code === 'step_up_required' && (await hooks.stepUp())) {
@@ -96,8 +108,9 @@ export async function request<T>(
   path: string,
   body?: unknown,
   signal: AbortSignal | null = null,
+  isQuiet = false,
 ): Promise<T> {
-  const response = await requestRaw(method, path, body, signal);
+  const response = await requestRaw(method, path, body, signal, isQuiet);
   const text = await response.text();
   return (text === '' ? undefined : JSON.parse(text)) as T; // An empty answer is `undefined`, for endpoints of type void.
 }

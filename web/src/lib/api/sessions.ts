@@ -1,16 +1,16 @@
 import type { OpenSession, OpenedSession, RecordingInfo, SessionRow } from '@sallyport/shared/api/sessions';
 import { apiUrl, request, requestRaw } from './request.ts';
 
-/** `GET /api/sessions` */
-export const listSessions = async (): Promise<SessionRow[]> =>
-  (await request<{ sessions: SessionRow[] }>('GET', 'sessions')).sessions;
+/** `GET /api/sessions`. @param isQuiet nobody asked for it */
+export const listSessions = async (isQuiet = false): Promise<SessionRow[]> =>
+  (await request<{ sessions: SessionRow[] }>('GET', 'sessions', undefined, null, isQuiet)).sessions;
 /** `GET /api/sessions/:id` */
 export const getSession = (id: string): Promise<SessionRow> => request('GET', `sessions/${id}`);
 /** `POST /api/sessions` */
 export const openSession = (body: OpenSession): Promise<OpenedSession> => request('POST', 'sessions', body);
-/** `POST /api/sessions/:id/tickets` */
+/** `POST /api/sessions/:id/tickets`; also by a page that comes back by itself, so it is nobody's activity. */
 export const getTicket = async (id: string): Promise<string> =>
-  (await request<{ ticket: string }>('POST', `sessions/${id}/tickets`)).ticket;
+  (await request<{ ticket: string }>('POST', `sessions/${id}/tickets`, undefined, null, true)).ticket;
 /** `POST /api/sessions/:id/terminate` */
 export const terminateSession = (id: string): Promise<void> => request('POST', `sessions/${id}/terminate`);
 
