@@ -120,6 +120,31 @@ describe('sallyport', () => {
     expect(result).toEqual({ code: 3, out: 'one\r\n', err: 'WARNING: careful\n' });
   });
 
+  it('runs at fewer targets at once than a person may have sessions, if not told otherwise', async () => {
+    const names = Array.from({ length: 20 }, (_, n) => `web${String(n)}`);
+    const held: (() => void)[] = [];
+    let arrived = 0;
+    const { url } = await serve((request, response) => {
+      const targets = names.map((name) => ({ ...target, id: name, name }));
+      if (request.url === '/api/targets') response.end(JSON.stringify({ targets }));
+      else {
+        const answer = (): unknown => response.end(`${JSON.stringify(ended(0))}\n`);
+        if (++arrived > 16) answer();
+        else held.push(answer);
+        if (arrived === 16) void release();
+      }
+    });
+    let atOnce = 0;
+    /** Whatever else was sent together with the 16th is here after some round trips. */
+    const release = async (): Promise<void> => {
+      for (let trip = 0; trip < 10; trip++) await fetch(new URL('api/targets', url));
+      atOnce = arrived;
+      for (const answer of held) answer();
+    };
+    expect((await run(['invoke', ...names, '--script', 'x', '--url', url], { SALLYPORT_TOKEN: 't' })).code).toBe(0);
+    expect([atOnce, arrived]).toEqual([16, 20]);
+  });
+
   it('prints one JSON object per line for objects', async () => {
     const { url } = await serve(
       invokeAnswers([{ type: 'object', value: { Name: 'a', Size: 1 } }, { type: 'object', value: 'b' }, ended(0)]),

@@ -23,6 +23,9 @@ const streamTitle = {
   progress: 'PROGRESS: ',
 } as const;
 
+/** Targets at a time if nobody says otherwise: a person may have 20 sessions, and some stay for the consoles. */
+const THROTTLE = 16;
+
 /** Runs at one target; objects and text go to stdout, the other streams to stderr. @returns the script's exit code */
 async function runAt(target: Target, run: Run, io: CliIo): Promise<number> {
   const mark = run.prefix ? `[${target.name}] ` : '';
@@ -80,6 +83,7 @@ export const invoke: Command = {
 Runs a PowerShell script at each target through a running gateway: its identity, its policy, its recording and ledger.
 Text as in the console (--output text), or one JSON object per line with the object's properties (--output json).
 Output goes to stdout; errors, warnings and the other streams to stderr.
+At most --throttle targets at a time (default ${THROTTLE}; a person may have 20 sessions), --timeout seconds each (600).
 Exit code: the script's own "exit n", else 1 when it failed or wrote errors, else 0.`,
   async run(args, io) {
     const { values, positionals } = readArgs(args, {
@@ -105,6 +109,6 @@ Exit code: the script's own "exit n", else 1 when it failed or wrote errors, els
     const timeoutMs = number(values.timeout, 'timeout', 1, 86_400, 600) * 1000;
     const colours = process.stdout.isTTY && io.env['NO_COLOR'] === undefined;
     const run = { client, script, output: values.output, timeoutMs, prefix: chosen.length > 1, colours } as const;
-    return fanOut(chosen, run, number(values.throttle, 'throttle', 1, 256, 32), io);
+    return fanOut(chosen, run, number(values.throttle, 'throttle', 1, 256, THROTTLE), io);
   },
 };
