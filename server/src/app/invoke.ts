@@ -9,11 +9,15 @@ import type { ServerMessage } from '@sallyport/shared/wire/control';
 import { parseServerFrame } from '@sallyport/shared/wire/frames';
 import type { Broker, Page, Requester, SessionSocket } from '../broker/contract.ts';
 import { requesterOf } from '../http/routes/account.ts';
+import { codeOf } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { type ScriptEnd, type ScriptEvent, openScriptTerminal } from '../terminals/powershell/script.ts';
 import { type OpeningDeps, type StartTerminal, planSession } from './opening.ts';
 
 const ROWS = 50;
+/** A client has left, and the audit log does not take it: until it does, the script runs on. */
+const END_AGAIN_MS = 1000;
+const FINAL: ReadonlySet<ErrorCode> = new Set(['not_found', 'forbidden']);
 
 /** Events in order, each held back until its bytes were delivered; a page of the session on its other side. */
 class ScriptPage implements SessionSocket {
@@ -150,9 +154,16 @@ export async function* invokeScript(
     start,
   );
   id = (await broker.open(who, request, openTerminal)).sessionId;
+  let isEnding = false;
   const terminate = (): void => {
-    // It has ended meanwhile: there is nothing to end.
-    broker.terminate(ownPage(who), id).catch(() => undefined);
+    if (isEnding) return;
+    isEnding = true;
+    broker.terminate(ownPage(who), id).catch((error: unknown) => {
+      // It has ended meanwhile: there is nothing to end. Whatever cannot be audited now is asked for again.
+      if (FINAL.has(codeOf(error))) return;
+      isEnding = false;
+      opening.clock.after(END_AGAIN_MS, terminate);
+    });
   };
   let isMine = true;
   signal.addEventListener('abort', terminate, { once: true });
