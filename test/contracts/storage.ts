@@ -307,8 +307,8 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
       }
       expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
       const marks = await storage.ledger.marksOfSession('s1');
-      const wanted = rows.map(({ sealedText: _, ...row }, index) => ({ ...row, sequence: 2 * index + 1 }));
-      expect(marks).toEqual(wanted);
+      expect(marks).toMatchObject(rows.map(({ id, number }, index) => ({ id, number, sequence: 2 * index + 1 })));
+      for (const mark of marks) expect(mark).not.toHaveProperty('sealedText');
     });
 
     it('appends audit rows only in order, all of a batch or none', async () => {

@@ -24,7 +24,10 @@ function world(terminate: () => Promise<void>) {
     attach: () => Promise.resolve(page),
     terminate,
   } as unknown as Broker;
-  const inventory = { byId: () => Promise.resolve({ ...target, offers: ['powershell'], credentialId: null }) };
+  const inventory = {
+    byId: () => Promise.resolve({ ...target, offers: ['powershell'], credentialId: null }),
+    hopsOf: () => Promise.resolve([]),
+  };
   const opening = { inventory, clock } as unknown as OpeningDeps;
   const gone = new AbortController();
   return { clock, gone, events: invokeScript(body, caller, { broker, opening }, gone.signal) };
