@@ -29,6 +29,10 @@ function filesThatFail(control: { fails: boolean }): RecordingFiles {
       const real = await systemFiles.create(folder, name);
       return {
         ...real,
+        writeNow(pieces, position) {
+          if (control.fails) throw new Error('ENOSPC');
+          return real.writeNow(pieces, position);
+        },
         write(bytes, position, done) {
           if (control.fails) done(new Error('ENOSPC'), 0);
           else real.write(bytes, position, done);
@@ -174,6 +178,7 @@ describe('a recording that fails', () => {
           const real = await systemFiles.create(folder, name);
           return {
             ...real,
+            writeNow: (pieces, position) => (control.isHeld ? 0 : real.writeNow(pieces, position)),
             write(bytes, position, done) {
               if (control.isHeld) held.push(() => real.write(bytes, position, done));
               else real.write(bytes, position, done);

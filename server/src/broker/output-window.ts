@@ -1,9 +1,24 @@
 /** The last output of a session, in memory, by absolute offset. What is older is read from the recording. */
-const BLOCK_BYTES = 64 * 1024;
-/** A session that shows little holds little: the first block begins so small and doubles. */
+import { MAX_FRAME_OUTPUT_BYTES } from '@sallyport/shared/wire/credit';
+import { FrameKind } from '@sallyport/shared/wire/frames';
+
+/** Always so much back, once there was so much. */
+const WINDOW_BYTES = 1024 * 1024;
+/** Output of this size is kept as the frame it goes out in: copied once, however many pages take it. */
+const READY_BYTES = 8 * 1024;
+/** Smaller output is gathered in segments that begin so small and double: a session that shows little holds little. */
 const FIRST_BYTES = 4 * 1024;
-/** With the block being filled: always at least 1 MiB back. */
-const MAX_BLOCKS = 17;
+const MOST_BYTES = 64 * 1024;
+
+interface Segment {
+  /** Offset of its first byte. */
+  readonly start: number;
+  /** Output bytes; of a gathering segment, those in use are `length`. */
+  bytes: Uint8Array;
+  length: number;
+  /** Kind byte and all of `bytes`, ready to go out; null for a gathering segment. */
+  readonly frame: Uint8Array | null;
+}
 
 interface EchoMark {
   readonly from: number;
@@ -11,15 +26,21 @@ interface EchoMark {
   readonly lineId: number;
 }
 
+/** What goes out next. `lineId`: these bytes begin that echo. `frame`: exactly these bytes as an output frame, when there is one. */
+export interface WindowPart {
+  readonly bytes: Uint8Array;
+  readonly lineId: number | null;
+  readonly frame: Uint8Array | null;
+}
+
 /** INVARIANT: [start, end) are exactly the last bytes that were recorded; `end` is the session's delivered offset. */
 export class OutputWindow {
-  #blocks = new Map<number, Uint8Array>();
+  #segments: Segment[] = [];
   #echoes: EchoMark[] = [];
-  #start = 0;
   #end = 0;
 
   get start(): number {
-    return this.#start;
+    return this.#segments[0]?.start ?? this.#end;
   }
   get end(): number {
     return this.#end;
@@ -29,21 +50,19 @@ export class OutputWindow {
     if (bytes.length === 0) return;
     if (lineId !== null) this.#echoes.push({ from: this.#end, to: this.#end + bytes.length, lineId });
     for (let at = 0; at < bytes.length;) {
-      const number = Math.floor(this.#end / BLOCK_BYTES);
-      const place = this.#end % BLOCK_BYTES;
-      const piece = bytes.subarray(at, at + BLOCK_BYTES - place);
-      this.#block(number, place + piece.length).set(piece, place);
-      at += piece.length;
-      this.#end += piece.length;
+      const piece = bytes.subarray(at, at + MAX_FRAME_OUTPUT_BYTES);
+      at += lineId === null && piece.length >= READY_BYTES ? this.#keepReady(piece) : this.#gather(piece);
     }
+    this.#forget();
   }
 
-  /** Bytes from `from` on, at most `max`, never across the start or end of an echo. `lineId`: they begin that echo. */
-  read(from: number, max: number): { readonly bytes: Uint8Array; readonly lineId: number | null } {
-    const number = Math.floor(from / BLOCK_BYTES);
-    const block = this.#blocks.get(number);
-    if (block === undefined || from < this.#start) throw new RangeError('outside of the window');
-    let to = Math.min(this.#end, from + max, (number + 1) * BLOCK_BYTES);
+  /** Bytes from `from` on, at most `max`, never across the start or end of an echo. */
+  read(from: number, max: number): WindowPart {
+    const segment = this.#segmentAt(from);
+    if (segment === null) throw new RangeError('outside of the window');
+    if (segment.frame !== null && segment.start === from && segment.length <= max)
+      return { bytes: segment.bytes, lineId: null, frame: segment.frame };
+    let to = Math.min(segment.start + segment.length, from + max);
     let lineId: number | null = null;
     for (let index = this.#echoes.length - 1; index >= 0; index -= 1) {
       const echo = this.#echoes[index];
@@ -51,33 +70,75 @@ export class OutputWindow {
       to = Math.min(to, echo.from > from ? echo.from : echo.to);
       if (echo.from === from) lineId = echo.lineId;
     }
-    return { bytes: block.subarray(from % BLOCK_BYTES, to - number * BLOCK_BYTES), lineId };
+    return { bytes: segment.bytes.subarray(from - segment.start, to - segment.start), lineId, frame: null };
   }
 
   /** Where the last `maxBytes` start, moved on to the start of a line where there is one. */
   tailStart(maxBytes: number): number {
-    const from = Math.max(this.#start, this.#end - maxBytes);
+    const from = Math.max(this.start, this.#end - maxBytes);
     if (from === 0) return 0;
-    for (let at = from; at < this.#end; at += 1) {
-      const block = this.#blocks.get(Math.floor(at / BLOCK_BYTES));
-      if (block?.[at % BLOCK_BYTES] === 0x0a && at + 1 < this.#end) return at + 1;
+    for (const { start, length, bytes } of this.#segments) {
+      if (start + length <= from) continue;
+      const at = bytes.subarray(0, length).indexOf(0x0a, Math.max(0, from - start));
+      if (at >= 0 && start + at + 1 < this.#end) return start + at + 1;
     }
     return from;
   }
 
-  /** The block, with room for `bytes`. */
-  #block(number: number, bytes: number): Uint8Array {
-    const block = this.#blocks.get(number);
-    if (block !== undefined && block.length >= bytes) return block;
-    const made = new Uint8Array(number === 0 ? sizeFor(bytes) : BLOCK_BYTES);
-    if (block !== undefined) made.set(block);
-    this.#blocks.set(number, made);
-    if (this.#blocks.size > MAX_BLOCKS) {
-      this.#blocks.delete(number - MAX_BLOCKS);
-      this.#start = (number - MAX_BLOCKS + 1) * BLOCK_BYTES;
-      this.#echoes = this.#echoes.filter((echo) => echo.to > this.#start);
+  #segmentAt(offset: number): Segment | null {
+    if (offset >= this.#end) return null;
+    for (let index = this.#segments.length - 1; index >= 0; index -= 1) {
+      const segment = this.#segments[index];
+      if (segment !== undefined && segment.start <= offset) return segment;
     }
-    return made;
+    return null;
+  }
+
+  /** @returns bytes taken: all */
+  #keepReady(piece: Uint8Array): number {
+    const frame = Buffer.allocUnsafeSlow(piece.length + 1); // Every byte is set below.
+    frame[0] = FrameKind.output;
+    frame.set(piece, 1);
+    this.#add({ start: this.#end, bytes: frame.subarray(1), length: piece.length, frame });
+    this.#end += piece.length;
+    return piece.length;
+  }
+
+  /** @returns bytes taken: what fits the last segment */
+  #gather(piece: Uint8Array): number {
+    const segment = this.#gathering();
+    const count = Math.min(piece.length, MOST_BYTES - segment.length);
+    if (segment.bytes.length < segment.length + count) {
+      const grown = new Uint8Array(sizeFor(segment.length + count));
+      grown.set(segment.bytes.subarray(0, segment.length));
+      segment.bytes = grown;
+    }
+    segment.bytes.set(piece.subarray(0, count), segment.length);
+    segment.length += count;
+    this.#end += count;
+    return count;
+  }
+
+  #gathering(): Segment {
+    const last = this.#segments.at(-1);
+    if (last?.frame === null && last.length < MOST_BYTES) return last;
+    return this.#add({ start: this.#end, bytes: new Uint8Array(0), length: 0, frame: null });
+  }
+
+  #add(segment: Segment): Segment {
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  #forget(): void {
+    let gone = 0;
+    for (const { start, length } of this.#segments) {
+      if (this.#end - start - length < WINDOW_BYTES) break;
+      gone += 1;
+    }
+    if (gone === 0) return;
+    this.#segments.splice(0, gone);
+    if (this.#echoes.length > 0) this.#echoes = this.#echoes.filter((echo) => echo.to > this.start);
   }
 }
 

@@ -1,20 +1,18 @@
 /** What one page is sent: output by credit, control messages at their place in it. */
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { ServerMessage } from '@sallyport/shared/wire/control';
-import { HIGH_WATER_BYTES, MAX_FRAME_BYTES, MAX_UNACKED_BYTES } from '@sallyport/shared/wire/credit';
-import { FrameKind, encodeEcho } from '@sallyport/shared/wire/frames';
+import { HIGH_WATER_BYTES, MAX_FRAME_OUTPUT_BYTES, MAX_UNACKED_BYTES } from '@sallyport/shared/wire/credit';
+import { encodeEcho, encodeOutput } from '@sallyport/shared/wire/frames';
 import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import { closeCodeOf } from './close-code.ts';
 import type { SessionSocket } from './contract.ts';
-import type { OutputWindow } from './output-window.ts';
+import type { OutputWindow, WindowPart } from './output-window.ts';
 
 /** A page that acknowledges nothing for so long while output waits is detached. security.md section 4. */
 const STALLED_MS = 600_000;
 /** Control messages that may wait behind output that a page does not take. */
 const MAX_WAITING_CONTROLS = 4096;
-/** Kind byte and line id of an echo frame. */
-const FRAME_HEAD_BYTES = 5;
 
 export interface StreamSource {
   readonly window: OutputWindow;
@@ -111,9 +109,8 @@ export class PageStream {
       if (to <= this.#cursor) break;
       if (this.#cursor < this.#source.window.start) this.#readBack(Math.min(to, this.#source.window.start));
       else {
-        const most = Math.min(to - this.#cursor, MAX_FRAME_BYTES - FRAME_HEAD_BYTES);
-        const { bytes, lineId } = this.#source.window.read(this.#cursor, most);
-        this.#send(bytes, lineId);
+        const most = Math.min(to - this.#cursor, MAX_FRAME_OUTPUT_BYTES);
+        this.#send(this.#source.window.read(this.#cursor, most));
       }
     }
     this.#watch();
@@ -129,16 +126,10 @@ export class PageStream {
     this.pump();
   }
 
-  #send(bytes: Uint8Array, lineId: number | null): void {
+  #send({ bytes, lineId, frame }: WindowPart): void {
     this.#cursor += bytes.length;
-    if (lineId !== null) {
-      this.#socket.send(encodeEcho(lineId, bytes));
-      return;
-    }
-    const frame = Buffer.allocUnsafe(bytes.length + 1); // Every byte is set below.
-    frame[0] = FrameKind.output;
-    frame.set(bytes, 1);
-    this.#socket.send(frame);
+    if (lineId !== null) this.#socket.send(encodeEcho(lineId, bytes));
+    else this.#socket.send(frame ?? encodeOutput(bytes));
   }
 
   #readBack(to: number): void {
@@ -154,9 +145,10 @@ export class PageStream {
 
   async #copy(to: number): Promise<void> {
     for await (const piece of this.#source.readOutput(this.#cursor, to)) {
-      for (let at = 0; at < piece.length; at += MAX_FRAME_BYTES - FRAME_HEAD_BYTES) {
+      for (let at = 0; at < piece.length; at += MAX_FRAME_OUTPUT_BYTES) {
         if (this.#isClosed) return;
-        this.#send(piece.subarray(at, at + MAX_FRAME_BYTES - FRAME_HEAD_BYTES), null);
+        const bytes = piece.subarray(at, at + MAX_FRAME_OUTPUT_BYTES);
+        this.#send({ bytes, lineId: null, frame: null });
       }
     }
     if (this.#cursor !== to && !this.#isClosed)

@@ -35,6 +35,7 @@ describe('a disk that fails', () => {
     const open = new Set<number>();
     let last = 0;
     const flushes = { running: 0, done: 0 };
+    const inTurn: { count: number; meanwhile: () => void } = { count: 0, meanwhile: () => undefined };
     /** The flush that ends the making of a recording is through. */
     const settled = () => eventually(() => flushes.done > 0 && flushes.running === 0);
     const files: RecordingFiles = {
@@ -47,6 +48,13 @@ describe('a disk that fails', () => {
         open.add(id);
         return {
           ...real,
+          writeNow(pieces, position) {
+            inTurn.count += 1;
+            inTurn.meanwhile();
+            if (control.write === 'full') throw new Error('ENOSPC: no space left on device');
+            if (control.write === 'hung') return 0; // A test cannot stand still; the pool is asked next, and hangs.
+            return real.writeNow(control.short === true ? [Buffer.concat(pieces).subarray(0, 1)] : pieces, position);
+          },
           write(bytes, position, done) {
             if (control.write === 'full') done(new Error('ENOSPC: no space left on device'), 0);
             else if (control.write === 'hung') held.push(() => real.write(bytes, position, done));
@@ -54,15 +62,15 @@ describe('a disk that fails', () => {
             else real.write(bytes, position, done);
           },
           sync(done) {
-            if (control.sync === 'hung') held.push(() => real.sync(done));
-            else {
-              flushes.running += 1;
+            flushes.running += 1;
+            const go = () =>
               real.sync((error) => {
                 flushes.running -= 1;
                 flushes.done += 1;
                 done(error);
               });
-            }
+            if (control.sync === 'hung') held.push(go);
+            else go();
           },
           async close() {
             await real.close();
@@ -71,7 +79,7 @@ describe('a disk that fails', () => {
         };
       },
     };
-    return { files, open, held, settled, release: () => held.splice(0).forEach((go) => go()) };
+    return { files, open, held, settled, inTurn, release: () => held.splice(0).forEach((go) => go()) };
   }
   function listening() {
     const log: string[] = [];
@@ -161,7 +169,7 @@ describe('a disk that fails', () => {
     release();
   });
 
-  it('is never waited for in the turn: a neighbour writes on while two journals hang', async () => {
+  it('is not waited for by neighbours: they write on while a journal hangs in the pool', async () => {
     const control: Control = {};
     const { files, release, held } = failing(control);
     const { recordings } = setUp({ files });
@@ -176,6 +184,46 @@ describe('a disk that fails', () => {
     release();
     await stuck.close('exited');
     await alive.close('exited');
+  });
+
+  it('is written in the turn while it is prompt, and through the pool from the first sign that it is not', async () => {
+    const control: Control = {};
+    const clock = new FakeClock();
+    const { files, release, settled, inTurn } = failing(control);
+    const { recordings } = setUp({ files, clock });
+    const writer = await recordings.create(headerFor(newId()), silent);
+    await settled();
+    const written = () => new Promise<void>((resolve) => writer.append(output('x'), resolve));
+    const countOf = async (work: () => Promise<void>): Promise<number> => {
+      const before = inTurn.count;
+      await work();
+      return inTurn.count - before;
+    };
+    expect(await countOf(written)).toBe(1);
+    control.sync = 'hung';
+    clock.advance(200);
+    expect(await countOf(written)).toBe(1); // The flush has just begun.
+    clock.advance(101);
+    expect(await countOf(written)).toBe(0); // It is late.
+    control.sync = 'ok';
+    release();
+    await settled();
+    expect(await countOf(written)).toBe(1);
+    inTurn.meanwhile = () => clock.advance(21);
+    expect(await countOf(written)).toBe(1); // A slow one: the next go through the pool, for a while.
+    inTurn.meanwhile = () => undefined;
+    expect(await countOf(written)).toBe(0);
+    const flushed = async () => {
+      clock.advance(200);
+      await settled();
+    };
+    await flushed();
+    clock.advance(9000);
+    expect(await countOf(written)).toBe(0);
+    await flushed();
+    clock.advance(1000);
+    expect(await countOf(written)).toBe(1);
+    await writer.close('exited');
   });
 
   it.each(['write', 'sync'] as const)('ends close() in bounded time when a %s hangs', async (what) => {

@@ -6,6 +6,8 @@ import * as fsp from 'node:fs/promises';
 export interface JournalFile {
   /** Writes at `position`; `done` tells how many bytes went in (may be fewer, as write(2) says). */
   write(bytes: Uint8Array, position: number, done: (error: Error | null, written: number) => void): void;
+  /** Pieces in order, in this turn of the event loop, which stands until the disk answers. @returns bytes written. @throws the system's error */
+  writeNow(pieces: readonly Uint8Array[], position: number): number;
   /** fdatasync */
   sync(done: (error: Error | null) => void): void;
   truncate(length: number): Promise<void>;
@@ -56,6 +58,12 @@ function journalFile(fd: number): JournalFile {
         ended();
         done(error, written);
       });
+    },
+    writeNow(pieces, position) {
+      if (closing !== null) throw new Error('the journal is closed');
+      const [first] = pieces;
+      if (pieces.length === 1 && first !== undefined) return fs.writeSync(fd, first, 0, first.length, position);
+      return fs.writevSync(fd, [...pieces], position);
     },
     sync(done) {
       if (closing !== null) {

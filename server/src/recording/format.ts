@@ -104,6 +104,17 @@ export const beginSeal = (chain: Chain, point: ChainPoint): BegunSeal => ({
   cipher: cipherFor(chain, point, countedNonce(point.chunk)),
 });
 
+/** A chunk as it goes into the file: its pieces in order. Nobody may write into them any more. */
+export interface SealedChunk {
+  readonly pieces: readonly Buffer[];
+  /** Bytes of all pieces. */
+  readonly length: number;
+  /** The chain's place behind it. */
+  readonly next: ChainPoint;
+}
+/** Up to here a chunk is copied into one piece: cheaper than a gathering write. Above, copying it would only make garbage. */
+const ONE_PIECE_BYTES = 4096;
+
 /**
  * Seals one chunk. INVARIANT: a `counted` chunk number is sealed once per key, ever; a recovery, which cannot know what
  * the dead gateway had sealed but not written, takes an explicit random nonce.
@@ -113,37 +124,36 @@ export function sealChunk(
   point: ChainPoint,
   plain: Uint8Array,
   how: 'explicit' | BegunSeal | null = null,
-): { bytes: Buffer; next: ChainPoint } {
+): SealedChunk {
   const nonce = how === 'explicit' ? randomBytes(NONCE_BYTES) : null;
   const isBegun = how !== null && how !== 'explicit' && how.point === point;
   const cipher = isBegun ? how.cipher : cipherFor(chain, point, nonce ?? countedNonce(point.chunk));
   const sealed = cipher.update(plain);
   cipher.final();
-  const prefix = CHUNK_HEAD_BYTES + (nonce === null ? 0 : NONCE_BYTES);
-  const bytes = Buffer.allocUnsafe(prefix + sealed.length + TAG_BYTES);
-  bytes.writeUInt8(nonce === null ? ChunkKind.counted : ChunkKind.explicit, 0);
-  bytes.writeUIntBE(sealed.length, 1, 3);
-  nonce?.copy(bytes, CHUNK_HEAD_BYTES);
-  sealed.copy(bytes, prefix);
-  cipher.getAuthTag().copy(bytes, prefix + sealed.length);
-  return { bytes, next: new PointBehind(point, bytes) };
+  const head = Buffer.allocUnsafe(CHUNK_HEAD_BYTES + (nonce === null ? 0 : NONCE_BYTES));
+  head.writeUInt8(nonce === null ? ChunkKind.counted : ChunkKind.explicit, 0);
+  head.writeUIntBE(sealed.length, 1, 3);
+  nonce?.copy(head, CHUNK_HEAD_BYTES);
+  const parts = [head, sealed, cipher.getAuthTag()];
+  const length = head.length + sealed.length + TAG_BYTES;
+  const pieces = length <= ONE_PIECE_BYTES ? [Buffer.concat(parts, length)] : parts;
+  return { pieces, length, next: new PointBehind(point, pieces, length) };
 }
 
 /** Hashes when it is asked: the hash is needed for the chunk after this one, not to deliver this one. */
 class PointBehind implements ChainPoint {
   readonly chunk: number;
   readonly position: number;
-  #known: Buffer | { readonly before: Buffer; readonly bytes: Buffer };
+  #known: Buffer | { readonly before: Buffer; readonly pieces: readonly Buffer[] };
 
-  /** @param bytes the chunk; nobody may write into it any more */
-  constructor(point: ChainPoint, bytes: Buffer) {
+  constructor(point: ChainPoint, pieces: readonly Buffer[], length: number) {
     this.chunk = point.chunk + 1;
-    this.position = point.position + bytes.length;
-    this.#known = { before: point.hash, bytes };
+    this.position = point.position + length;
+    this.#known = { before: point.hash, pieces };
   }
 
   get hash(): Buffer {
-    if (!Buffer.isBuffer(this.#known)) this.#known = hashAfter(this.#known.before, this.#known.bytes);
+    if (!Buffer.isBuffer(this.#known)) this.#known = hashAfter(this.#known.before, this.#known.pieces);
     return this.#known;
   }
 }
@@ -152,10 +162,12 @@ class PointBehind implements ChainPoint {
 export const after = (point: ChainPoint, chunk: Uint8Array): ChainPoint => ({
   chunk: point.chunk + 1,
   position: point.position + chunk.length,
-  hash: hashAfter(point.hash, chunk),
+  hash: hashAfter(point.hash, [chunk]),
 });
-function hashAfter(before: Buffer, chunk: Uint8Array): Buffer {
-  return createHash('sha256').update(before).update(chunk).digest();
+function hashAfter(before: Buffer, chunk: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256').update(before);
+  for (const piece of chunk) hash.update(piece);
+  return hash.digest();
 }
 
 /** @returns whole length of the chunk that begins with these 4 bytes, or null when no chunk begins so */

@@ -3,12 +3,13 @@
  * before write(2) has returned for the whole chunk that holds it; after a failure nothing is called at all.
  */
 import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
 import type { WriterEvents } from './contract.ts';
 import { CommandIndex } from './command-index.ts';
 import type { DiskSlots } from './disk-slots.ts';
 import { ChunkBuilder, MAX_EVENT_BYTES, type JournalEvent } from './event-codec.ts';
 import type { JournalFile } from './files.ts';
-import { beginSeal, sealChunk, type BegunSeal, type Chain, type ChainPoint } from './format.ts';
+import { beginSeal, sealChunk, type BegunSeal, type Chain, type ChainPoint, type SealedChunk } from './format.ts';
 import { SparseIndex } from './sparse-index.ts';
 
 /** security.md section 4 "Recording write": no acknowledgement, or no flush, for so long = pause the target ... */
@@ -17,6 +18,9 @@ const SLOW_MS = 2000;
 const FAILED_MS = 5000;
 /** security.md section 3: flushed to disk at least each 250 ms; the rest is for the flush itself. */
 const SYNC_AFTER_MS = 200;
+
+/** What one write in the turn of the event loop may hold: some 50 us of copying into the page cache. */
+const MAX_TURN_BYTES = 256 * 1024;
 
 interface Waiting {
   readonly event: JournalEvent;
@@ -125,14 +129,33 @@ export class JournalWriter {
     this.#isScheduled = false;
     if (this.#isFlying || this.#waiting.length === 0 || this.#state === 'failed') return;
     const plain = this.#takeChunk();
-    const { bytes, next } = sealChunk(this.#chain, this.#point, plain, this.#begun);
+    const chunk = sealChunk(this.#chain, this.#point, plain, this.#begun);
     this.#begun = null;
+    const count = chunk.length <= MAX_TURN_BYTES && this.#slots.isPrompt() ? this.#writeNow(chunk) : 0;
+    if (count === chunk.length) this.#landed(chunk.next);
+    else if (count !== null) this.#fly(chunk, count);
+  };
+
+  /** @returns bytes written, or null after a failure */
+  #writeNow({ pieces }: SealedChunk): number | null {
+    try {
+      return this.#slots.runNow(() => this.#file.writeNow(pieces, this.#point.position));
+    } catch (error) {
+      this.#fail(toError(error));
+      return null;
+    }
+  }
+
+  /** What is left of the chunk from `from` on goes through the thread pool. */
+  #fly({ pieces, next }: SealedChunk, from: number): void {
+    const [first] = pieces;
+    const bytes = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
     this.#isFlying = true;
     this.#watch();
     this.#slots.run('write', (done) => {
-      this.#write(bytes, 0, next, done);
+      this.#write(bytes, from, next, done);
     });
-  };
+  }
 
   #takeChunk(): Uint8Array {
     builder.start(this.#clock.now());

@@ -58,12 +58,13 @@ function folderName(startedAt: number, sessionId: SessionId): string {
 class FileRecordings implements Recordings {
   readonly #deps: RecordingsDeps;
   readonly #files: RecordingFiles;
-  readonly #slots = new DiskSlots();
+  readonly #slots: DiskSlots;
   readonly #live = new Map<SessionId, LiveRecording>();
 
   constructor(deps: RecordingsDeps) {
     this.#deps = deps;
     this.#files = deps.files ?? systemFiles;
+    this.#slots = new DiskSlots(deps.clock);
   }
 
   async create(header: RecordingHeader, events: WriterEvents): Promise<RecordingWriter> {

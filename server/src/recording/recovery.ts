@@ -57,11 +57,11 @@ export async function recoverJournal(
     const builder = new ChunkBuilder();
     builder.start(nowMs);
     builder.add({ type: 'end', reason: 'gateway_lost' }, counts.durationMs);
-    const { bytes, next } = sealChunk(opened.chain, point, builder.bytes(), 'explicit');
+    const { pieces, next } = sealChunk(opened.chain, point, builder.bytes(), 'explicit');
     const file = await files.reopen(`${folder}/journal`);
     try {
       await file.truncate(point.position);
-      await append(file, bytes, point.position);
+      await append(file, Buffer.concat(pieces), point.position);
     } finally {
       await file.close();
     }

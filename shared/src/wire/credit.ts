@@ -11,6 +11,8 @@ export const LOW_WATER_BYTES = 256 * 1024;
 export const ACK_EVERY_BYTES = 64 * 1024;
 /** Largest binary frame either side sends. */
 export const MAX_FRAME_BYTES = 64 * 1024;
+/** Terminal bytes of one output or echo frame: the head of an echo, kind and line id, is the longer one. */
+export const MAX_FRAME_OUTPUT_BYTES = MAX_FRAME_BYTES - 5;
 /** Largest control message (JSON text) either side sends. */
 export const MAX_CONTROL_BYTES = 16 * 1024;
 /** A submitted text is joined from parts up to this size. line-editor.md section 1. */

@@ -31,6 +31,14 @@ export function encodeInput(bytes: Uint8Array): Uint8Array {
   return frame;
 }
 
+/** One output frame: 1 (kind) + bytes. */
+export function encodeOutput(bytes: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(bytes.length + 1);
+  frame[0] = FrameKind.output;
+  frame.set(bytes, 1);
+  return frame;
+}
+
 /** One echo frame: 1 (kind) + 4 (line id, u32 LE) + bytes. */
 export function encodeEcho(lineId: number, bytes: Uint8Array): Uint8Array {
   const frame = new Uint8Array(bytes.length + 5);

@@ -160,7 +160,7 @@ function journal(...plains: readonly Buffer[]): Buffer {
   const parts = [header];
   for (const [index, plain] of plains.entries()) {
     const sealed = sealChunk(chain, point, plain, index === plains.length - 1 ? 'explicit' : null);
-    parts.push(sealed.bytes);
+    parts.push(...sealed.pieces);
     point = sealed.next;
   }
   return Buffer.concat(parts);

@@ -16,7 +16,8 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
  * A key's echo or a prompt is small or comes alone, and never waits.
  */
 const GATHER_MS = 2;
-const GATHER_BYTES = 64 * 1024;
+/** One socket read of 64 KiB, in packets of 4 KiB, passes this and still goes out as one frame. */
+const GATHER_BYTES = 60_000;
 const LARGE_BYTES = 2048;
 
 /** RFC 4254 section 6.10: TERM, KILL, or a name of somebody's own. Peer text, so anything else is not shown. */
@@ -100,7 +101,10 @@ export class SshChannel implements PtyChannel {
   write(bytes: Uint8Array): boolean {
     if (this.#state === 'closing' || this.#state === 'closed' || this.#isStreamClosed || !this.#stream.writable)
       return true;
+    // ssh2 writes a packet as length, ciphertext and tag: uncorked, each would be a segment that wakes the target.
+    this.#owner.socket.cork();
     const hasRoom = this.#stream.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#owner.socket.uncork();
     if (hasRoom && this.#owner.socket.writableLength < HIGH_WRITE_BYTES) return true;
     this.#isDrainDue = true;
     return false;
@@ -157,13 +161,13 @@ export class SshChannel implements PtyChannel {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.#batch.push(chunk);
     this.#batchBytes += chunk.length;
-    if (this.#batchBytes >= GATHER_BYTES) this.#rest();
+    if (this.#batchBytes >= GATHER_BYTES && this.#holdsUnread()) this.#rest();
     this.#schedule();
   }
 
   /**
    * A stream that was paused holds up to 2 MiB and would give it all in one turn: past any credit, and long enough to
-   * hold up the neighbours. INVARIANT: one turn delivers at most GATHER_BYTES and one chunk.
+   * hold up the neighbours. INVARIANT: one turn delivers at most GATHER_BYTES and one read of the socket.
    */
   #rest(): void {
     if (this.#isResting) return;
@@ -174,6 +178,11 @@ export class SshChannel implements PtyChannel {
       this.#isResting = false;
       this.#flow();
     });
+  }
+
+  /** What comes from the socket goes straight through; only a stream that was paused holds something. */
+  #holdsUnread(): boolean {
+    return this.#stream.readableLength > 0 || this.#stream.stderr.readableLength > 0;
   }
 
   #flow(): void {
