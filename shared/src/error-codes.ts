@@ -57,6 +57,17 @@ export const ERROR_TEXT = {
     'The private key cannot be read: wrong passphrase, or a form that is not supported. Nothing was sent.',
   key_too_slow:
     'The private key is protected with more work than the limit of 256 bcrypt rounds (or its like). Nothing was sent. Save it anew with `ssh-keygen -p -a 64`.',
+  certificate_unreadable:
+    'The certificate cannot be used: not a user certificate of OpenSSH, or for another private key. Nothing was sent.',
+  certificate_not_valid_now: 'The certificate is not valid now: expired, or not yet valid. No credential was sent.',
+  principal_refused:
+    'No certificate is issued for that name at the target. No credential was sent. An administrator sets the name in the credential or at the target.',
+  authority_missing:
+    'This gateway has no certificate authority yet. No credential was sent. An administrator makes one under Settings, Certificate authority.',
+  agent_unavailable:
+    'The SSH agent of the gateway cannot be reached, or none is configured (agentSocket). No credential was sent.',
+  agent_key_missing: 'The SSH agent of the gateway does not hold the key of this credential. No credential was sent.',
+  agent_refused: 'The SSH agent of the gateway refused to sign. No credential was sent.',
   host_key_unknown:
     'The host key of the target is not known here and nobody who may accept it did. No credential was sent.',
   host_key_changed:

@@ -176,6 +176,14 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
       expect(await storage.tokens.delete(token.id)).toBe(false);
     });
 
+    it('keeps one certificate authority', async () => {
+      const row = (id: string) => ({ id, sealed: new Uint8Array([1, 2]), createdAt: 7, createdBy: 'ann' });
+      expect(await storage.authorities.current()).toBeNull();
+      await storage.authorities.replace(row('one'));
+      await storage.authorities.replace(row('two'));
+      expect(await storage.authorities.current()).toEqual(row('two'));
+    });
+
     it('keeps targets and credentials; a deleted credential leaves its targets without one', async () => {
       const credential = {
         id: randomId(),
@@ -183,6 +191,7 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
         kind: 'password' as const,
         user: 'root',
         publicFacts: '',
+        certificate: null,
         sealed: new Uint8Array([9, 0, 8]),
         createdAt: T,
       };

@@ -121,6 +121,28 @@ export const TABLE: Readonly<Record<string, Row>> = {
     object: 'credential',
     ok: 204,
   },
+  'GET /api/authority': { may: EVIDENCE, scope: 'authority.read', ok: 200 },
+  'POST /api/authority': {
+    may: ADMIN,
+    scope: 'authority.write',
+    stepUp: true,
+    body: () => ({ replaces: 'SHA256:of another', sourceAddresses: [] }),
+    ok: 409,
+  },
+  'PUT /api/authority': {
+    may: ADMIN,
+    scope: 'authority.write',
+    stepUp: true,
+    body: () => ({ sourceAddresses: [] }),
+    ok: 404,
+  },
+  'GET /api/agent': { may: ADMIN, scope: 'credential.list', ok: 200 },
+  'POST /api/certificates/read': {
+    may: ADMIN,
+    scope: 'credential.write',
+    body: () => ({ certificate: 'ssh-ed25519 AAAA' }),
+    ok: 422,
+  },
   'GET /api/host-keys': { may: EVIDENCE, scope: 'hostkey.list', ok: 200 },
   'DELETE /api/host-keys/:id': { may: ADMIN, scope: 'hostkey.delete', stepUp: true, object: 'hostKey', ok: 204 },
   'POST /api/sessions': {

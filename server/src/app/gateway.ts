@@ -36,7 +36,7 @@ import {
 import { judgeHostKey } from '../targets/host-keys.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
 import { probe } from '../transports/probe.ts';
-import { describePrivateKey } from '../transports/ssh/private-key.ts';
+import { createKeyAgent } from '../transports/ssh/agent.ts';
 import { createSshConnector } from '../transports/ssh/connector.ts';
 import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
@@ -44,8 +44,10 @@ import { openVault } from '../vault/open.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
 import { hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
 import { createAlerts } from './alerts.ts';
+import { createAuthority } from './authority.ts';
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
+import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession, timeoutsOf } from './opening.ts';
 import { answerRecovery } from './recovery.ts';
 import { keepRetention, repeat, watchSpace } from './upkeep.ts';
@@ -151,16 +153,15 @@ async function openRooms(config: Config, options: GatewayOptions) {
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
   });
   const inventory = createInventory({ storage, clock });
-  const credentials = createCredentials({ storage, vault, clock, describeKey: describePrivateKey });
+  const credentials = createCredentials({ storage, vault, clock, keys: keyReader });
+  const keys = { authority: createAuthority({ storage, vault, clock }), agent: createKeyAgent(config.agentSocket) };
   identity.onEnded((ended) => {
     broker.loginsEnded(ended);
     // Detached sessions may be of a login that ended long ago: what counts is what the person may do now.
     if (ended.why === 'changed' || ended.why === 'revoked') void rechecked(broker, ended.userId, log);
   });
   return {
-    clock,
-    storage,
-    vault,
+    ...{ clock, storage, vault },
     audit,
     settings,
     people,
@@ -170,6 +171,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     broker,
     inventory,
     credentials,
+    ...keys,
   };
 }
 type Rooms = Awaited<ReturnType<typeof openRooms>>;
@@ -253,9 +255,9 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },
     auditView: createAuditView(storage, audit),
-    users: rooms.people.users,
-    tokens: rooms.people.tokens,
+    ...{ users: rooms.people.users, tokens: rooms.people.tokens },
     hostKeys: hostKeyAdmin(storage),
+    keyFacts: keyFactsOf(rooms.agent, config.agentSocket !== null),
     recordingAdmin: recordingAdmin(storage, recordings),
     sessionOpensPerMinute: config.sessionOpensPerMinute,
     planSession: (caller, body) => planSession(body, caller, opening),

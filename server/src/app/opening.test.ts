@@ -15,8 +15,11 @@ import { fingerprintOf } from '../targets/host-keys.ts';
 import { createInventory } from '../targets/inventory.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
 import type { ConnectPort, ConnectRequest, Connection } from '../transports/contract.ts';
+import { createKeyAgent } from '../transports/ssh/agent.ts';
 import { createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
+import { createAuthority } from './authority.ts';
+import { keyReader } from './key-facts.ts';
 import { type OpeningDeps, planSession } from './opening.ts';
 
 const clock = new FakeClock();
@@ -53,7 +56,9 @@ beforeEach(async () => {
   onConnect = () => Promise.resolve();
   deps = {
     inventory: createInventory({ storage, clock }),
-    credentials: createCredentials({ storage, vault, clock, describeKey: () => Promise.resolve('') }),
+    credentials: createCredentials({ storage, vault, clock, keys: keyReader }),
+    authority: createAuthority({ storage, vault, clock }),
+    agent: createKeyAgent(null),
     hostKeys: storage.hostKeys,
     connector: {
       async connect(request, port) {

@@ -1,15 +1,15 @@
 /** From a request to open a session to what connects and starts its terminal. */
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Target } from '@sallyport/shared/api/targets';
-import type { Actor, AuditLog } from '../audit/contract.ts';
+import type { Actor } from '../audit/contract.ts';
 import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
-import { type Caller, checkStepUp } from '../http/route.ts';
-import { type Action, decide } from '../policy.ts';
+import type { Caller } from '../http/route.ts';
+import { decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
 import type { Storage } from '../storage/contract.ts';
-import { parseHost, parseUser } from '../targets/address.ts';
+import { parseHost } from '../targets/address.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
 import { HostKeyChangedError, judgeHostKey, verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
@@ -18,7 +18,6 @@ import type { Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
-import type { Credentials } from '../vault/credentials.ts';
 import {
   type ChainDeps,
   type Leg,
@@ -29,18 +28,16 @@ import {
   hopLabel,
   legsOf,
 } from './chain.ts';
+import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 
-export interface OpeningDeps {
+export interface OpeningDeps extends IdentityDeps {
   readonly inventory: Inventory;
-  readonly credentials: Credentials;
   readonly hostKeys: Storage['hostKeys'];
   readonly connector: Connector;
   /** @param isBeyond behind a jump host, which resolves the name and makes the connection */
   readonly endpoint: (host: string, port: number, actor: Actor, isBeyond: boolean) => CheckedEndpoint;
   /** Whether the address, or behind a jump host the name, would be connected to now. */
   readonly mayReach: (address: string, port: number, isBeyond: boolean) => boolean;
-  readonly audit: Pick<AuditLog, 'append'>;
-  readonly clock: Clock;
 }
 
 /** security.md section 4: TCP 10 s, handshake 20 s, the whole sign-in by the target's own limit. */
@@ -55,15 +52,6 @@ interface Place {
   readonly connectTimeoutMs: number;
   /** The jump hosts on the way, first hop first. */
   readonly hops: readonly Target[];
-}
-
-/** A refusal is audited before it is answered, as at every other door. @throws SallyportError */
-async function must({ subject, actor }: Caller, action: Action, { audit }: OpeningDeps): Promise<void> {
-  const decision = decide(subject, action, null);
-  if (decision.allowed) return;
-  const detail = { why: decision.why };
-  await audit.append({ type: 'policy.refused', actor, subject: action, outcome: 'refused', detail });
-  throw new SallyportError(decision.code, `${action} refused: ${decision.why}`);
 }
 
 async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps): Promise<Place> {
@@ -93,85 +81,6 @@ async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps)
     connectTimeoutMs: 30_000,
     hops: [],
   };
-}
-
-/** As `POST /api/credentials` asks for it: this is a second door to the vault. @throws SallyportError */
-async function mustStore(caller: Caller, deps: OpeningDeps): Promise<void> {
-  await must(caller, 'credential.write', deps);
-  checkStepUp(caller.principal, 'credential.write', deps.clock);
-}
-
-/** A credential of the vault, for one machine; the event comes first. */
-async function openStored(
-  id: string,
-  { target, name }: Pick<Place, 'target' | 'name'>,
-  caller: Caller,
-  deps: OpeningDeps,
-): Promise<Identity> {
-  await deps.audit.append({
-    type: 'credential.used',
-    actor: caller.actor,
-    subject: `credential:${id}`,
-    outcome: 'ok',
-    detail: { target: name },
-  });
-  const opened = await deps.credentials.open(id);
-  return opened.user === '' && target !== null ? { ...opened, user: target.user } : opened;
-}
-
-/** A jump host is entered with what it has in the vault; without that, the person is asked. What was chosen for the target never goes there. */
-const hopIdentity = (hop: Target, caller: Caller, deps: OpeningDeps): Promise<Identity> =>
-  hop.credentialId === null
-    ? Promise.resolve({ kind: 'ask', user: hop.user })
-    : openStored(hop.credentialId, { target: hop, name: hop.name }, caller, deps);
-
-/** What the person chose, else what the target has, else ask. */
-async function identityOf(
-  choice: OpenSession['credential'],
-  { target, name }: Pick<Place, 'target' | 'name'>,
-  caller: Caller,
-  deps: OpeningDeps,
-): Promise<() => Promise<Identity>> {
-  const stored = (id: string) => () => openStored(id, { target, name }, caller, deps);
-  if (choice.by === 'vault') {
-    await must(caller, 'credential.use', deps);
-    // Else who has only the use of a credential sends it to a machine of their own choice, and reads it there.
-    if (choice.credentialId !== target?.credentialId) {
-      await must(caller, 'credential.list', deps);
-      checkStepUp(caller.principal, 'credential.use', deps.clock);
-    }
-    return stored(choice.credentialId);
-  }
-  if (choice.by === 'default') {
-    if (target?.credentialId !== null && target !== null) {
-      await must(caller, 'credential.use', deps);
-      return stored(target.credentialId);
-    }
-    return () => Promise.resolve({ kind: 'ask', user: target?.user ?? '' });
-  }
-  const { kind, user, secret, passphrase, saveAs } = choice.typed;
-  if (user !== '' && parseUser(user).value === null) throw new SallyportError('bad_request', 'user: not a user name');
-  if (saveAs !== null && kind !== 'ask') {
-    await mustStore(caller, deps);
-    await deps.audit.append({
-      type: 'credential.created',
-      actor: caller.actor,
-      subject: `credential:${saveAs}`,
-      outcome: 'ok',
-      detail: { kind },
-    });
-    await deps.credentials.create({ label: saveAs, kind, user, secret, passphrase });
-  }
-  if (kind === 'password') return () => Promise.resolve({ kind, user, password: new Secret(secret) });
-  if (kind === 'privateKey')
-    return () =>
-      Promise.resolve({
-        kind,
-        user,
-        key: new Secret(secret),
-        passphrase: passphrase === null ? null : new Secret(passphrase),
-      });
-  return () => Promise.resolve({ kind: 'ask', user });
 }
 
 /** Shows an unknown key to who may accept it, then pins it; the event comes first. */
@@ -263,7 +172,7 @@ function chainDeps(
     pinnedTypes: async ({ via, host, port: at }) =>
       (await deps.hostKeys.find(via, host, at)).map(({ keyType }) => keyType),
     request: async ({ hop }) => ({
-      identity: await (hop === null ? identity() : hopIdentity(hop, caller, deps)),
+      identity: await (hop === null ? identity() : hopIdentity(hop, port.sessionId, caller, deps)),
       timeouts: timeoutsOf((hop ?? place).connectTimeoutMs),
       relaxations: (hop ?? place.target)?.relaxations ?? [],
     }),
@@ -345,16 +254,20 @@ export async function planSession(
   };
   const openTerminal: OpenTerminal = async (port, size, signal) => {
     let user = '';
+    let note: string | null = null;
     const noted = async (): Promise<Identity> => {
-      const as = await identity();
-      ({ user } = as);
-      return as;
+      const opened = await identity(port.sessionId);
+      ({ note } = opened);
+      ({ user } = opened.identity);
+      if (note !== null) port.facts({ protection: note });
+      return opened.identity;
     };
     const legs = legsOf(place.hops, place);
     const chain = await connectChain(legs, chainDeps(place, noted, caller, port, signal, deps), signal);
     const { connection } = chain;
     ({ reached } = chain);
-    port.facts({ protection: connection.protection, ...(user === '' ? {} : { identity: user }) });
+    const protection = [connection.protection, note].filter((part) => part !== null).join('; ');
+    port.facts({ protection, ...(user === '' ? {} : { identity: user }) });
     try {
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');

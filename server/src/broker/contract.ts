@@ -45,6 +45,8 @@ export interface OpenRequest {
 
 /** What `OpenTerminal` tells and asks while it connects, and the terminal afterwards. */
 export interface OpeningPort extends TerminalEvents {
+  /** The session that is opened. */
+  readonly sessionId: string;
   /** Progress of connecting, for the page ('resolving', 'connecting', 'host-key', 'signing-in', 'opening'). */
   step(name: string): void;
   /** Facts learnt while connecting; shown in the facts bar and kept with the session. */

@@ -20,6 +20,7 @@ export interface Shown {
 
 /** What the port needs of its session. */
 export interface PortHost {
+  readonly sessionId: string;
   readonly delivery: Delivery;
   readonly shown: Shown;
   readonly recording: Pick<RecordingWriter, 'outputBytes'>;
@@ -78,6 +79,7 @@ export function openingPort(session: PortHost): OpeningPort {
     });
   };
   return {
+    sessionId: session.sessionId,
     step: (step) => {
       delivery.ordered(() => {
         shown.step = step;

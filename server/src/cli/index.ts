@@ -2,6 +2,7 @@ import { ApiError } from './client.ts';
 import { type CliIo, type Command, UsageError } from './command.ts';
 import { audit } from './audit.ts';
 import { backup, restore } from './backup.ts';
+import { ca } from './ca.ts';
 import { config } from './config.ts';
 import { demo } from './demo/demo.ts';
 import { doctor } from './doctor.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   user,
   target,
   token,
+  ca,
   recording,
   audit,
   config,

@@ -35,6 +35,8 @@ export const ConfigSchema = z.strictObject({
   sessionOpensPerMinute: whole(1, 10_000),
   /** Largest PSRP object from a target, MiB. */
   maxObjectMiB: whole(1, 200),
+  /** Socket of an ssh-agent at the gateway's host; on Windows also the OpenSSH pipe, or `pageant`. Null: none is used. */
+  agentSocket: text.nullable(),
   /** Directory of the built page. Null: `dist/web` beside the program. */
   webDir: text.nullable(),
 });
@@ -55,6 +57,7 @@ export const DEFAULTS: Config = {
   sessionsPerUser: 20,
   sessionOpensPerMinute: 30,
   maxObjectMiB: 32,
+  agentSocket: null,
   webDir: null,
 };
 
@@ -72,6 +75,7 @@ export const ENVIRONMENT: Record<SettingName, string> = {
   sessionsPerUser: 'SALLYPORT_SESSIONS_PER_USER',
   sessionOpensPerMinute: 'SALLYPORT_SESSION_OPENS_PER_MINUTE',
   maxObjectMiB: 'SALLYPORT_MAX_OBJECT_MIB',
+  agentSocket: 'SALLYPORT_AGENT_SOCKET',
   webDir: 'SALLYPORT_WEB_DIR',
 };
 

@@ -1,4 +1,5 @@
 /** What the routes need from the other rooms. `app` hands it in; nothing here knows storage or transports. */
+import type { AgentState, Authority, CertificateFacts, NewAuthority } from '@sallyport/shared/api/certificates';
 import type { AuditEventRow, AuditVerdict } from '@sallyport/shared/api/audit';
 import type { InvokeBody, InvokeEvent } from '@sallyport/shared/api/invoke';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
@@ -42,6 +43,21 @@ export interface HostKeyAdmin {
   list(): Promise<readonly HostKeyPin[]>;
   delete(id: string): Promise<boolean>;
 }
+/** The gateway's certificate authority; its private key is in no answer. */
+export interface AuthorityAdmin {
+  facts(): Promise<Authority | null>;
+  /** @throws SallyportError conflict, bad_request */
+  create(wish: NewAuthority, by: string): Promise<Authority>;
+  /** @throws SallyportError not_found, bad_request */
+  limit(sourceAddresses: readonly string[]): Promise<Authority>;
+}
+/** What people are shown of keys that they bring or choose. */
+export interface KeyFacts {
+  /** @throws SallyportError certificate_unreadable */
+  readonly readCertificate: (line: string) => CertificateFacts;
+  /** Keys of the gateway's SSH agent. @throws SallyportError agent_unavailable */
+  readonly agentState: (signal: AbortSignal) => Promise<AgentState>;
+}
 export interface AuditView {
   /** Newest first; texts escaped. `type` filters by prefix. */
   list(filter: { before: number | null; type: string | null; limit: number }): Promise<readonly AuditEventRow[]>;
@@ -81,6 +97,8 @@ export interface RoutesJoin {
   readonly inventory: Inventory;
   readonly credentials: Credentials;
   readonly hostKeys: HostKeyAdmin;
+  readonly authority: AuthorityAdmin;
+  readonly keyFacts: KeyFacts;
   readonly broker: Broker;
   readonly recordings: Recordings;
   readonly recordingAdmin: RecordingAdmin;

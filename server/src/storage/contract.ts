@@ -55,11 +55,20 @@ export interface TargetRecord {
 export interface CredentialRecord {
   readonly id: string;
   readonly label: string;
-  readonly kind: 'password' | 'privateKey';
+  readonly kind: 'password' | 'privateKey' | 'agent' | 'signed';
   readonly user: string;
   readonly publicFacts: string;
+  /** Line of a `-cert.pub` file; null for none. */
+  readonly certificate: string | null;
   readonly sealed: Sealed;
   readonly createdAt: number;
+}
+/** The gateway's certificate authority. Its public half is inside too, so that nobody can put another one beside it. */
+export interface AuthorityRecord {
+  readonly id: string;
+  readonly sealed: Sealed;
+  readonly createdAt: number;
+  readonly createdBy: string;
 }
 export interface HostKeyRecord {
   readonly id: string;
@@ -173,6 +182,11 @@ export interface Storage {
     list(): Promise<readonly CredentialRecord[]>;
     update(id: string, change: Partial<Omit<CredentialRecord, 'id'>>): Promise<void>;
     delete(id: string): Promise<boolean>;
+  };
+  readonly authorities: {
+    current(): Promise<AuthorityRecord | null>;
+    /** The only one from now on; the key of another is gone. */
+    replace(row: AuthorityRecord): Promise<void>;
   };
   readonly hostKeys: {
     insert(row: HostKeyRecord): Promise<void>;

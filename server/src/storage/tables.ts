@@ -1,4 +1,5 @@
 import type {
+  AuthorityRecord,
   AuditRecord,
   CheckpointRecord,
   CredentialRecord,
@@ -19,6 +20,7 @@ export interface Tables {
   tokens: TokenRecord;
   targets: TargetRecord;
   credentials: CredentialRecord;
+  authorities: AuthorityRecord;
   host_keys: HostKeyRecord;
   sessions: SessionRecord;
   recordings: RecordingRecord;

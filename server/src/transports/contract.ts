@@ -2,6 +2,7 @@
  * Bytes to a target. One connector per transport; a connection carries channels (a PTY shell, the PowerShell subsystem).
  * Suite: test/contracts/transport.ts. Every wait takes an AbortSignal; every owner closes what it opened.
  */
+import type { KeyObject } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Relaxation } from '@sallyport/shared/api/targets';
 import type { Secret } from '../secret.ts';
@@ -21,8 +22,45 @@ export interface Endpoint {
 /** How to sign in at the target. `ask` = only what the person types. */
 export type Identity =
   | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
-  | { readonly kind: 'privateKey'; readonly user: string; readonly key: Secret; readonly passphrase: Secret | null }
+  | {
+      readonly kind: 'privateKey';
+      readonly user: string;
+      readonly key: Secret;
+      readonly passphrase: Secret | null;
+      /** Text of the key's `-cert.pub`; offered instead of the bare key. */
+      readonly certificate?: string | null;
+    }
+  /** A key that is made for this sign-in, with a certificate. `issue` is called once, and only when the target wants a key. */
+  | { readonly kind: 'issued'; readonly user: string; issue(): Promise<IssuedKey> }
+  /** The key with this fingerprint, which never leaves the agent. */
+  | { readonly kind: 'agent'; readonly user: string; readonly agent: KeyAgent; readonly fingerprint: string }
   | { readonly kind: 'ask'; readonly user: string };
+
+/** A private key of one sign-in and what the authority says of it. Lives in memory only. */
+export interface IssuedKey {
+  /** Ed25519. */
+  readonly privateKey: KeyObject;
+  /** The certificate's blob. */
+  readonly certificate: Uint8Array;
+}
+
+export interface AgentKey {
+  /** A public key or certificate. */
+  readonly blob: Uint8Array;
+  /** As its owner wrote it; may be anything. */
+  readonly comment: string;
+}
+/** Keys that sign elsewhere: an ssh-agent. It is asked to sign sign-ins of this gateway and is never forwarded. */
+export interface KeyAgent {
+  /** @throws SallyportError agent_unavailable, cancelled */
+  list(signal: AbortSignal): Promise<readonly AgentKey[]>;
+  /**
+   * @param hash for RSA keys only
+   * @returns the signature with its algorithm, RFC 4253 section 6.6
+   * @throws SallyportError agent_unavailable, agent_refused, cancelled
+   */
+  sign(blob: Uint8Array, data: Uint8Array, hash: 'sha256' | 'sha512' | null, signal: AbortSignal): Promise<Uint8Array>;
+}
 
 export interface HostKey {
   readonly host: string;

@@ -82,5 +82,6 @@ async function hasSealedRows(storage: Storage): Promise<boolean> {
     await storage.recordings.open(),
     await storage.recordings.olderThan(Number.MAX_SAFE_INTEGER, 1),
   ];
+  if ((await storage.authorities.current()) !== null) return true;
   return credentials.length + ledger.length + open.length + old.length > 0;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CertificateFacts, CertificateText } from './certificates.ts';
 import { DisplayName } from './common.ts';
 
 /** Transports grow here (wsman comes later). */
@@ -72,30 +73,45 @@ export const TargetBody = z.strictObject({
 });
 export type TargetBody = z.infer<typeof TargetBody>;
 
+/**
+ * `agent`: a key that stays in the SSH agent of the gateway's host. `signed`: a key made for each session, with a
+ * certificate of the gateway's own authority.
+ */
+export const CredentialKind = z.enum(['password', 'privateKey', 'agent', 'signed']);
+export type CredentialKind = z.infer<typeof CredentialKind>;
+
 /** A vault entry, never its secret. */
 export const Credential = z.object({
   id: z.string(),
   label: z.string(),
-  kind: z.enum(['password', 'privateKey']),
+  kind: CredentialKind,
+  /** For `signed`, empty means: the person's own name here. */
   user: z.string(),
   /** For keys: type and SHA-256 fingerprint of the public key; empty for passwords. */
   publicFacts: z.string(),
+  /** Of the private key; null when there is none. */
+  certificate: CertificateFacts.nullable(),
   createdAt: z.number(),
 });
 export type Credential = z.infer<typeof Credential>;
 export const CredentialList = z.object({ credentials: z.array(Credential) });
-/** `POST /api/credentials` (step-up). `secret`: the password, or the private key's text (OpenSSH or PEM). */
-export const NewCredential = z.strictObject({
-  label: DisplayName,
-  kind: z.enum(['password', 'privateKey']),
-  user: z.string().trim().max(256),
-  secret: z
-    .string()
-    .min(1)
-    .max(64 * 1024),
-  passphrase: z.string().max(1024).nullable(),
-});
-export type NewCredential = z.infer<typeof NewCredential>;
+const secretIsGiven = ({ kind, secret }: { kind: CredentialKind; secret: string }): boolean =>
+  kind === 'signed' ? secret === '' : secret !== '';
+/**
+ * `POST /api/credentials` (step-up). `secret`: the password, or the private key's text (OpenSSH or PEM), or for `agent` the
+ * fingerprint of its key, or nothing for `signed`.
+ */
+export const NewCredential = z
+  .strictObject({
+    label: DisplayName,
+    kind: CredentialKind,
+    user: z.string().trim().max(256),
+    secret: z.string().max(64 * 1024),
+    passphrase: z.string().max(1024).nullable(),
+    certificate: CertificateText.nullable().default(null),
+  })
+  .refine(secretIsGiven, { path: ['secret'], message: 'a secret for every kind but signed' });
+export type NewCredential = z.input<typeof NewCredential>;
 
 export const HostKeyPin = z.object({
   id: z.string(),

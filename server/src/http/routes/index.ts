@@ -3,6 +3,7 @@ import type { RoutesJoin } from '../ports.ts';
 import type { Route } from '../route.ts';
 import { accountRoutes } from './account.ts';
 import { credentialRoutes, hostKeyRoutes } from './credentials.ts';
+import { certificateRoutes } from './certificates.ts';
 import { auditRoutes, ledgerRoutes } from './evidence.ts';
 import { invokeRoutes } from './invoke.ts';
 import { recordingRoutes } from './recordings.ts';
@@ -18,6 +19,7 @@ export const apiRoutes = (join: RoutesJoin): readonly Route[] => [
   ...tokenRoutes(join),
   ...targetRoutes(join),
   ...credentialRoutes(join),
+  ...certificateRoutes(join),
   ...hostKeyRoutes(join),
   ...sessionRoutes(join),
   ...recordingRoutes(join),

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Storage } from '../contract.ts';
 import type { Tables } from '../tables.ts';
-import { credentialRepository, hostKeyRepository, targetRepository } from './machines.ts';
+import { authorityRepository, credentialRepository, hostKeyRepository, targetRepository } from './machines.ts';
 import { loginRepository, tokenRepository, userRepository, valueRepository } from './people.ts';
 import { auditRepository, ledgerRepository } from './records.ts';
 import { recordingRepository, sessionRepository } from './sessions.ts';
@@ -13,6 +13,7 @@ export const repositories = (db: Kysely<Tables>): Omit<Storage, 'transaction' | 
   tokens: tokenRepository(db),
   targets: targetRepository(db),
   credentials: credentialRepository(db),
+  authorities: authorityRepository(db),
   hostKeys: hostKeyRepository(db),
   sessions: sessionRepository(db),
   recordings: recordingRepository(db),

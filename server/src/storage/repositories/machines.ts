@@ -41,6 +41,14 @@ export const credentialRepository = (db: Kysely<Tables>): Storage['credentials']
   },
 });
 
+export const authorityRepository = (db: Kysely<Tables>): Storage['authorities'] => ({
+  current: async () => (await db.selectFrom('authorities').selectAll().executeTakeFirst()) ?? null,
+  async replace(row) {
+    await db.deleteFrom('authorities').execute();
+    await db.insertInto('authorities').values(row).execute();
+  },
+});
+
 export const hostKeyRepository = (db: Kysely<Tables>): Storage['hostKeys'] => ({
   async insert(row) {
     await db.insertInto('host_keys').values(row).execute();

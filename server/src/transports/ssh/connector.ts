@@ -3,18 +3,21 @@
  * is torn down and the promise rejects with a code of security.md section 4.
  */
 import { connect as connectSocket } from 'node:net';
-import ssh2, { type Client, type NegotiatedAlgorithms, type ParsedKey } from 'ssh2';
+import ssh2, { type Client, type NegotiatedAlgorithms } from 'ssh2';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, placed, toError } from '../../errors.ts';
-import type { Connection, Connector, ConnectPort, ConnectRequest, Hop, Identity, Link } from '../contract.ts';
+import type { Connection, Connector, ConnectPort, ConnectRequest, Hop, Link } from '../contract.ts';
 import { algorithmsFor, toProtection } from './algorithms.ts';
 import { ConnectClock } from './connect-clock.ts';
 import { SshConnection } from './connection.ts';
 import { toTransportError, type Stage } from './errors.ts';
 import { parseHostKey } from './host-key.ts';
 import { hardenClient, isStrictKex } from './internals.ts';
-import { isEncryptedKey, readPrivateKey } from './private-key.ts';
-import { SignIn, type MethodsLeft, type Prompt } from './sign-in.ts';
+import { lateOffers } from './late-offers.ts';
+import { signWithOffers } from './offered-key.ts';
+import { readPrivateKey } from './private-key.ts';
+import { SignIn, type MethodsLeft, type Prompt, type StoredKey } from './sign-in.ts';
+import { readStoredKey } from './stored-key.ts';
 import { guardSocket } from './socket-guard.ts';
 import { toSentUser } from './user.ts';
 
@@ -71,7 +74,7 @@ class Attempt {
 
   constructor(
     request: ConnectRequest,
-    key: ParsedKey | null,
+    stored: StoredKey,
     port: ConnectPort,
     signal: AbortSignal,
     options: SshConnectorOptions,
@@ -83,10 +86,11 @@ class Attempt {
     this.#clock = new ConnectClock<Limit>(options.clock, (limit) =>
       this.#fail(new SallyportError('target_timeout', LATE[limit])),
     );
-    this.#signIn = new SignIn(request.identity, key, {
+    this.#signIn = new SignIn(request.identity, stored, {
       askSecret: (...question) => this.#clock.hold(() => port.askSecret(...question)),
       askKeyboard: (...question) => this.#clock.hold(() => port.askKeyboard(...question)),
       readKey: (secret, passphrase) => this.#clock.hold(() => readPrivateKey(secret, passphrase, signal)),
+      offersOf: (identity, signing) => lateOffers(identity, signing, options.clock, signal),
     });
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -179,6 +183,11 @@ class Attempt {
         void this.#nextMethod(methods, isPartial, next as (method: unknown) => void),
     });
     guarded();
+    signWithOffers(
+      client,
+      (error) => this.#failWith(error),
+      () => this.#isSettled,
+    );
     hardenClient(client, this.#options.clock, (type) => this.#report(type));
   }
 
@@ -312,22 +321,17 @@ class Attempt {
   }
 }
 
-/** The private key, unless it needs a passphrase that has to be asked for; that comes only when the target wants a key. */
-async function readStoredKey(identity: Identity, signal: AbortSignal): Promise<ParsedKey | null> {
-  if (identity.kind !== 'privateKey') return null;
-  const { key, passphrase } = identity;
-  return passphrase === null && isEncryptedKey(key) ? null : readPrivateKey(key, passphrase, signal);
-}
-
 /** The connector of SSH targets. A key that cannot be read is refused before anything is sent. */
 export function createSshConnector(options: SshConnectorOptions): Connector {
   return {
     async connect(request, port, signal) {
-      const key = await readStoredKey(request.identity, signal).catch(async (error: unknown) => {
-        await request.through?.close();
-        throw error instanceof SallyportError ? placed(error, request.place ?? '') : error;
-      });
-      const attempt = new Attempt(request, key, port, signal, options);
+      const stored = await readStoredKey(request.identity, options.clock.now(), signal).catch(
+        async (error: unknown) => {
+          await request.through?.close();
+          throw error instanceof SallyportError ? placed(error, request.place ?? '') : error;
+        },
+      );
+      const attempt = new Attempt(request, stored, port, signal, options);
       attempt.start();
       return attempt.result;
     },

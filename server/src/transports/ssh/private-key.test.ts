@@ -9,7 +9,8 @@ import { openKeyRing, type LabKeyName, type LabKeys } from '../../../../test/lab
 import { codeOfRejection } from '../../../../test/lab/ssh-target.ts';
 import { Secret } from '../../secret.ts';
 import { decryptKey } from './decrypt-key.ts';
-import { describePrivateKey, readPrivateKey, toOffers } from './private-key.ts';
+import { toOffers } from './offers.ts';
+import { describePrivateKey, readPrivateKey } from './private-key.ts';
 
 const never = new AbortController().signal;
 const PASSPHRASE = 'correct horse';
@@ -141,7 +142,7 @@ describe('reading a private key', () => {
   it('never signs with SHA-1', async () => {
     const key = await readPrivateKey(new Secret(keys.rsa.privateKey), null, never);
     let signatures = 0;
-    const offers = toOffers(key, () => (signatures += 1));
+    const offers = toOffers(key, null, () => (signatures += 1));
     expect(offers.map(({ type }) => type)).toEqual(['rsa-sha2-512', 'rsa-sha2-256']);
     const data = Buffer.from('x');
     for (const [i, hash] of ['sha512', 'sha256'].entries())

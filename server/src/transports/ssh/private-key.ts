@@ -7,16 +7,10 @@ import { exportKey } from './decrypt-key.ts';
 import { fingerprintOf, rsaBits } from './host-key.ts';
 import { parseKeyFile, unreadable } from './key-file.ts';
 import { decryptInWorker } from './key-worker.ts';
+import { sshString } from './wire.ts';
 
 /** A signature takes 33 ms of the event loop at 8192 bits, and eight times that at twice the length. */
 const MAX_RSA_BITS = 8192;
-
-const sshString = (data: string | Uint8Array): Buffer => {
-  const bytes = Buffer.from(data);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
-};
 
 /** Ed25519 has no PEM form that ssh2 reads, so it is written as an unencrypted openssh-key-v1 (PROTOCOL.key of OpenSSH). */
 function toOpenSshEd25519(key: KeyObject): string {
@@ -53,6 +47,9 @@ function fromPem(text: string): string {
   return pem;
 }
 
+/** A key that was made here, as ssh2 takes it. */
+export const parseEd25519 = (key: KeyObject): ParsedKey => parseClear(toOpenSshEd25519(key));
+
 /** @param text unencrypted, in a form that ssh2 knows */
 function parseClear(text: string): ParsedKey {
   let parsed: unknown;
@@ -69,29 +66,6 @@ function parseClear(text: string): ParsedKey {
   const bits = key.type === 'ssh-rsa' ? rsaBits(key.getPublicSSH()) : 0;
   if (bits > MAX_RSA_BITS) throw unreadable(`RSA with ${bits} bits, ${MAX_RSA_BITS} is the most`);
   return key;
-}
-
-/** A key that signs in one way. ssh2 takes `type` for the algorithm's name when it does not know it as a type of key. */
-const signingAs = (key: ParsedKey, type: string, hash: string | undefined, signing: () => void): ParsedKey =>
-  new Proxy(key, {
-    get(target, name): unknown {
-      if (name === 'type') return type;
-      if (name !== 'sign') return Reflect.get(target, name, target);
-      return (data: Buffer | string): Buffer => {
-        signing();
-        return target.sign(data, hash);
-      };
-    },
-  });
-
-/**
- * The ways to offer a key, to be tried in turn until the target wants a signature. RFC 8332 and security.md: never
- * SHA-1, so an RSA key is offered as rsa-sha2-512 and rsa-sha2-256 only; ssh2 would offer just one of them.
- * @param signing called before each signature; may throw
- */
-export function toOffers(key: ParsedKey, signing: () => void): ParsedKey[] {
-  if (key.type !== 'ssh-rsa') return [signingAs(key, key.type, undefined, signing)];
-  return [signingAs(key, 'rsa-sha2-512', 'sha512', signing), signingAs(key, 'rsa-sha2-256', 'sha256', signing)];
 }
 
 /** Whether a passphrase is needed to read the key. @throws SallyportError key_unreadable, key_too_slow */

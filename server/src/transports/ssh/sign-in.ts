@@ -6,8 +6,9 @@ import type { AnyAuthMethod, ParsedKey } from 'ssh2';
 import { SallyportError } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import type { ConnectPort, Identity } from '../contract.ts';
+import type { UserCertificate } from './certificate.ts';
 import { escapePeerText } from './errors.ts';
-import { toOffers } from './private-key.ts';
+import { toOffers } from './offers.ts';
 import { toSentUser } from './user.ts';
 
 const MAX_PROMPTS = 16;
@@ -30,13 +31,24 @@ const cancelled = (): SallyportError => new SallyportError('cancelled', 'the per
 /** What a sign-in needs from outside; the connect clock stands still while it waits for any of it. */
 export interface SignInPort extends Pick<ConnectPort, 'askSecret' | 'askKeyboard'> {
   readKey(key: Secret, passphrase: Secret): Promise<ParsedKey>;
+  /** Offers of an identity whose key is not in our hands before the target wants it. */
+  offersOf(identity: LateIdentity, signing: () => void): Promise<ParsedKey[]>;
+}
+/** Identities that make or find their key when it is wanted. */
+export type LateIdentity = Extract<Identity, { readonly kind: 'issued' | 'agent' }>;
+/** What was read of a stored identity before anything was sent. */
+export interface StoredKey {
+  /** Null when it needs a passphrase that must be asked for. */
+  readonly key: ParsedKey | null;
+  readonly certificate: UserCertificate | null;
 }
 
 export class SignIn {
   readonly #identity: Identity;
   readonly #user: string;
   readonly #ask: SignInPort;
-  readonly #key: ParsedKey | null;
+  readonly #stored: StoredKey;
+  readonly #isKeyed: boolean;
   #offers: ParsedKey[] | null = null;
   #isSigned = false;
   readonly #tried = new Set<string>();
@@ -44,14 +56,12 @@ export class SignIn {
   #isAnswered = false;
   #prompts = 0;
 
-  /**
-   * @param key the private key when it could be read without asking; null otherwise
-   */
-  constructor(identity: Identity, key: ParsedKey | null, ask: SignInPort) {
+  constructor(identity: Identity, stored: StoredKey, ask: SignInPort) {
     this.#identity = identity;
     this.#user = toSentUser(identity.user);
     this.#ask = ask;
-    this.#key = key;
+    this.#stored = stored;
+    this.#isKeyed = identity.kind !== 'password' && identity.kind !== 'ask';
   }
 
   /** True once a credential, stored or typed, has been sent. */
@@ -70,7 +80,7 @@ export class SignIn {
     const key = methodsLeft.includes('publickey') ? await this.#nextKey() : null;
     // The types want the key's text; ssh2 takes a parsed key as it is (isParsedKey) and so never sees a passphrase.
     if (key !== null) return { type: 'publickey', username, key };
-    const isSecretWelcome = this.#identity.kind !== 'privateKey' || isPartial || this.#isAnswered;
+    const isSecretWelcome = !this.#isKeyed || isPartial || this.#isAnswered;
     if (isSecretWelcome && !(this.#isAnswered && !isPartial)) {
       if (this.#may('keyboard-interactive', methodsLeft)) {
         this.#tried.add('keyboard-interactive');
@@ -118,13 +128,22 @@ export class SignIn {
 
   /** The next way to offer the key; null when there is none, or when the target has had its one signature. */
   async #nextKey(): Promise<ParsedKey | null> {
-    if (this.#identity.kind !== 'privateKey' || this.#isSigned) return null;
-    this.#offers ??= toOffers(this.#key ?? (await this.#askPassphrase(this.#identity.key)), () => {
+    if (!this.#isKeyed || this.#isSigned) return null;
+    this.#offers ??= await this.#makeOffers(() => {
       if (this.#isSigned) throw new SallyportError('ssh_protocol_error', 'target asks for a second signature');
       this.#isSigned = true;
     });
-    this.#tried.add('publickey');
-    return this.#offers.shift() ?? null;
+    const offer = this.#offers.shift() ?? null;
+    if (offer !== null) this.#tried.add('publickey');
+    return offer;
+  }
+
+  async #makeOffers(signing: () => void): Promise<ParsedKey[]> {
+    const identity = this.#identity;
+    if (identity.kind === 'issued' || identity.kind === 'agent') return this.#ask.offersOf(identity, signing);
+    if (identity.kind !== 'privateKey') return [];
+    const { key, certificate } = this.#stored;
+    return toOffers(key ?? (await this.#askPassphrase(identity.key)), certificate, signing);
   }
 
   #may(method: string, methodsLeft: readonly string[]): boolean {
