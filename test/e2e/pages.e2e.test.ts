@@ -49,6 +49,7 @@ const settings = [
   'users',
   'roles',
   'credentials',
+  'authority',
   'host-keys',
   'ranges',
   'retention',

@@ -52,6 +52,7 @@ function pages(): PaletteEntry[] {
     ['audit.read', page('chain', 'Audit events', { name: 'audit', tab: 'events' })],
     ['user.list', page('users', 'Users', { name: 'settings', section: 'users' })],
     ['token.list', page('key', 'API tokens', { name: 'settings', section: 'tokens' })],
+    ['authority.read', page('verified', 'Certificate authority', { name: 'settings', section: 'authority' })],
     ['hostkey.list', page('pin', 'Host keys', { name: 'settings', section: 'host-keys' })],
     ['account.read', page('settings', 'Settings', { name: 'settings', section: 'account' })],
   ];

@@ -19,6 +19,7 @@ export const SETTINGS_SECTIONS = [
   'users',
   'roles',
   'credentials',
+  'authority',
   'host-keys',
   'ranges',
   'retention',

@@ -12,6 +12,7 @@ export const ROLE_ROWS: readonly { readonly what: string; readonly reach: readon
   { what: 'Read the ledger', reach: ['own', 'own', 'yes'] },
   { what: 'Read and verify audit events', reach: ['yes', 'no', 'yes'] },
   { what: 'Add and change targets, credentials', reach: ['yes', 'no', 'no'] },
+  { what: 'Make and replace the certificate authority', reach: ['yes', 'no', 'no'] },
   { what: 'Accept and remove host keys', reach: ['yes', 'no', 'no'] },
   { what: 'Add and change users, settings', reach: ['yes', 'no', 'no'] },
   { what: 'Make API tokens', reach: ['own', 'own', 'own'] },
