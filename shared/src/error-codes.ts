@@ -74,6 +74,8 @@ export const ERROR_TEXT = {
     'The host key of the target is not the one on record. No credential was sent. Find out why before anything else.',
   ssh_protocol_error: 'The target does not speak SSH as it should.',
   ssh_algorithms: 'The target and this gateway have no safe SSH algorithm in common. No credential was sent.',
+  ssh_no_strict_kex:
+    'The target does not know strict key exchange, the answer to CVE-2023-48795 (OpenSSH has it since 9.6). No credential was sent. Bring its SSH server up to date; until then an administrator may allow it for this target, under "For old devices".',
   hop_refused:
     'The jump host does not pass the connection on: its sshd forbids it (AllowTcpForwarding, PermitOpen), or it takes no more. Nothing was sent beyond it.',
   jump_chain:

@@ -103,7 +103,7 @@ describe('host key', () => {
 describe('handshake', () => {
   it('refuses a target without strict key exchange before any credential', async () => {
     await start({ isStrict: false });
-    expect(await codeOfRejection(connect())).toBe('ssh_algorithms');
+    expect(await codeOfRejection(connect())).toBe('ssh_no_strict_kex');
     expect(target.connections[0]?.attempts).toEqual([]);
   });
 

@@ -3,10 +3,11 @@
  * (under the way that leads to it), its own credential from the vault and its own time limits.
  */
 import type { Target } from '@sallyport/shared/api/targets';
+import type { Actor, AuditLog } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
-import type { Connection, Connector, ConnectPort, ConnectRequest } from '../transports/contract.ts';
+import type { Connection, Connector, ConnectPort, ConnectRequest, Negotiated } from '../transports/contract.ts';
 
 /** `host:port`, IPv6 in brackets. */
 export const addressOf = (host: string, port: number): string =>
@@ -47,6 +48,31 @@ export function checkHops(hops: readonly Target[], { subject }: Caller): readonl
   if (hops.some(({ administratorOnly }) => administratorOnly) && subject.role !== 'administrator')
     throw new SallyportError('not_found', 'a jump host on the way is for administrators only');
   return hops;
+}
+
+/** Said with every connection, until it is not so any more: what is recorded today may be read when such a key exchange falls. */
+const NO_POST_QUANTUM = 'not available: ssh2 has no post-quantum key exchange up to 1.17.0, the newest release';
+
+/** What a connection stands on, written down before any sign-in. @param weak gets what is weak, for the facts bar */
+export async function noteAlgorithms(
+  { kex, hostKey, cipher, mac, isStrict, weakened }: Negotiated,
+  { host, port, via, hop }: Leg,
+  actor: Actor,
+  audit: Pick<AuditLog, 'append'>,
+  weak: string[],
+): Promise<void> {
+  weak.push(...weakened.map((name) => (hop === null ? name : `${hop.name}: ${name}`)));
+  await audit.append({
+    type: 'ssh.negotiated',
+    actor,
+    subject: addressOf(host, port),
+    outcome: 'ok',
+    detail: {
+      ...{ kex, hostKey, cipher, mac, strictKex: isStrict, postQuantum: NO_POST_QUANTUM },
+      ...(weakened.length === 0 ? {} : { weakened: weakened.join(', ') }),
+      ...(via === '' ? {} : { via }),
+    },
+  });
 }
 
 export interface ChainDeps {

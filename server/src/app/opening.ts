@@ -27,6 +27,7 @@ import {
   connectChain,
   hopLabel,
   legsOf,
+  noteAlgorithms,
 } from './chain.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 
@@ -126,16 +127,20 @@ async function checkHostKey(
   }
 }
 
-function connectPort(
-  leg: Leg,
-  name: string,
-  caller: Caller,
-  port: OpeningPort,
-  signal: AbortSignal,
-  deps: OpeningDeps,
-): ConnectPort {
+/** One opening, on its way. */
+interface Opening {
+  readonly caller: Caller;
+  readonly port: OpeningPort;
+  readonly signal: AbortSignal;
+  readonly deps: OpeningDeps;
+  /** Filled while connecting: weak algorithms in use. */
+  readonly weak: string[];
+}
+
+function connectPort(leg: Leg, name: string, { caller, port, signal, deps, weak }: Opening): ConnectPort {
   const { hop } = leg;
   return {
+    negotiated: (agreed) => noteAlgorithms(agreed, leg, caller.actor, deps.audit, weak),
     checkHostKey: (key) => checkHostKey(key, leg.via, caller, port, signal, deps),
     async askSecret(purpose, user, words) {
       const message = hop === null ? words : `${words} at the jump host ${hopLabel(hop)}`;
@@ -158,25 +163,19 @@ function connectPort(
 }
 
 /** What connecting needs of this room, for each machine on the way. */
-function chainDeps(
-  place: Place,
-  identity: () => Promise<Identity>,
-  caller: Caller,
-  port: OpeningPort,
-  signal: AbortSignal,
-  deps: OpeningDeps,
-): ChainDeps {
+function chainDeps(place: Place, identity: () => Promise<Identity>, opening: Opening): ChainDeps {
+  const { caller, deps, port: page } = opening;
   return {
     connector: deps.connector,
     endpoint: ({ host, port: at, via }) => deps.endpoint(host, at, caller.actor, via !== ''),
     pinnedTypes: async ({ via, host, port: at }) =>
       (await deps.hostKeys.find(via, host, at)).map(({ keyType }) => keyType),
     request: async ({ hop }) => ({
-      identity: await (hop === null ? identity() : hopIdentity(hop, port.sessionId, caller, deps)),
+      identity: await (hop === null ? identity() : hopIdentity(hop, page.sessionId, caller, deps)),
       timeouts: timeoutsOf((hop ?? place).connectTimeoutMs),
       relaxations: (hop ?? place.target)?.relaxations ?? [],
     }),
-    port: (leg) => connectPort(leg, leg.hop?.name ?? place.name, caller, port, signal, deps),
+    port: (leg) => connectPort(leg, leg.hop?.name ?? place.name, opening),
   };
 }
 
@@ -263,11 +262,12 @@ export async function planSession(
       return opened.identity;
     };
     const legs = legsOf(place.hops, place);
-    const chain = await connectChain(legs, chainDeps(place, noted, caller, port, signal, deps), signal);
+    const opening: Opening = { caller, port, signal, deps, weak: [] };
+    const chain = await connectChain(legs, chainDeps(place, noted, opening), signal);
     const { connection } = chain;
     ({ reached } = chain);
     const protection = [connection.protection, note].filter((part) => part !== null).join('; ');
-    port.facts({ protection, ...(user === '' ? {} : { identity: user }) });
+    port.facts({ protection, weakened: opening.weak, ...(user === '' ? {} : { identity: user }) });
     try {
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');

@@ -27,6 +27,7 @@ export const AUDIT_TYPES = [
   'hostkey.accepted',
   'hostkey.changed',
   'hostkey.deleted',
+  'ssh.negotiated',
   'ssrf.refused',
   'session.open',
   'session.attach',

@@ -57,6 +57,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'target_closed',
     'ssh_protocol_error',
     'ssh_algorithms',
+    'ssh_no_strict_kex',
     'subsystem_refused',
     'powershell_missing',
     'shell_refused',

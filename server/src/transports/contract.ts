@@ -77,6 +77,8 @@ export interface HostKey {
 export interface ConnectPort {
   /** Called with the presented key before any credential leaves. Resolves when it is pinned; rejects with host_key_unknown / host_key_changed. */
   checkHostKey(key: HostKey): Promise<void>;
+  /** Told once the keys are exchanged and waited for before any sign-in; a rejection ends it. */
+  negotiated?(agreed: Negotiated): Promise<void>;
   /** A password or passphrase from the person; null = cancelled. */
   askSecret(purpose: 'password' | 'passphrase', user: string, message: string): Promise<Secret | null>;
   /** Keyboard-interactive; null = cancelled. */
@@ -91,6 +93,19 @@ export interface ConnectPort {
   step(name: ConnectStep): void;
 }
 export type ConnectStep = 'resolving' | 'connecting' | 'host-key' | 'signing-in' | 'opening';
+
+/** What both sides agreed on in the first key exchange. */
+export interface Negotiated {
+  readonly kex: string;
+  readonly hostKey: string;
+  /** Both directions, when they differ. */
+  readonly cipher: string;
+  /** Empty for a cipher that authenticates by itself. */
+  readonly mac: string;
+  readonly isStrict: boolean;
+  /** Weak parts in use, which only a relaxation lets in. */
+  readonly weakened: readonly string[];
+}
 
 export interface ConnectRequest {
   readonly endpoint: Endpoint;

@@ -1,6 +1,6 @@
 import type { CipherAlgorithm } from 'ssh2';
 import { describe, expect, it } from 'vitest';
-import { ALGORITHMS, algorithmsFor, toProtection } from './algorithms.ts';
+import { ALGORITHMS, algorithmsFor, toNegotiated, toProtection } from './algorithms.ts';
 
 describe('what is offered to a target', () => {
   it('is this and nothing else', () => {
@@ -73,6 +73,19 @@ describe('what is offered to a target', () => {
   it('is not widened by what is on record', () => {
     for (const pinned of [[], ['ssh-dss', 'ssh-rsa-cert-v01@openssh.com', 'none', '__proto__']])
       expect(algorithmsFor(pinned)).toEqual(ALGORITHMS);
+  });
+});
+
+describe('what is called weak', () => {
+  const way = (cipher: CipherAlgorithm, mac: '' | 'hmac-sha1' = '') =>
+    ({ cipher, mac, compress: 'none', lang: '' }) as const;
+  const facts = { kex: 'curve25519-sha256', serverHostKey: 'ssh-ed25519' } as const;
+  it('is each part in use, once; not the MAC that came with an AEAD cipher', () => {
+    const agreed = { ...facts, cs: way('aes128-gcm@openssh.com', 'hmac-sha1'), sc: way('aes128-cbc', 'hmac-sha1') };
+    expect(toNegotiated(agreed, true)).toMatchObject({ mac: 'hmac-sha1', weakened: ['aes128-cbc', 'hmac-sha1'] });
+    const both = { ...facts, cs: agreed.cs, sc: agreed.cs };
+    expect(toNegotiated(both, true)).toMatchObject({ mac: '', weakened: [] });
+    expect(toNegotiated(both, false).weakened).toEqual(['no strict key exchange']);
   });
 });
 

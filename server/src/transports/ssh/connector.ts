@@ -7,7 +7,7 @@ import ssh2, { type Client, type NegotiatedAlgorithms } from 'ssh2';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, placed, toError } from '../../errors.ts';
 import type { Connection, Connector, ConnectPort, ConnectRequest, Hop, Link } from '../contract.ts';
-import { algorithmsFor, toProtection } from './algorithms.ts';
+import { algorithmsFor, toNegotiated, toProtection } from './algorithms.ts';
 import { ConnectClock } from './connect-clock.ts';
 import { SshConnection } from './connection.ts';
 import { toTransportError, type Stage } from './errors.ts';
@@ -65,6 +65,7 @@ class Attempt {
   #client: Client | null = null;
   #connection: SshConnection | null = null;
   #negotiated: NegotiatedAlgorithms | null = null;
+  #told: Promise<void> = Promise.resolve();
   #acceptedKey: string | null = null;
   #socket: Link | null = null;
   #connectedAt = 0;
@@ -174,7 +175,7 @@ class Attempt {
       // ssh2 wants one here, and sends the one of the sign-in; a probe has none, and ends before.
       username: toSentUser(this.#request.identity.user) || '-',
       ident: IDENT,
-      algorithms: algorithmsFor(this.#request.pinnedTypes ?? []),
+      algorithms: algorithmsFor(this.#request.pinnedTypes ?? [], this.#request.relaxations),
       readyTimeout: 0, // our own clocks stand still while a person is asked
       keepaliveInterval: this.#options.keepaliveMs ?? KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVE_MISSES,
@@ -224,16 +225,21 @@ class Attempt {
     if (this.#negotiated !== null) return;
     this.#negotiated = negotiated;
     this.#clock.stop('handshake');
-    if (!isStrictKex(client)) {
-      this.#failWith(new SallyportError('ssh_algorithms', 'target does not know strict key exchange'));
+    const isStrict = isStrictKex(client);
+    if (!isStrict && this.#request.relaxations?.includes('no-strict-kex') !== true) {
+      this.#failWith(new SallyportError('ssh_no_strict_kex', 'target does not know strict key exchange'));
       return;
     }
+    this.#told = this.#port.negotiated?.(toNegotiated(negotiated, isStrict)) ?? Promise.resolve();
+    // A refusal counts when the sign-in would begin.
+    this.#told.catch(() => undefined);
     this.#stage = 'signing-in';
     this.#port.step('signing-in');
   }
 
   async #nextMethod(methods: MethodsLeft, isPartial: boolean, next: (method: unknown) => void): Promise<void> {
     try {
+      await this.#told;
       const method = await this.#signIn.next(methods, isPartial);
       if (this.#isSettled) return;
       if (method.type !== 'keyboard-interactive') next(method);
