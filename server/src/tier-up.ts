@@ -6,4 +6,4 @@
 import { setFlagsFromString } from 'node:v8';
 
 /** Bytecodes that a function runs before its tier is looked at; V8's own is about 66,000. */
-setFlagsFromString('--interrupt-budget=10000');
+setFlagsFromString('--interrupt-budget=2000');
