@@ -135,6 +135,52 @@ test('lists that still load are no wider than a phone either', async () => {
   await tab.context.close();
 });
 
+test('an administrator is told on every page that the room for recordings gets small', async () => {
+  const tab = await world.signedIn('/healthz');
+  const { page } = tab;
+  for (const [recordingSpace, words] of [
+    ['warning', 'more than 80 % full'],
+    ['refused', 'no new session starts'],
+  ] as const) {
+    await page.unrouteAll();
+    await page.route('**/api/account', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...((await response.json()) as object), recordingSpace } });
+    });
+    for (const path of ['/', '/sessions']) {
+      await page.setViewportSize({ width: 375, height: 720 });
+      await page.goto(`${world.gateway.url}${path}`);
+      await page.getByText(words).waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);
+    }
+    expect(await violationsInBothThemes(tab, recordingSpace)).toEqual([]);
+  }
+  await page.getByRole('link', { name: 'fewer days' }).click();
+  await page.getByLabel('Days that recordings are kept').waitFor();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await tab.context.close();
+});
+
+test('the audit page says how far the log is signed', async () => {
+  const tab = await world.signedIn('/audit');
+  await tab.page.getByRole('button', { name: 'Verify the chain' }).click();
+  await tab.page.getByText(/signed through event \d/).waitFor();
+  await tab.context.close();
+});
+
+test('the keys of the player are in sight on a phone, wherever the page is scrolled to', async () => {
+  const tab = await world.signedIn(`/replay/${ended}`, { width: 375, height: 720 });
+  const deck = tab.page.getByRole('group', { name: 'Player' });
+  const play = deck.getByRole('button', { name: /^(Play|Pause)$/ });
+  await play.waitFor();
+  for (const to of [0, 100_000]) {
+    await tab.page.evaluate((y) => scrollTo(0, y), to);
+    const box = await play.boundingBox();
+    expect((box?.y ?? -1) >= 0 && (box?.y ?? 0) + (box?.height ?? 0) <= 720, JSON.stringify(box)).toBe(true);
+  }
+  await tab.context.close();
+});
+
 test('the policy is in force: scripts of our own only, and no markup from strings', async () => {
   const tab = await world.signedIn('/');
   const answer = await tab.page.goto(world.gateway.url);

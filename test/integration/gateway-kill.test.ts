@@ -55,12 +55,13 @@ async function checkLost(ann: Person, page: ConsolePage): Promise<void> {
   expect(recorded.subarray(0, page.bytes).equals(page.buffer())).toBe(true);
 }
 
-test(`${String(ROUNDS)} times: what the page had is in the recording, the chains verify, the session is gateway_lost`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
+test.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
+  'time %i: what the page had is in the recording, the chains verify, the session is gateway_lost',
+  async () => {
     const page = await killAfter(await gateway.signIn('ann'), 1 + randomInt(200_000));
     gateway = await startGateway({ dataDir });
     const ann = await gateway.signIn('ann');
     await checkLost(ann, page);
-    expect(await ann.post<AuditVerdict>('/api/audit/verify'), `round ${String(round)}`).toMatchObject({ ok: true });
-  }
-}, 300_000);
+    expect(await ann.post<AuditVerdict>('/api/audit/verify')).toMatchObject({ ok: true });
+  },
+);

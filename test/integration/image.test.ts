@@ -73,7 +73,7 @@ beforeAll(async () => {
 afterAll(() => {
   execFileSync('chmod', ['-R', 'u+w', base]);
   rmSync(base, { recursive: true, force: true });
-});
+}, 120_000); // Thousands of files, as many as were copied.
 
 describe('the image', () => {
   test('is the production stage only, for a user who is not root, with a health check', () => {
