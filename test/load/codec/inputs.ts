@@ -75,7 +75,7 @@ export const GROWING: readonly {
   },
   {
     name: 'references',
-    size: 8000,
+    size: 4000,
     make: (size) => `<Obj RefId="0"><LST>${'<Ref RefId="0" />'.repeat(size)}</LST></Obj>`,
   },
   {

@@ -1,8 +1,8 @@
 /**
  * `npm run bench:codec`: our codec beside the hand-made loop, `saxes` and JSON, interleaved in one run. The ratios within
- * the run are the result. BENCH_PSRPCORE names a checkout of psrpcore; then Python's numbers stand beside.
+ * the run are the result. BENCH_PSRPCORE names a checkout of psrpcore; then Python reads the same documents in turn.
  */
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -18,8 +18,10 @@ import {
   writeCliXml,
 } from '@sallyport/psrp';
 import type { ClientEvent } from '@sallyport/psrp';
+import { GROWTHS } from './growth.ts';
 import { readByHand } from './handmade.ts';
-import { GROWING, INPUTS } from './inputs.ts';
+import { INPUTS } from './inputs.ts';
+import { Psrpcore } from './psrpcore.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -41,8 +43,18 @@ const ms = (job: () => void): number => {
   return (user + system) / 1000;
 };
 
+/** Does one thing; a job in another process gives back its own time. */
+type Job = () => unknown;
+async function timeOf(job: Job): Promise<number> {
+  let told: unknown;
+  const own = ms(() => {
+    told = job();
+  });
+  return told instanceof Promise ? Number(await told) : own;
+}
+
 /** Each job once a round, in rotated order; a first round warms up. @returns the median of each in ms */
-function interleaved(jobs: Readonly<Record<string, () => void>>): Map<string, number> {
+async function interleaved(jobs: Readonly<Record<string, Job>>): Promise<Map<string, number>> {
   const names = Object.keys(jobs);
   const times = new Map<string, number[]>(names.map((name) => [name, []]));
   for (let round = -1; round < rounds; round++) {
@@ -50,7 +62,7 @@ function interleaved(jobs: Readonly<Record<string, () => void>>): Map<string, nu
       const name = names[(i + round + 1) % names.length] ?? '';
       const job = jobs[name];
       if (job === undefined) continue;
-      const time = ms(job);
+      const time = await timeOf(job);
       if (round >= 0) times.get(name)?.push(time);
     }
   }
@@ -100,26 +112,7 @@ interface Row {
 const rows: Row[] = [];
 const percent = (value: number): string => value.toFixed(2);
 
-function python(): Map<string, number> {
-  const checkout = process.env['BENCH_PSRPCORE'];
-  if (checkout === undefined) return new Map();
-  const script = path.join(import.meta.dirname, 'psrpcore_codec.py');
-  const env = { ...process.env, PYTHONPATH: path.join(checkout, 'src') };
-  const run = spawnSync('python3', [script, '3'], { encoding: 'utf8', env, maxBuffer: 1 << 26 });
-  if (run.status !== 0) {
-    console.error(`psrpcore did not run: ${run.stderr.slice(-300)}`);
-    return new Map();
-  }
-  const lists = new Map<string, number[]>();
-  for (const line of run.stdout.split('\n').filter((each) => each.startsWith('{'))) {
-    const row = JSON.parse(line) as { case: string; op: string; seconds: number };
-    const key = `${row.case}/${row.op}`;
-    lists.set(key, [...(lists.get(key) ?? []), row.seconds * 1000]);
-  }
-  return new Map([...lists].map(([key, list]) => [key, median(list)]));
-}
-
-function measure(name: string, documents: readonly string[], fromPython: ReadonlyMap<string, number>): void {
+async function measure(name: string, documents: readonly string[], psrpcore: Psrpcore | null): Promise<void> {
   const bytes = documents.reduce((sum, each) => sum + each.length, 0);
   const values = documents.map((each) => new CliXmlReader().read(each));
   const plain = documents.map((each) => readByHand(each));
@@ -129,7 +122,8 @@ function measure(name: string, documents: readonly string[], fromPython: Readonl
   const jsonValues = jsons.map((each) => JSON.parse(each) as unknown);
   const base64 = documents.map((each) => Buffer.from(each).toString('base64'));
   const lines = linesOf(documents);
-  const times = interleaved({
+  await psrpcore?.load(name, documents);
+  const times = await interleaved({
     'ours: read': () => {
       const reader = new CliXmlReader();
       for (const each of documents) sink += typeof reader.read(each) === 'string' ? 1 : 0;
@@ -160,6 +154,7 @@ function measure(name: string, documents: readonly string[], fromPython: Readonl
       for (const each of base64)
         sink += typeof readByHand(Buffer.from(each, 'base64').toString('utf8')) === 'string' ? 1 : 0;
     },
+    ...(psrpcore === null ? {} : { 'psrpcore: read (Python)': () => psrpcore.run(name) }),
   });
   const of = (job: string): number => times.get(job) ?? NaN;
   console.log(`\n${name}: ${documents.length} documents, ${(bytes / 1e6).toFixed(1)} MB`);
@@ -182,37 +177,73 @@ function measure(name: string, documents: readonly string[], fromPython: Readonl
     other: of('base64 + UTF-8 + hand-made'),
     atLeast: 0.5,
   });
-  const psrpcore = fromPython.get(`${name}/deserialize`);
   const wanted = { custom10x10k: 15, string5MB: 2, process60x10k: 40 }[name] ?? 1;
-  if (psrpcore !== undefined)
-    rows.push({ what: `${name}: read / psrpcore`, ours: of('ours: read'), other: psrpcore * scale, atLeast: wanted });
+  if (psrpcore !== null)
+    rows.push({
+      what: `${name}: read / psrpcore`,
+      ours: of('ours: read'),
+      other: of('psrpcore: read (Python)'),
+      atLeast: wanted,
+    });
 }
 
-function measureGrowth(): void {
+/** Small and large do the same amount of work and keep the same amount of what they read, as a caller does. */
+async function measureGrowth(): Promise<void> {
   console.log('\ngrowth: time of 10 x the size over time of the size (target <= 11)');
-  for (const { name, size, make } of GROWING) {
+  for (const { name, size, make } of GROWTHS) {
     const small = make(size);
     const large = make(size * 10);
-    const times = interleaved({
-      // Ten times the small one, so that both run equally long.
-      small: () => {
-        for (let i = 0; i < 10; i++) sink += new CliXmlReader().read(small) === null ? 1 : 0;
-      },
-      large: () => (sink += new CliXmlReader().read(large) === null ? 1 : 0),
-    });
+    const kept: unknown[] = [];
+    const many = (job: Job, count: number) => (): void => {
+      kept.length = 0;
+      for (let i = 0; i < count; i++) kept.push(job());
+    };
+    // A few milliseconds tell nothing.
+    const repeat = Math.max(1, Math.ceil(40 / Math.max(0.1, ms(large))));
+    const times = await interleaved({ small: many(small, 10 * repeat), large: many(large, repeat) });
     const factor = ((times.get('large') ?? NaN) / (times.get('small') ?? NaN)) * 10;
-    console.log(`  ${name.padEnd(40)}${factor.toFixed(2).padStart(6)}  ${factor <= 11 ? 'ok' : 'MISSED'}`);
+    console.log(`  ${name.padEnd(44)}${factor.toFixed(2).padStart(6)}  ${factor <= 11 ? 'ok' : 'MISSED'}`);
   }
+}
+
+const MEMORY = [
+  'objects',
+  'small values',
+  'one text',
+  'one text with escapes',
+  'one text of references',
+  'one text beyond Latin',
+];
+
+function measureMemory(): void {
+  const script = path.join(import.meta.dirname, 'memory.ts');
+  const run = (...args: readonly string[]): Readonly<Record<string, number>> =>
+    JSON.parse(execFileSync(process.execPath, ['--import', 'tsx', script, ...args], { encoding: 'utf8' })) as Record<
+      string,
+      number
+    >;
+  console.log('\nmemory: peak while an object of 32 MiB is decoded, over its bytes (target <= 6)');
+  for (const name of MEMORY) {
+    const { ratio = NaN } = run(name);
+    console.log(`  ${name.padEnd(44)}${ratio.toFixed(2).padStart(6)}  ${ratio <= 6 ? 'ok' : 'MISSED'}`);
+  }
+  const { peak = NaN, bytes = 0, whole = 0 } = run('stream', options.quick ? '0.2' : '2');
+  const mib = peak / 1048576;
+  console.log(
+    `  ${(bytes / 1e9).toFixed(1)} GB of output streamed: ${mib.toFixed(1)} MiB over the start (< 64)  ${mib < 64 ? 'ok' : 'MISSED'}; the whole process ${(whole / 1048576).toFixed(0)} MiB`,
+  );
 }
 
 console.log(
   `codec bench: ${rounds} rounds, CPU time, ${cpus()[0]?.model ?? ''}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? ''}`,
 );
-const fromPython = python();
+const psrpcore = Psrpcore.start();
 for (const { name, make } of INPUTS) {
-  if (options.only === undefined || options.only === name) measure(name, make(scale), fromPython);
+  if (options.only === undefined || options.only === name) await measure(name, make(scale), psrpcore);
 }
-if (options.only === undefined || options.only === 'growth') measureGrowth();
+psrpcore?.end();
+if (options.only === undefined || options.only === 'growth') await measureGrowth();
+if (options.only === undefined || options.only === 'memory') measureMemory();
 if (rows.length > 0) console.log('\nspeed over the other (target)');
 for (const { what, ours, other, atLeast } of rows) {
   const ratio = other / ours;

@@ -1,3 +1,5 @@
+import { TextParts } from './text-parts.ts';
+
 /** Anything that the PowerShell layer or the XML layer must replace. */
 const SPECIAL = /[\u0000-\u001f\u007f-\u009f\ud800-\udfff\ufffe\uffff&<>"]|_[xX]/;
 const HEX4 = (code: number): string => code.toString(16).toUpperCase().padStart(4, '0');
@@ -57,7 +59,7 @@ const UNDERSCORE = 0x5f;
 export function decodeEscapes(text: string): string {
   let at = text.indexOf('_');
   if (at < 0) return text;
-  let out = '';
+  let parts: TextParts | null = null;
   let from = 0;
   while (at >= 0) {
     let next = at + 1;
@@ -65,14 +67,18 @@ export function decodeEscapes(text: string): string {
       const length = text.charCodeAt(at + 6) === UNDERSCORE ? 4 : text.charCodeAt(at + 10) === UNDERSCORE ? 8 : 0;
       const code = length === 0 ? -1 : hexDigits(text, at + 2, at + 2 + length);
       if (code >= 0 && code <= 0x10ffff) {
-        out += text.slice(from, at) + String.fromCodePoint(code);
+        parts ??= new TextParts();
+        parts.add(text.slice(from, at));
+        parts.add(String.fromCodePoint(code));
         next = at + length + 3;
         from = next;
       }
     }
     at = text.indexOf('_', next);
   }
-  return from === 0 ? text : out + text.slice(from);
+  if (parts === null) return text;
+  parts.add(text.slice(from));
+  return parts.join();
 }
 
 /** One XML reference, without `&` and `;`. @returns null when it is none of the allowed */

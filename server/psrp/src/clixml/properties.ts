@@ -111,10 +111,6 @@ export class PropertySet<V> {
     this.values.push(value);
     return this;
   }
-  /** For the reader: the shape grows with the values. */
-  become(shape: Shape): void {
-    this.#shape = shape;
-  }
   /** Names and values in order. */
   *entries(): IterableIterator<[string, V]> {
     const names = this.names;

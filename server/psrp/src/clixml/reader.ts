@@ -6,9 +6,11 @@ import type { ListTag, PsValue } from './object.ts';
 import { PRIMITIVES } from './primitives.ts';
 import { PropertySet, Shape } from './properties.ts';
 import { PROGRESS_PARTS, progressOf } from './progress-element.ts';
+import { RefTable } from './ref-table.ts';
 import type { PsProgress, PsScalar } from './scalars.ts';
 import { packTag, Scanner } from './scanner.ts';
 import { TypeLists } from './type-lists.ts';
+import { ValueStack } from './value-stack.ts';
 
 /** Shapes kept between messages; beyond it the reader starts a new tree, so that a peer cannot grow it. */
 const MAX_SHAPES = 20_000;
@@ -65,8 +67,9 @@ export class CliXmlReader {
   #refs = 0;
   #depth = 0;
   #objectDepth = 0;
-  #objects = new Map<string, PsObject>();
-  #typeNames = new Map<string, readonly string[]>();
+  readonly #objects = new RefTable<PsObject>();
+  readonly #typeNames = new RefTable<readonly string[]>();
+  readonly #stack = new ValueStack();
 
   constructor(limits?: Partial<PsrpLimits>) {
     this.#limits = withLimits(DEFAULT_LIMITS, limits);
@@ -108,8 +111,9 @@ export class CliXmlReader {
     this.#refs = 0;
     this.#depth = 0;
     this.#objectDepth = 0;
-    if (this.#objects.size > 0) this.#objects = new Map();
-    if (this.#typeNames.size > 0) this.#typeNames = new Map();
+    this.#objects.clear();
+    this.#typeNames.clear();
+    this.#stack.clear();
     if (this.#shapeCount > MAX_SHAPES) {
       this.#root = new Shape(null, '', '');
       this.#shapeCount = 0;
@@ -205,8 +209,7 @@ export class CliXmlReader {
   #readRef(from: number, to: number): PsObject {
     const scan: Scanner = this.#scan;
     this.#countRef();
-    const id = scan.attributes.refId;
-    const found = id === null ? undefined : this.#objects.get(id);
+    const found = this.#objects.find(scan.attributes);
     if (found === undefined) scan.fail('clixml_bad_ref', 'a reference to nothing', from);
     this.#readNothing(from, to);
     return found;
@@ -217,7 +220,7 @@ export class CliXmlReader {
     if (++this.#objectDepth > this.#limits.maxObjectDepth) scan.fail('clixml_too_deep', 'objects nested too deep');
     this.#enter();
     const object = new PsObject();
-    this.#register(object);
+    if (!this.#objects.add(scan.attributes, object)) scan.fail('clixml_bad_ref', 'a bad RefId');
     if (!scan.isEmpty) {
       while (scan.toTag()) {
         this.#open();
@@ -228,13 +231,6 @@ export class CliXmlReader {
     this.#depth--;
     this.#objectDepth--;
     return object;
-  }
-
-  #register(object: PsObject): void {
-    const id = this.#scan.attributes.refId;
-    if (id === null) return;
-    if (!isId(id)) this.#scan.fail('clixml_bad_ref', 'a bad RefId');
-    this.#objects.set(id, object);
   }
 
   #readObjectChild(object: PsObject): void {
@@ -248,8 +244,7 @@ export class CliXmlReader {
         return;
       case TAG.MS:
         if (object.extended !== null) scan.fail('clixml_malformed', 'MS twice', from);
-        object.extended = new PropertySet(this.#root);
-        this.#readProperties(object.extended, from, to);
+        object.extended = this.#readProperties(from, to);
         return;
       case TAG.LST:
       case TAG.IE:
@@ -280,8 +275,7 @@ export class CliXmlReader {
     switch (name) {
       case 'Props':
         if (object.adapted !== null) scan.fail('clixml_malformed', 'Props twice', from);
-        object.adapted = new PropertySet(this.#root);
-        this.#readProperties(object.adapted, from, to);
+        object.adapted = this.#readProperties(from, to);
         return;
       case 'TNRef':
         object.wireTypeNames = this.#readTypeRef(from, to);
@@ -297,8 +291,7 @@ export class CliXmlReader {
   #readTypeRef(from: number, to: number): readonly string[] {
     const scan: Scanner = this.#scan;
     this.#countRef();
-    const id = scan.attributes.refId;
-    const found = id === null ? undefined : this.#typeNames.get(id);
+    const found = this.#typeNames.find(scan.attributes);
     if (found === undefined) scan.fail('clixml_bad_ref', 'a reference to unknown type names', from);
     this.#readNothing(from, to);
     return found;
@@ -306,10 +299,9 @@ export class CliXmlReader {
 
   #readTypeNames(from: number, to: number): readonly string[] {
     const scan: Scanner = this.#scan;
-    const id = scan.attributes.refId;
-    if (id !== null && !isId(id)) scan.fail('clixml_bad_ref', 'a bad RefId', from);
+    const { refId, refNumber } = scan.attributes;
     const names = scan.isEmpty ? [] : (this.#knownTypeNames() ?? this.#newTypeNames(from, to));
-    if (id !== null) this.#typeNames.set(id, names);
+    if (!this.#typeNames.add({ name: null, refId, refNumber }, names)) scan.fail('clixml_bad_ref', 'a bad RefId', from);
     return names;
   }
 
@@ -339,22 +331,23 @@ export class CliXmlReader {
     return names;
   }
 
-  #readProperties(set: PropertySet<PsValue>, from: number, to: number): void {
+  #readProperties(from: number, to: number): PropertySet<PsValue> {
     const scan: Scanner = this.#scan;
-    if (scan.isEmpty) return;
-    this.#enter();
     let shape = this.#root;
+    if (scan.isEmpty) return new PropertySet(shape);
+    this.#enter();
+    const start = this.#stack.height;
     while (scan.toTag()) {
       this.#open(shape.recent === null ? null : shape.recent.wireName);
       const { name } = scan.attributes;
       if (name === null) scan.fail('clixml_malformed', 'a property without name');
       shape = shape.with(name, this.#decodeName, this.#countShape);
       const isSet = scan.packedName() === TAG.MS;
-      set.values.push(isSet ? this.#readMemberSet() : this.#readValue());
+      this.#stack.push(isSet ? this.#readMemberSet() : this.#readValue());
     }
-    set.become(shape);
     scan.readEnd(from, to);
     this.#depth--;
+    return new PropertySet(shape, this.#stack.popFrom(start));
   }
 
   readonly #decodeName = (wireName: string): string => decodeEscapes(this.#scan.resolve(wireName, this.#scan.at));
@@ -364,23 +357,22 @@ export class CliXmlReader {
 
   #readMemberSet(): PsMemberSet {
     const set = new PsMemberSet();
-    set.extended = new PropertySet(this.#root);
-    this.#readProperties(set.extended, this.#scan.nameFrom, this.#scan.nameTo);
+    set.extended = this.#readProperties(this.#scan.nameFrom, this.#scan.nameTo);
     return set;
   }
 
   #readList(tag: ListTag, from: number, to: number): PsList {
     const scan: Scanner = this.#scan;
-    const list = new PsList(tag, []);
-    if (scan.isEmpty) return list;
+    if (scan.isEmpty) return new PsList(tag, []);
     this.#enter();
+    const start = this.#stack.height;
     while (scan.toTag()) {
       this.#open();
-      list.items.push(this.#readValue());
+      this.#stack.push(this.#readValue());
     }
     scan.readEnd(from, to);
     this.#depth--;
-    return list;
+    return new PsList(tag, this.#stack.popFrom(start));
   }
 
   #readDictionary(from: number, to: number): PsDictionary {
@@ -456,8 +448,6 @@ export class CliXmlReader {
     if (this.#elements > this.#limits.maxElements) this.#scan.fail('clixml_too_large', 'too many elements');
   }
 }
-
-const isId = (text: string): boolean => /^[0-9]{1,10}$/.test(text);
 
 /** Reads one document without keeping anything. @throws CliXmlError */
 export const readCliXml = (source: string, limits?: Partial<PsrpLimits>): PsValue =>

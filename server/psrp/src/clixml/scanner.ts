@@ -1,6 +1,7 @@
 import { CliXmlError } from '../errors.ts';
 import type { PsrpErrorCode } from '../errors.ts';
 import { decodeReference } from './escape.ts';
+import { TextParts } from './text-parts.ts';
 
 const LT = 0x3c;
 const GT = 0x3e;
@@ -18,8 +19,10 @@ const isSpace = (code: number): boolean => code === SPACE || code === 10 || code
 export interface Attributes {
   /** Raw text of `N`, still escaped; null when absent. */
   name: string | null;
-  /** Raw text of `RefId`; null when absent. */
+  /** Raw text of `RefId`; null when absent, or when it is in `refNumber`. */
   refId: string | null;
+  /** `RefId` in the form of every sender: decimal, without leading zeros, up to nine digits; -1 otherwise. */
+  refNumber: number;
 }
 
 /**
@@ -38,7 +41,7 @@ export class Scanner {
   localFrom = 0;
   /** It was `<x />`. */
   isEmpty = false;
-  readonly attributes: Attributes = { name: null, refId: null };
+  readonly attributes: Attributes = { name: null, refId: null, refNumber: -1 };
 
   constructor(source: string) {
     this.source = source;
@@ -131,14 +134,21 @@ export class Scanner {
     const { attributes } = this;
     attributes.name = null;
     attributes.refId = null;
+    attributes.refNumber = -1;
     const isHit = expected !== null && this.#matchName(expected);
+    const hasRef = this.#matchRefId();
     const code = this.source.charCodeAt(this.at);
     if (code === GT) {
       this.at++;
       this.isEmpty = false;
       return;
     }
-    this.#readRest(code, isHit ? ['N'] : null);
+    if (code === SLASH && this.source.charCodeAt(this.at + 1) === GT) {
+      this.at += 2;
+      this.isEmpty = true;
+      return;
+    }
+    this.#readRest(code, isHit ? (hasRef ? ['N', 'RefId'] : ['N']) : hasRef ? ['RefId'] : null);
   }
 
   #matchName(expected: string): boolean {
@@ -148,6 +158,28 @@ export class Scanner {
     if (!source.startsWith(expected, from)) return false;
     this.at = from + expected.length + 1;
     this.attributes.name = expected;
+    return true;
+  }
+
+  /** ` RefId="123"` as senders write it, without making a string of it. */
+  #matchRefId(): boolean {
+    const { source } = this;
+    // The R tells nearly every other element off.
+    if (source.charCodeAt(this.at + 1) !== 0x52 || !source.startsWith(' RefId="', this.at)) return false;
+    const from = this.at + 8;
+    let value = 0;
+    let i = from;
+    for (;;) {
+      const digit = source.charCodeAt(i) - 48;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+      i++;
+    }
+    const length = i - from;
+    if (length < 1 || length > 9 || source.charCodeAt(i) !== QUOTE) return false;
+    if (length > 1 && source.charCodeAt(from) === 0x30) return false;
+    this.at = i + 1;
+    this.attributes.refNumber = value;
     return true;
   }
 
@@ -190,10 +222,16 @@ export class Scanner {
     if (seen !== null && seen.length >= 16) this.fail('clixml_too_large', 'too many attributes', from);
     this.at = end + 1;
     if (name === 'N') this.attributes.name = value;
-    else if (name === 'RefId') this.attributes.refId = value;
+    else if (name === 'RefId') this.#setRefId(value);
     if (seen === null) return [name];
     seen.push(name);
     return seen;
+  }
+
+  #setRefId(value: string): void {
+    const isCounted = /^(?:0|[1-9][0-9]{0,8})$/.test(value);
+    this.attributes.refNumber = isCounted ? Number(value) : -1;
+    this.attributes.refId = isCounted ? null : value;
   }
 
   /** At `</` of the end tag that belongs to the name from `from` to `to`: reads it. */
@@ -248,12 +286,13 @@ export class Scanner {
   /** Text around comments, instructions and CDATA sections. */
   #readMixed(first: string): string {
     const { source } = this;
-    const parts = [first];
+    const parts = new TextParts();
+    parts.add(first);
     while (source.charCodeAt(this.at + 1) !== SLASH) {
       if (source.startsWith('<![CDATA[', this.at)) {
         const end = source.indexOf(']]>', this.at + 9);
         if (end < 0) this.fail('clixml_malformed', 'an unfinished CDATA section');
-        parts.push(source.slice(this.at + 9, end));
+        parts.add(source.slice(this.at + 9, end));
         this.at = end + 3;
       } else {
         const next = source.charCodeAt(this.at + 1);
@@ -263,29 +302,30 @@ export class Scanner {
       const from = this.at;
       const next = source.indexOf('<', from);
       if (next < 0) this.fail('clixml_malformed', 'the document ends inside a text', source.length);
-      parts.push(this.resolve(source.slice(from, next), from));
+      parts.add(this.resolve(source.slice(from, next), from));
       this.at = next;
     }
-    return parts.join('');
+    return parts.join();
   }
 
   /** Resolves the five entities and numeric references of a piece of text that starts at `from`. */
   resolve(raw: string, from: number): string {
     let at = raw.indexOf('&');
     if (at < 0) return raw;
-    const parts: string[] = [];
+    const parts = new TextParts();
     let start = 0;
     while (at >= 0) {
       // `&#x0010FFFF;` is the longest reference there can be.
       const end = raw.slice(at, at + 14).indexOf(';') + at;
       const text = end <= at ? null : decodeReference(raw.slice(at + 1, end));
       if (text === null) this.fail('clixml_malformed', 'an entity that is not allowed', from + at);
-      parts.push(raw.slice(start, at), text);
+      parts.add(raw.slice(start, at));
+      parts.add(text);
       start = end + 1;
       at = raw.indexOf('&', start);
     }
-    parts.push(raw.slice(start));
-    return parts.join('');
+    parts.add(raw.slice(start));
+    return parts.join();
   }
 
   /**

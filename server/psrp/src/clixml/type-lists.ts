@@ -11,24 +11,39 @@ export interface TypeList {
   readonly names: readonly string[];
 }
 
+const END = '</TN>';
+
 /** Remembers lists of type names: objects of one kind share one array. */
 export class TypeLists {
-  #lists: TypeList[] = [];
+  /** By their text on the wire; the oldest first. */
+  readonly #lists = new Map<string, TypeList>();
   /** The list that was found last is nearly always found next. */
   #recent: TypeList | null = null;
 
   /** The list that stands in `source` at `at`; null when it is new. */
   find(source: string, at: number): TypeList | null {
     if (this.#recent !== null && source.startsWith(this.#recent.wire, at)) return this.#recent;
-    this.#recent = this.#lists.find((list) => source.startsWith(list.wire, at)) ?? null;
-    return this.#recent;
+    if (this.#lists.size === 0) return null;
+    const window = source.slice(at, at + MAX_WIRE_CHARS);
+    const end = window.indexOf(END);
+    const known = end < 0 ? undefined : this.#lists.get(window.slice(0, end + END.length));
+    if (known === undefined) return null;
+    this.#recent = known;
+    return known;
   }
 
+  /** Keeps a list for later messages. */
   add(wire: string, names: readonly string[]): void {
-    if (wire.length > MAX_WIRE_CHARS) return;
-    if (this.#lists.length >= MAX_LISTS) this.#lists = this.#lists.slice(MAX_LISTS / 2);
+    if (wire.length > MAX_WIRE_CHARS || !wire.endsWith(END)) return;
+    if (this.#lists.size >= MAX_LISTS) {
+      for (const oldest of this.#lists.keys()) {
+        this.#lists.delete(oldest);
+        break;
+      }
+    }
     // A slice would keep the whole message alive.
-    this.#recent = { wire: detached(wire), names };
-    this.#lists.push(this.#recent);
+    const list = { wire: detached(wire), names };
+    this.#recent = list;
+    this.#lists.set(list.wire, list);
   }
 }
