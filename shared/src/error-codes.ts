@@ -72,6 +72,8 @@ export const ERROR_TEXT = {
     'The host key of the target is not known here and nobody who may accept it did. No credential was sent.',
   host_key_changed:
     'The host key of the target is not the one on record. No credential was sent. Find out why before anything else.',
+  host_key_revoked:
+    'The host key of the target is on the list of revoked keys. No credential was sent. Somebody declared this key stolen or lost: find out why before anything else.',
   ssh_protocol_error: 'The target does not speak SSH as it should.',
   ssh_algorithms: 'The target and this gateway have no safe SSH algorithm in common. No credential was sent.',
   ssh_no_strict_kex:

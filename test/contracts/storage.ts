@@ -3,6 +3,7 @@ import { randomId } from '../../server/src/random.ts';
 import type {
   AuditRecord,
   LedgerRecord,
+  KnownHostRecord,
   LoginRecord,
   RecordingRecord,
   SessionRecord,
@@ -229,6 +230,20 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
       expect(await storage.hostKeys.find('jump', 'web01', 22)).toEqual([]);
       expect(await storage.hostKeys.delete(pin.id)).toBe(true);
       expect(await storage.hostKeys.list()).toHaveLength(1);
+    });
+
+    it('keeps lines of known hosts in the order in which they came', async () => {
+      const row = (n: number): KnownHostRecord => ({
+        ...{ id: randomId(), marker: '' as const, hosts: `host${String(n).padStart(5, '0')}`, keyType: 'ssh-ed25519' },
+        ...{ key: 'AAAA', importedBy: 'ann', importedAt: T },
+      });
+      const rows = Array.from({ length: 2500 }, (_, n) => row(n));
+      await storage.knownHosts.insert(rows);
+      await storage.knownHosts.insert([]);
+      expect(await storage.knownHosts.list()).toEqual(rows);
+      expect(await storage.knownHosts.delete(rows[0]?.id ?? '')).toBe(true);
+      expect(await storage.knownHosts.delete('nothing')).toBe(false);
+      expect(await storage.knownHosts.list()).toHaveLength(2499);
     });
 
     it('lists sessions newest first, of one or of all, page by page', async () => {

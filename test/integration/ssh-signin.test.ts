@@ -174,8 +174,9 @@ describe('the host key of a real sshd', () => {
   };
   const find = (_via: string, host: string, port: number): Promise<readonly PinnedKey[]> =>
     Promise.resolve(pins.get(`${host}:${String(port)}`) ?? []);
+  const listed = () => Promise.resolve({ keys: [], revoked: [] });
   const checked = (accept: (key: HostKey) => Promise<boolean>): LabPort =>
-    new LabPort({ checkHostKey: (key) => verifyHostKey(key, '', { find }, () => accept(key)) });
+    new LabPort({ checkHostKey: (key) => verifyHostKey(key, '', { find, listed }, () => accept(key)) });
 
   it('unknown, accepted, known, changed: a credential leaves only in between', async () => {
     const first = await start();
@@ -232,7 +233,7 @@ describe('a test of the connection', () => {
         pinnedTypes: pins.map(({ keyType }) => keyType),
         pinState: (key) => {
           const { kind } = judgeHostKey(key, pins);
-          return Promise.resolve(kind === 'known' ? 'pinned' : kind);
+          return Promise.resolve(kind === 'known' ? 'pinned' : kind === 'revoked' ? 'changed' : kind);
         },
       },
       new AbortController().signal,

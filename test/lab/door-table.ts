@@ -144,6 +144,15 @@ export const TABLE: Readonly<Record<string, Row>> = {
     ok: 422,
   },
   'GET /api/host-keys': { may: EVIDENCE, scope: 'hostkey.list', ok: 200 },
+  'GET /api/host-keys/known-hosts': { may: EVIDENCE, scope: 'hostkey.list', ok: 200 },
+  'GET /api/host-keys/known-hosts/file': { may: EVIDENCE, scope: 'hostkey.list', ok: 200 },
+  'POST /api/host-keys/known-hosts': {
+    may: ADMIN,
+    scope: 'hostkey.accept',
+    stepUp: true,
+    body: () => ({ text: '# nothing' }),
+    ok: 200,
+  },
   'DELETE /api/host-keys/:id': { may: ADMIN, scope: 'hostkey.delete', stepUp: true, object: 'hostKey', ok: 204 },
   'POST /api/sessions': {
     may: ['all', 'all', '403'],

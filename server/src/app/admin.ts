@@ -9,6 +9,8 @@ import { toAsciicast } from '../recording/asciicast.ts';
 import type { Recordings } from '../recording/contract.ts';
 import type { Storage } from '../storage/contract.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
+import type { KnownHosts } from '../targets/known-host-lines.ts';
+import { hashName, isHashedName, knownHostName, writeLine } from '../targets/known-hosts.ts';
 
 const SETTINGS = 'settings';
 const DEFAULTS: Settings = {
@@ -37,13 +39,33 @@ export async function openSettings(storage: Storage): Promise<SettingsStore> {
   };
 }
 
-export const hostKeyAdmin = (storage: Storage): HostKeyAdmin => ({
+/** Pins, and lines of imported files. */
+export const hostKeyAdmin = (storage: Storage, knownHosts: KnownHosts): HostKeyAdmin => ({
   list: async () =>
     (await storage.hostKeys.list()).map(({ id, via, host, port, keyType, key, acceptedBy, acceptedAt }) => ({
       ...{ id, via, host, port, keyType, acceptedBy, acceptedAt },
       fingerprint: fingerprintOf(key),
     })),
-  delete: (id) => storage.hostKeys.delete(id),
+  delete: async (id) => (await storage.hostKeys.delete(id)) || knownHosts.delete(id),
+  lines: async () =>
+    (await knownHosts.list()).map(({ id, marker, hosts, keyType, key, importedBy, importedAt }) => ({
+      ...{ id, marker, hosts, isHashed: isHashedName(hosts), keyType, importedBy, importedAt },
+      fingerprint: fingerprintOf(key),
+    })),
+  fresh: (lines) => knownHosts.fresh(lines),
+  add: (lines, by) => knownHosts.add(lines, by),
+  async file(hashed) {
+    const nameOf = (host: string, port: number): string => {
+      const name = knownHostName(host, port);
+      return hashed ? hashName(name) : name;
+    };
+    const pins = (await storage.hostKeys.list()).map(({ via, host, port, keyType, key }) => {
+      const line = writeLine({ marker: '', hosts: nameOf(host, port), keyType, key });
+      // ssh has no name for "that host behind this one", and another machine may have the same name there.
+      return via === '' ? line : `# behind ${hashed ? 'a jump host' : via}: ${line}`;
+    });
+    return [...pins, ...(await knownHosts.list()).map(writeLine), ''].join('\n');
+  },
 });
 
 export const recordingAdmin = (storage: Storage, recordings: Recordings): RecordingAdmin => ({

@@ -28,6 +28,7 @@ import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import {
   type AllowedRange,
+  type CheckedEndpoint,
   createAddressGate,
   createFarGate,
   farRefusalOf,
@@ -35,12 +36,16 @@ import {
 } from '../targets/address-policy.ts';
 import { judgeHostKey } from '../targets/host-keys.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
-import { probe } from '../transports/probe.ts';
+import { createKnownHosts } from '../targets/known-host-lines.ts';
+import { createHostKeyStore } from '../targets/pins.ts';
+import type { Connector } from '../transports/contract.ts';
+import { type ProbeRequest, probe } from '../transports/probe.ts';
 import { createKeyAgent } from '../transports/ssh/agent.ts';
 import { createSshConnector } from '../transports/ssh/connector.ts';
 import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
+import type { RoutesJoin } from '../http/ports.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
 import { hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
 import { createAlerts } from './alerts.ts';
@@ -153,6 +158,8 @@ async function openRooms(config: Config, options: GatewayOptions) {
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
   });
   const inventory = createInventory({ storage, clock });
+  const knownHosts = createKnownHosts({ storage, clock });
+  const pins = createHostKeyStore({ storage, knownHosts, clock });
   const credentials = createCredentials({ storage, vault, clock, keys: keyReader });
   const keys = { authority: createAuthority({ storage, vault, clock }), agent: createKeyAgent(config.agentSocket) };
   identity.onEnded((ended) => {
@@ -169,6 +176,8 @@ async function openRooms(config: Config, options: GatewayOptions) {
     recordings,
     ledger,
     broker,
+    knownHosts,
+    pins,
     inventory,
     credentials,
     ...keys,
@@ -233,6 +242,27 @@ function portOf(app: HttpServer['app']): number | null {
   return typeof address === 'object' && address !== null ? address.port : null;
 }
 
+/** How far a connection comes, seen with the keys on record. */
+const probeOf =
+  (
+    { pins }: Pick<Rooms, 'pins'>,
+    connector: Connector,
+    endpoint: (host: string, port: number, actor: Actor) => CheckedEndpoint,
+  ): RoutesJoin['probe'] =>
+  async (caller, { host, port, subsystem }, signal) => {
+    const [accepted, listed] = await Promise.all([pins.find('', host, port), pins.listed('', host, port)]);
+    const request: ProbeRequest = {
+      endpoint: endpoint(host, port, caller.actor),
+      ...{ subsystem, timeouts: timeoutsOf(30_000) },
+      pinnedTypes: [...accepted, ...listed.keys].map(({ keyType }) => keyType),
+      pinState: (key) => {
+        const { kind } = judgeHostKey(key, accepted, listed);
+        return Promise.resolve(kind === 'known' ? 'pinned' : kind === 'revoked' ? 'changed' : kind);
+      },
+    };
+    return probe(connector, request, signal);
+  };
+
 async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) {
   const listen = checkFrontDoor(config);
   let door: FrontDoor = openFrontDoor(config, listen.port);
@@ -250,34 +280,18 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   });
   const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
-  const opening = { ...rooms, hostKeys: storage.hostKeys, connector, endpoint, mayReach };
+  const opening = { ...rooms, hostKeys: rooms.pins, connector, endpoint, mayReach };
   const routes = apiRoutes({
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },
     auditView: createAuditView(storage, audit),
     ...{ users: rooms.people.users, tokens: rooms.people.tokens },
-    hostKeys: hostKeyAdmin(storage),
+    hostKeys: hostKeyAdmin(storage, rooms.knownHosts),
     keyFacts: keyFactsOf(rooms.agent, config.agentSocket !== null),
     recordingAdmin: recordingAdmin(storage, recordings),
     sessionOpensPerMinute: config.sessionOpensPerMinute,
     planSession: (caller, body) => planSession(body, caller, opening),
-    probe: async (caller, body, signal) => {
-      const pins = await storage.hostKeys.find('', body.host, body.port);
-      return probe(
-        connector,
-        {
-          endpoint: endpoint(body.host, body.port, caller.actor),
-          subsystem: body.subsystem,
-          timeouts: timeoutsOf(30_000),
-          pinnedTypes: pins.map(({ keyType }) => keyType),
-          pinState: (key) => {
-            const { kind } = judgeHostKey(key, pins);
-            return Promise.resolve(kind === 'known' ? 'pinned' : kind);
-          },
-        },
-        signal,
-      );
-    },
+    probe: probeOf(rooms, connector, endpoint),
     invoke: (caller, body, signal) => invokeScript(body, caller, { broker, opening }, signal),
   });
   await app.register(

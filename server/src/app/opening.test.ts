@@ -13,6 +13,7 @@ import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
 import { createInventory } from '../targets/inventory.ts';
+import { createKnownHosts } from '../targets/known-host-lines.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
 import type { ConnectPort, ConnectRequest, Connection } from '../transports/contract.ts';
 import { createKeyAgent } from '../transports/ssh/agent.ts';
@@ -54,12 +55,13 @@ beforeEach(async () => {
   connected = [];
   closed = 0;
   onConnect = () => Promise.resolve();
+  const knownHosts = createKnownHosts({ storage, clock });
   deps = {
     inventory: createInventory({ storage, clock }),
     credentials: createCredentials({ storage, vault, clock, keys: keyReader }),
     authority: createAuthority({ storage, vault, clock }),
     agent: createKeyAgent(null),
-    hostKeys: storage.hostKeys,
+    hostKeys: createHostKeyStore({ storage, knownHosts, clock }),
     connector: {
       async connect(request, port) {
         connected.push(request);
@@ -241,8 +243,7 @@ describe('a host key that is accepted while another page does the same', () => {
     const { openTerminal } = await planSession(opening(id, { by: 'default' }), caller('administrator'), deps);
     return openTerminal(yes(meanwhile), size, new AbortController().signal);
   };
-  const pin = (type: string, key: string) => () =>
-    createHostKeyStore({ storage, clock }).pin(shown(type, key), '', 'somebody else');
+  const pin = (type: string, key: string) => () => deps.hostKeys.pin(shown(type, key), '', 'somebody else');
 
   it('goes on when it is the same key', async () => {
     const meanwhile = pin('ssh-ed25519', 'QUFBQQ==');

@@ -1,19 +1,19 @@
 /** From a request to open a session to what connects and starts its terminal. */
+import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Target } from '@sallyport/shared/api/targets';
-import type { Actor } from '../audit/contract.ts';
+import type { Actor, AuditType } from '../audit/contract.ts';
 import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
-import type { Storage } from '../storage/contract.ts';
 import { parseHost } from '../targets/address.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
 import { HostKeyChangedError, judgeHostKey, verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
-import { createHostKeyStore } from '../targets/pins.ts';
+import type { HostKeyStore } from '../targets/pins.ts';
 import type { Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
@@ -33,7 +33,7 @@ import { type IdentityDeps, hopIdentity, identityOf, must } from './target-ident
 
 export interface OpeningDeps extends IdentityDeps {
   readonly inventory: Inventory;
-  readonly hostKeys: Storage['hostKeys'];
+  readonly hostKeys: HostKeyStore;
   readonly connector: Connector;
   /** @param isBeyond behind a jump host, which resolves the name and makes the connection */
   readonly endpoint: (host: string, port: number, actor: Actor, isBeyond: boolean) => CheckedEndpoint;
@@ -84,6 +84,11 @@ async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps)
   };
 }
 
+const REFUSED_KEYS: ReadonlyMap<ErrorCode, AuditType> = new Map([
+  ['host_key_changed', 'hostkey.changed'],
+  ['host_key_revoked', 'hostkey.revoked'],
+]);
+
 /** Shows an unknown key to who may accept it, then pins it; the event comes first. */
 async function checkHostKey(
   key: HostKey,
@@ -95,7 +100,7 @@ async function checkHostKey(
 ): Promise<void> {
   const subject = `${key.host}:${key.port}`;
   const detail = { type: key.type, fingerprint: key.fingerprint, ...(via === '' ? {} : { via }) };
-  const pins = createHostKeyStore({ storage: { hostKeys: deps.hostKeys }, clock: deps.clock });
+  const pins = deps.hostKeys;
   const accept = async (): Promise<boolean> => {
     if (!decide(caller.subject, 'hostkey.accept', null).allowed) return false;
     const question = {
@@ -121,8 +126,8 @@ async function checkHostKey(
   try {
     await verifyHostKey(key, via, pins, accept);
   } catch (error) {
-    if (error instanceof SallyportError && error.code === 'host_key_changed')
-      await deps.audit.append({ type: 'hostkey.changed', actor: caller.actor, subject, outcome: 'refused', detail });
+    const type = error instanceof SallyportError ? REFUSED_KEYS.get(error.code) : undefined;
+    if (type !== undefined) await deps.audit.append({ type, actor: caller.actor, subject, outcome: 'refused', detail });
     throw error;
   }
 }
@@ -168,8 +173,7 @@ function chainDeps(place: Place, identity: () => Promise<Identity>, opening: Ope
   return {
     connector: deps.connector,
     endpoint: ({ host, port: at, via }) => deps.endpoint(host, at, caller.actor, via !== ''),
-    pinnedTypes: async ({ via, host, port: at }) =>
-      (await deps.hostKeys.find(via, host, at)).map(({ keyType }) => keyType),
+    pinnedTypes: ({ via, host, port: at }) => deps.hostKeys.typesOnRecord(via, host, at),
     request: async ({ hop }) => ({
       identity: await (hop === null ? identity() : hopIdentity(hop, page.sessionId, caller, deps)),
       timeouts: timeoutsOf((hop ?? place).connectTimeoutMs),

@@ -42,6 +42,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'agent_refused',
     'host_key_unknown',
     'host_key_changed',
+    'host_key_revoked',
     'jump_chain',
     'recording_corrupt',
     'target_auth_unsupported',

@@ -2,6 +2,7 @@
 import type { AgentState, Authority, CertificateFacts, NewAuthority } from '@sallyport/shared/api/certificates';
 import type { AuditEventRow, AuditVerdict } from '@sallyport/shared/api/audit';
 import type { InvokeBody, InvokeEvent } from '@sallyport/shared/api/invoke';
+import type { KnownHostRow } from '@sallyport/shared/api/host-keys';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Settings, SettingsBody } from '@sallyport/shared/api/settings';
 import type { HostKeyPin, ProbeBody, ProbeResult } from '@sallyport/shared/api/targets';
@@ -14,6 +15,7 @@ import type { Ledger } from '../ledger/contract.ts';
 import type { Log } from '../log/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Recordings } from '../recording/contract.ts';
+import type { KnownHostLine } from '../targets/known-hosts.ts';
 import type { Inventory } from '../targets/inventory.ts';
 import type { Credentials } from '../vault/credentials.ts';
 import type { FrontDoor } from './front-door.ts';
@@ -41,7 +43,15 @@ export interface TokenAdmin {
 }
 export interface HostKeyAdmin {
   list(): Promise<readonly HostKeyPin[]>;
+  /** A pin or an imported line. @returns false when there is none */
   delete(id: string): Promise<boolean>;
+  /** Lines of imported files. */
+  lines(): Promise<readonly KnownHostRow[]>;
+  /** Those that are not there yet. @throws SallyportError payload_too_large */
+  fresh(lines: readonly KnownHostLine[]): Promise<readonly KnownHostLine[]>;
+  add(lines: readonly KnownHostLine[], by: string): Promise<void>;
+  /** All of it as a `known_hosts` file. */
+  file(hashed: boolean): Promise<string>;
 }
 /** The gateway's certificate authority; its private key is in no answer. */
 export interface AuthorityAdmin {

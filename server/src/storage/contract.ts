@@ -82,6 +82,17 @@ export interface HostKeyRecord {
   readonly acceptedBy: string;
   readonly acceptedAt: number;
 }
+export interface KnownHostRecord {
+  readonly id: string;
+  readonly marker: '' | 'revoked' | 'cert-authority';
+  /** As in the imported file: patterns, or one hashed name. */
+  readonly hosts: string;
+  readonly keyType: string;
+  /** Public key blob, base64. */
+  readonly key: string;
+  readonly importedBy: string;
+  readonly importedAt: number;
+}
 export interface SessionRecord {
   readonly id: string;
   readonly userId: string;
@@ -192,6 +203,13 @@ export interface Storage {
     insert(row: HostKeyRecord): Promise<void>;
     find(via: string, host: string, port: number): Promise<readonly HostKeyRecord[]>;
     list(): Promise<readonly HostKeyRecord[]>;
+    delete(id: string): Promise<boolean>;
+  };
+  readonly knownHosts: {
+    /** At most MAX_KNOWN_HOST_LINES in all, and so in one go. */
+    insert(rows: readonly KnownHostRecord[]): Promise<void>;
+    /** In the order in which they came. */
+    list(): Promise<readonly KnownHostRecord[]>;
     delete(id: string): Promise<boolean>;
   };
   readonly sessions: {

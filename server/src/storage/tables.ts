@@ -4,6 +4,7 @@ import type {
   CheckpointRecord,
   CredentialRecord,
   HostKeyRecord,
+  KnownHostRecord,
   LedgerRecord,
   LoginRecord,
   RecordingRecord,
@@ -22,6 +23,7 @@ export interface Tables {
   credentials: CredentialRecord;
   authorities: AuthorityRecord;
   host_keys: HostKeyRecord;
+  known_hosts: KnownHostRecord;
   sessions: SessionRecord;
   recordings: RecordingRecord;
   ledger: LedgerRecord;

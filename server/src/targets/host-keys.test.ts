@@ -47,7 +47,8 @@ describe('host keys', () => {
 
   it('asks only for an unknown key, and refuses when nobody accepts it', async () => {
     const key = { host: 'web01', port: 22, type: 'ssh-ed25519', key: blob('a'), fingerprint: 'SHA256:x' };
-    const store = (...pins: PinnedKey[]) => ({ find: () => Promise.resolve(pins) });
+    const listed = () => Promise.resolve({ keys: [], revoked: [] });
+    const store = (...pins: PinnedKey[]) => ({ find: () => Promise.resolve(pins), listed });
     const never = () => Promise.reject(new Error('asked'));
     await verifyHostKey(key, '', store(pin('ssh-ed25519', 'a')), never);
     await verifyHostKey(key, '', store(), () => Promise.resolve(true));
@@ -57,5 +58,21 @@ describe('host keys', () => {
     await expect(verifyHostKey(key, '', store(pin('ssh-ed25519', 'b')), never)).rejects.toBeInstanceOf(
       HostKeyChangedError,
     );
+  });
+
+  it('takes an imported line where nothing of that type was accepted, and refuses what is revoked', async () => {
+    const key = { host: 'web01', port: 22, type: 'ssh-ed25519', key: blob('a'), fingerprint: 'SHA256:x' };
+    const lines = (...keys: PinnedKey[]) => ({ keys, revoked: [] });
+    expect(judgeHostKey(key, [], lines(pin('ssh-ed25519', 'a'))).kind).toBe('known');
+    expect(judgeHostKey(key, [], lines(pin('ssh-ed25519', 'b'))).kind).toBe('changed');
+    // Several keys of a type may stand in a file, while one of them is replaced.
+    expect(judgeHostKey(key, [], lines(pin('ssh-ed25519', 'b'), pin('ssh-ed25519', 'a'))).kind).toBe('known');
+    // What somebody accepted here is not widened by a file.
+    expect(judgeHostKey(key, [pin('ssh-ed25519', 'b')], lines(pin('ssh-ed25519', 'a'))).kind).toBe('changed');
+    expect(judgeHostKey({ ...key, type: 'ssh-rsa' }, [], lines(pin('ssh-ed25519', 'b'))).kind).toBe('changed');
+    const revoked = { find: () => Promise.resolve([pin('ssh-ed25519', 'a')]), listed: () => Promise.resolve({ keys: [], revoked: [blob('a')] }) }; // prettier-ignore
+    await expect(verifyHostKey(key, '', revoked, () => Promise.resolve(true))).rejects.toMatchObject({
+      code: 'host_key_revoked',
+    });
   });
 });

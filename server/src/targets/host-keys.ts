@@ -23,7 +23,8 @@ export type HostKeyVerdict =
   | { readonly kind: 'known' }
   /** `others`: fingerprints pinned for this address under weaker types; a person should see them. */
   | { readonly kind: 'unknown'; readonly others: readonly string[] }
-  | { readonly kind: 'changed'; readonly expected: readonly string[] };
+  | { readonly kind: 'changed'; readonly expected: readonly string[] }
+  | { readonly kind: 'revoked' };
 
 const STRENGTH: Readonly<Record<string, number>> = {
   'ssh-ed25519': 4,
@@ -34,12 +35,43 @@ const STRENGTH: Readonly<Record<string, number>> = {
 };
 const strengthOf = (type: string): number => (Object.hasOwn(STRENGTH, type) ? (STRENGTH[type] ?? 0) : 0);
 
+/** Length of the modulus in an `ssh-rsa` blob, RFC 4253 section 6.6; 0 when there is none. */
+export function rsaBitsOf(blob: Buffer): number {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 4 <= blob.length && parts.length < 3;) {
+    const end = at + 4 + blob.readUInt32BE(at);
+    if (end > blob.length) return 0;
+    parts.push(blob.subarray(at + 4, end));
+    at = end;
+  }
+  const hex = parts[2]?.toString('hex').replace(/^0+/, '') ?? '';
+  return hex === '' ? 0 : (hex.length - 1) * 4 + (32 - Math.clz32(parseInt(hex[0] ?? '0', 16)));
+}
+
 /** `SHA256:` and base64 without padding, as OpenSSH prints it. */
 export const fingerprintOf = (key: string): string =>
   `SHA256:${createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64').replace(/=+$/, '')}`;
 
-/** @param pins those of the same hop chain, host and port */
-export function judgeHostKey(presented: { type: string; key: string }, pins: readonly PinnedKey[]): HostKeyVerdict {
+/** What imported files say of a machine. */
+export interface ListedKeys {
+  readonly keys: readonly PinnedKey[];
+  /** Key blobs, base64. */
+  readonly revoked: readonly string[];
+}
+const NOTHING_LISTED: ListedKeys = { keys: [], revoked: [] };
+
+/**
+ * @param accepted those of the same hop chain, host and port that somebody accepted here. Where there is one of the type
+ * that is shown, it decides; imported lines speak where there is none.
+ */
+export function judgeHostKey(
+  presented: { type: string; key: string },
+  accepted: readonly PinnedKey[],
+  listed: ListedKeys = NOTHING_LISTED,
+): HostKeyVerdict {
+  if (listed.revoked.includes(presented.key)) return { kind: 'revoked' };
+  const isDecided = accepted.some((pin) => pin.keyType === presented.type);
+  const pins = isDecided ? accepted : [...accepted, ...listed.keys];
   const ofType = pins.filter((pin) => pin.keyType === presented.type);
   if (ofType.some((pin) => pin.key === presented.key)) return { kind: 'known' };
   const isWeaker = pins.some((pin) => strengthOf(pin.keyType) > strengthOf(presented.type));
@@ -63,6 +95,8 @@ export class HostKeyChangedError extends SallyportError {
 /** What is needed of storage. */
 export interface HostKeyPins {
   find(via: string, host: string, port: number): Promise<readonly PinnedKey[]>;
+  /** What imported files say. */
+  listed(via: string, host: string, port: number): Promise<ListedKeys>;
 }
 /** Shows the key to somebody who may accept it, writes the event and pins it. Resolves to false when nobody did. */
 export type AcceptHostKey = (key: PresentedKey, others: readonly string[]) => Promise<boolean>;
@@ -70,7 +104,7 @@ export type AcceptHostKey = (key: PresentedKey, others: readonly string[]) => Pr
 /**
  * Resolves when the key is pinned, before or now.
  * @param via hop chain in front; empty for a direct target
- * @throws HostKeyChangedError; SallyportError host_key_unknown
+ * @throws HostKeyChangedError; SallyportError host_key_unknown, host_key_revoked
  */
 export async function verifyHostKey(
   key: PresentedKey,
@@ -78,8 +112,11 @@ export async function verifyHostKey(
   pins: HostKeyPins,
   accept: AcceptHostKey,
 ): Promise<void> {
-  const verdict = judgeHostKey(key, await pins.find(via, key.host, key.port));
+  const { host, port } = key;
+  const verdict = judgeHostKey(key, await pins.find(via, host, port), await pins.listed(via, host, port));
   if (verdict.kind === 'known') return;
+  if (verdict.kind === 'revoked')
+    throw new SallyportError('host_key_revoked', `host key ${key.fingerprint} is revoked`);
   if (verdict.kind === 'changed') throw new HostKeyChangedError(verdict.expected, key.fingerprint);
   if (!(await accept(key, verdict.others)))
     throw new SallyportError('host_key_unknown', `host key ${key.fingerprint} is not on record`);

@@ -7,6 +7,7 @@ import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import { fingerprintOf, verifyHostKey } from './host-keys.ts';
 import type { PresentedKey } from './host-keys.ts';
+import { createKnownHosts } from './known-host-lines.ts';
 import { createHostKeyStore } from './pins.ts';
 import type { HostKeyStore } from './pins.ts';
 
@@ -17,7 +18,7 @@ const clock = new FakeClock();
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sallyport-pins-'));
   storage = await openStorage({ file: join(directory, 'sallyport.db') });
-  store = createHostKeyStore({ storage, clock });
+  store = createHostKeyStore({ storage, knownHosts: createKnownHosts({ storage, clock }), clock });
 });
 afterEach(async () => {
   await storage.close();

@@ -5,10 +5,13 @@ import { randomId } from '../random.ts';
 import type { HostKeyRecord, Storage } from '../storage/contract.ts';
 import { fingerprintOf } from './host-keys.ts';
 import type { HostKeyPins, PresentedKey } from './host-keys.ts';
+import type { KnownHosts } from './known-host-lines.ts';
 
 /** Host keys on record. Callers have asked policy and audited before they call. */
 export interface HostKeyStore extends HostKeyPins {
   list(): Promise<readonly HostKeyPin[]>;
+  /** Of pins and imported lines: what a target is asked for first. */
+  typesOnRecord(via: string, host: string, port: number): Promise<readonly string[]>;
   /**
    * Puts a key on record, so that the next connection goes through without a question.
    * @param via hop chain in front; empty for a direct target
@@ -33,11 +36,17 @@ const toPin = ({ id, via, host, port, keyType, key, acceptedBy, acceptedAt }: Ho
 /** Host keys over a storage. */
 export function createHostKeyStore(deps: {
   readonly storage: Pick<Storage, 'hostKeys'>;
+  readonly knownHosts: Pick<KnownHosts, 'about'>;
   readonly clock: Clock;
 }): HostKeyStore {
   const { hostKeys } = deps.storage;
   return {
     find: (via, host, port) => hostKeys.find(via, host, port),
+    listed: (via, host, port) => deps.knownHosts.about(via, host, port),
+    async typesOnRecord(via, host, port) {
+      const { keys } = await deps.knownHosts.about(via, host, port);
+      return [...(await hostKeys.find(via, host, port)), ...keys].map(({ keyType }) => keyType);
+    },
     list: async () => (await hostKeys.list()).map(toPin),
     delete: (id) => hostKeys.delete(id),
     async pin({ host, port, type, key }, via, acceptedBy) {

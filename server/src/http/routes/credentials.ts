@@ -1,6 +1,6 @@
 /** Vault entries and pinned host keys. A stored secret is never given out. */
 import { NewCredential } from '@sallyport/shared/api/targets';
-import { CredentialId, HostKeyId } from '@sallyport/shared/ids';
+import { CredentialId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import { SallyportError } from '../../errors.ts';
 import { parseUser } from '../../targets/address.ts';
@@ -42,31 +42,6 @@ export const credentialRoutes = ({ credentials, audit }: RoutesJoin): readonly R
       const subject = `credential:${credential.label}`;
       await audit.append({ type: 'credential.deleted', actor, subject, outcome: 'ok' });
       await credentials.delete(id);
-    },
-  }),
-];
-
-/** `/api/host-keys`. */
-export const hostKeyRoutes = ({ hostKeys, audit }: RoutesJoin): readonly Route[] => [
-  userRoute({
-    method: 'GET',
-    path: '/api/host-keys',
-    action: 'hostkey.list',
-    handle: async () => ({ hostKeys: await hostKeys.list() }),
-  }),
-  userRoute({
-    method: 'DELETE',
-    path: '/api/host-keys/:id',
-    action: 'hostkey.delete',
-    stepUp: true,
-    params: z.strictObject({ id: HostKeyId }),
-    handle: async ({ params: { id } }, { actor }) => {
-      const pin = (await hostKeys.list()).find((candidate) => candidate.id === id);
-      if (pin === undefined) throw new SallyportError('not_found', 'no such host key');
-      const subject = `${pin.host}:${pin.port}`;
-      const detail = { fingerprint: pin.fingerprint };
-      await audit.append({ type: 'hostkey.deleted', actor, subject, outcome: 'ok', detail });
-      await hostKeys.delete(id);
     },
   }),
 ];

@@ -2,7 +2,8 @@
 import type { RoutesJoin } from '../ports.ts';
 import type { Route } from '../route.ts';
 import { accountRoutes } from './account.ts';
-import { credentialRoutes, hostKeyRoutes } from './credentials.ts';
+import { credentialRoutes } from './credentials.ts';
+import { hostKeyRoutes } from './host-keys.ts';
 import { certificateRoutes } from './certificates.ts';
 import { auditRoutes, ledgerRoutes } from './evidence.ts';
 import { invokeRoutes } from './invoke.ts';

@@ -1,7 +1,13 @@
 import type { Kysely } from 'kysely';
 import type { Storage } from '../contract.ts';
 import type { Tables } from '../tables.ts';
-import { authorityRepository, credentialRepository, hostKeyRepository, targetRepository } from './machines.ts';
+import {
+  authorityRepository,
+  credentialRepository,
+  hostKeyRepository,
+  knownHostRepository,
+  targetRepository,
+} from './machines.ts';
 import { loginRepository, tokenRepository, userRepository, valueRepository } from './people.ts';
 import { auditRepository, ledgerRepository } from './records.ts';
 import { recordingRepository, sessionRepository } from './sessions.ts';
@@ -15,6 +21,7 @@ export const repositories = (db: Kysely<Tables>): Omit<Storage, 'transaction' | 
   credentials: credentialRepository(db),
   authorities: authorityRepository(db),
   hostKeys: hostKeyRepository(db),
+  knownHosts: knownHostRepository(db),
   sessions: sessionRepository(db),
   recordings: recordingRepository(db),
   ledger: ledgerRepository(db),

@@ -69,3 +69,20 @@ export const hostKeyRepository = (db: Kysely<Tables>): Storage['hostKeys'] => ({
     return gone.numDeletedRows > 0n;
   },
 });
+
+/** Values in one statement: SQLite takes 32,766 of them. */
+const ROWS_AT_ONCE = 1000;
+
+export const knownHostRepository = (db: Kysely<Tables>): Storage['knownHosts'] => ({
+  async insert(rows) {
+    const parts = Array.from({ length: Math.ceil(rows.length / ROWS_AT_ONCE) }, (_, at) =>
+      rows.slice(at * ROWS_AT_ONCE, (at + 1) * ROWS_AT_ONCE),
+    );
+    for (const part of parts) await db.insertInto('known_hosts').values(part).execute();
+  },
+  list: () => db.selectFrom('known_hosts').selectAll().orderBy('importedAt').orderBy('hosts').orderBy('id').execute(),
+  async delete(id) {
+    const gone = await db.deleteFrom('known_hosts').where('id', '=', id).executeTakeFirst();
+    return gone.numDeletedRows > 0n;
+  },
+});

@@ -1,3 +1,4 @@
+import type { KnownHostRow, KnownHostsReport } from '@sallyport/shared/api/host-keys';
 import type {
   Credential,
   HostKeyPin,
@@ -39,3 +40,12 @@ export const listHostKeys = async (): Promise<HostKeyPin[]> =>
   (await request<{ hostKeys: HostKeyPin[] }>('GET', 'host-keys')).hostKeys;
 /** `DELETE /api/host-keys/:id` */
 export const deleteHostKey = (id: string): Promise<void> => request('DELETE', `host-keys/${id}`);
+/** `GET /api/host-keys/known-hosts` */
+export const listKnownHosts = async (): Promise<KnownHostRow[]> =>
+  (await request<{ lines: KnownHostRow[] }>('GET', 'host-keys/known-hosts')).lines;
+/** `POST /api/host-keys/known-hosts` */
+export const importKnownHosts = (text: string): Promise<KnownHostsReport> =>
+  request('POST', 'host-keys/known-hosts', { text });
+/** `GET /api/host-keys/known-hosts/file` */
+export const exportKnownHosts = async (hashed: boolean): Promise<string> =>
+  (await request<{ text: string }>('GET', `host-keys/known-hosts/file?hashed=${hashed ? '1' : '0'}`)).text;
