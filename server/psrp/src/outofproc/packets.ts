@@ -163,6 +163,10 @@ function longData(line: Uint8Array, from: number, tag: Tag, pipelineId: string |
   };
 }
 
+function tooLong(): never {
+  throw new OutOfProcError('oop_line_too_long', 'a line beyond the limit', { offset: 0, section: SECTION });
+}
+
 /** Cuts a byte stream into lines; never holds more than one line. */
 export class LineReader {
   readonly #maxBytes: number;
@@ -186,9 +190,7 @@ export class LineReader {
       const end = bytes.indexOf(NEWLINE, from);
       const piece = bytes.subarray(from, end < 0 ? bytes.length : end);
       // One byte more than the limit may be the CR of the line end.
-      if (this.#held.length + piece.length > this.#maxBytes + 1) {
-        throw new OutOfProcError('oop_line_too_long', 'a line beyond the limit', { offset: 0, section: SECTION });
-      }
+      if (this.#held.length + piece.length > this.#maxBytes + 1) tooLong();
       if (end < 0) {
         if (piece.length > 0) this.#held.add(piece);
         return;
@@ -204,6 +206,7 @@ export class LineReader {
       line = this.#held.take();
     }
     if (line[line.length - 1] === 13) line = line.subarray(0, -1);
+    if (line.length > this.#maxBytes) tooLong();
     if (this.#isFirst && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf) line = line.subarray(3);
     this.#isFirst = false;
     return line;

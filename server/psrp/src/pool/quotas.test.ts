@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { ClientPool, consoleHostInfo, ServerPool } from '../index.ts';
+import type { PsrpLimits, ServerEvent } from '../index.ts';
+
+const POOL = '00112233-4455-6677-8899-aabbccddeeff';
+const id = (n: number): string => `10213243-5465-7687-98a9-${n.toString(16).padStart(12, '0')}`;
+
+function opened(limits: Partial<PsrpLimits>): { client: ClientPool; server: ServerPool; send: () => ServerEvent[] } {
+  let next = 0;
+  const client = new ClientPool({ poolId: POOL, newId: () => id(++next) });
+  const server = new ServerPool({ limits });
+  const send = (): ServerEvent[] =>
+    client
+      .takeOutgoing()
+      .flatMap((item) => (item.kind === 'data' ? server.receive(item.pipelineId, item.fragment) : []));
+  client.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 25 }), maxRunspaces: 100 });
+  send();
+  server.opened(null);
+  for (const item of server.takeOutgoing()) if (item.kind === 'data') client.receive(null, item.fragment);
+  return { client, server, send };
+}
+
+describe('quotas of a server', () => {
+  it('count every byte of input that a pipeline gets, and allow just as many', () => {
+    const inputBytes = 21 + 40 + '<S>0123456789</S>'.length;
+    const feed = (maxCommandBytes: number): string[] => {
+      const { client, send } = opened({ maxCommandBytes });
+      const pipelineId = client.createPipeline({ commands: [{ command: 'x' }], noInput: false });
+      send();
+      for (let i = 0; i < 3; i++) client.sendInput(pipelineId, '0123456789');
+      return send().map((event) => (event.type === 'failed' ? event.error.code : event.type));
+    };
+    expect(feed(3 * inputBytes)).toEqual(['input', 'input', 'input']);
+    expect(feed(3 * inputBytes - 1)).toEqual(['input', 'input', 'psrp_object_too_large']);
+  });
+
+  it('hold as many pipelines as they may, no more', () => {
+    const { client, send } = opened({ maxPipelines: 3 });
+    for (let i = 0; i < 4; i++) client.createPipeline({ commands: [{ command: 'x' }] });
+    expect(send().map((event) => (event.type === 'failed' ? event.error.code : event.type))).toEqual([
+      'createPipeline',
+      'createPipeline',
+      'createPipeline',
+      'psrp_bad_state',
+    ]);
+  });
+
+  it('hold two streams for each pipeline and the pool', () => {
+    const { server } = opened({ maxPipelines: 3 });
+    // The pool's own stream is there already.
+    const half = new Uint8Array(5);
+    for (let i = 1; i <= 7; i++) expect(server.receive(id(i), half)).toEqual([]);
+    expect(server.receive(id(8), half)).toMatchObject([{ type: 'failed', error: { code: 'psrp_bad_state' } }]);
+  });
+});
+
+describe('a session key of a wrong length', () => {
+  it('is not taken', () => {
+    const { client } = opened({});
+    client.requestSessionKey();
+    expect(() => client.supplyPublicKey({ modulus: new Uint8Array(255), exponent: Uint8Array.of(1, 0, 1) })).toThrow(
+      /modulus of 255/,
+    );
+    expect(() => client.supplySessionKey(new Uint8Array(31))).toThrow(/32 bytes/);
+    expect(() => client.supplySessionKey(new Uint8Array(33))).toThrow(/32 bytes/);
+    expect(client.supplySessionKey(new Uint8Array(32))).toEqual([{ type: 'sessionKeyReady' }]);
+  });
+});
