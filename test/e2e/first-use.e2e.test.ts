@@ -81,3 +81,39 @@ test('UTC is one click away', async () => {
   expect(utc).not.toBe(there);
   expect(utc).toContain(row?.slice(11, 19));
 });
+
+test('without sshd: the gateway is the target, for administrators only, and says so wherever it is named', async () => {
+  const inside = await startGateway({ args: ['demo', '--no-sshd'] });
+  try {
+    const first = await browser.open(`${inside.url}/setup#${inside.setupToken ?? ''}`);
+    const { page } = first;
+    await page.getByLabel('User name').fill('ann');
+    await page.getByLabel('Password', { exact: true }).fill(LAB_PASSWORD);
+    await page.getByRole('button', { name: 'Create administrator' }).click();
+    await page.getByRole('heading', { name: 'Where to?', level: 1 }).waitFor();
+    await page.getByRole('row', { name: /this-machine.*demo target/ }).waitFor();
+    await page.getByRole('button', { name: /^Shell +at this-machine/ }).click();
+    await first.seen(SHELL_PROMPT);
+    await page.getByText('demo target', { exact: true }).waitFor();
+    await first.line(`echo inside-the-$((6*7))-gateway $(awk '/^PPid/ { print "of " $2 }' /proc/$PPID/status)`);
+    // No sshd is between the two: script(1), which gives the terminal, is a child of the gateway.
+    await first.seen(`inside-the-42-gateway of ${String(inside.pid)}`);
+    await first.line('exit');
+    await page.getByRole('heading', { name: /ended/i }).waitFor();
+    await page.getByRole('link', { name: /replay/i }).first().click(); // prettier-ignore
+    await page.getByRole('region', { name: 'Recording, this-machine' }).waitFor();
+    await first.seen('inside-the-42-gateway');
+    await page.goto(`${inside.url}/targets`);
+    await page.getByRole('row', { name: /this-machine.*demo target/ }).click();
+    await page.getByText('demo target', { exact: true }).first().waitFor();
+    expect(first.faults).toEqual([]);
+    await first.context.close();
+
+    const ann = await inside.signIn('ann');
+    await ann.post('/api/users', { name: 'bob', role: 'operator', password: LAB_PASSWORD });
+    const bob = await inside.signIn('bob');
+    expect(await bob.get('/api/targets')).toEqual({ targets: [] });
+  } finally {
+    await inside.stop();
+  }
+});

@@ -1,20 +1,26 @@
 /** The PowerShell console in the page: the line editor, questions of the target, the gutter. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Tab } from '../lab/browser.ts';
 import { recordedOutput } from '../lab/journeys.ts';
 import { findPwsh } from '../lab/sshd.ts';
 import { PS_PROMPT, World } from './world.ts';
 
-describe.skipIf(findPwsh() === null)('PowerShell in the page (skipped: no pwsh)', () => {
+describe('PowerShell in the page', () => {
   let world: World;
   let tab: Tab;
   let id: string;
   beforeAll(async () => {
+    if (findPwsh() === null) return;
     world = await World.start();
     tab = await world.signedIn();
     id = await world.openConsole(tab, 'powershell');
   });
-  afterAll(() => world.stop());
+  afterAll(async () => {
+    if (findPwsh() !== null) await world.stop();
+  });
+  beforeEach((context) => {
+    if (findPwsh() === null) context.skip('no pwsh');
+  });
 
   test('draws the line while it is typed, runs it once and numbers it in the gutter', async () => {
     await tab.page.keyboard.type("'one-' + (40+2)");

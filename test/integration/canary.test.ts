@@ -90,7 +90,8 @@ test('a stored password, a wrong one and one typed at connect, a key with its pa
   canaries.set('ticket', (await ann.post<{ ticket: string }>(`/api/sessions/${page.sessionId}/tickets`)).ticket);
 });
 
-test.skipIf(!isRoot)('a password asked for while opening (skipped: only root can give the lab user one)', async () => {
+test('a password asked for while opening', async (context) => {
+  if (!isRoot) context.skip('only root can give the lab user a password');
   const password = sshd.password ?? '';
   canaries.set('password asked for', password);
   const page = await ConsolePage.open(ann, {
@@ -111,7 +112,8 @@ test.skipIf(!isRoot)('a password asked for while opening (skipped: only root can
   sessions.push(page.sessionId);
 });
 
-test.skipIf(findPwsh() === null)('SecureString and PSCredential in PowerShell (skipped: no pwsh)', async () => {
+test('SecureString and PSCredential in PowerShell', async (context) => {
+  if (findPwsh() === null) context.skip('no pwsh');
   const secure = 'Canary-secure-string-4714';
   const credential = 'Canary-pscredential-4715';
   canaries.set('SecureString', secure).set('PSCredential', credential);

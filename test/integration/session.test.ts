@@ -2,7 +2,7 @@
 import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/audit';
 import type { RecordingInfo, SessionRow } from '@sallyport/shared/api/sessions';
 import type { Target } from '@sallyport/shared/api/targets';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { type LabSshd, findPwsh, startSshd } from '../lab/sshd.ts';
@@ -54,7 +54,11 @@ describe('a shell', () => {
   });
 });
 
-describe.skipIf(findPwsh() === null)('PowerShell (skipped: no pwsh)', () => {
+describe('PowerShell', () => {
+  beforeEach((context) => {
+    if (findPwsh() === null) context.skip('no pwsh');
+  });
+
   test('prompts, runs lines, shows errors once, ends with the exit code', async () => {
     const page = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
     const first = await page.untilMessage('prompt', 1, 30_000);

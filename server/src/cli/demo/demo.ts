@@ -82,14 +82,16 @@ function openLogFile(file: string): DestinationStream {
 export const demo: Command = {
   name: 'demo',
   summary: 'run the gateway with this machine as its first target',
-  usage: `sallyport demo [--data DIR] [--config FILE]
+  usage: `sallyport demo [--data DIR] [--config FILE] [--no-sshd]
 
 Starts the gateway on loopback and an SSH server of this machine on a free port (throw-away keys), listed as ${NAME}.
+It is an sshd of this machine; without one, or with --no-sshd, a server in the gateway itself, for administrators only.
 Log lines go to demo.log in the data directory.`,
   async run(args, io) {
-    const loaded = configOf(io, readArgs(args, DATA_OPTIONS).values);
+    const { values } = readArgs(args, { ...DATA_OPTIONS, 'no-sshd': { type: 'boolean', default: false } });
+    const loaded = configOf(io, values);
     const logFile = path.join(loaded.config.dataDir, 'demo.log');
-    const target = await startDemoTarget(io.env);
+    const target = await startDemoTarget(io.env, values['no-sshd'] ? { sshd: null } : {});
     try {
       const log = createLog(loaded.config.logLevel, openLogFile(logFile));
       const gateway = await start(loaded, [{ range: '127.0.0.1/32', port: target.port }], log);
