@@ -35,6 +35,27 @@ export function isSignatureGood(head: CheckpointRecord, publicKey: KeyObject): b
   return signature.length === 64 && verify(null, signedText(head), publicKey, signature);
 }
 
+/** A backup is only as good as its list of files; no head has such a text. */
+const backupText = (manifest: Uint8Array): Buffer => Buffer.concat([Buffer.from('sallyport backup 1\n'), manifest]);
+
+/** The private key of a gateway. @throws SallyportError key_missing, config_invalid */
+function readKey(keyDirectory: string): KeyObject {
+  const file = join(keyDirectory, 'audit-signing.key');
+  const stored = readPrivateFile(file);
+  if (stored === null) throw new SallyportError('key_missing', `${file} is missing`);
+  return parsePrivateKey(stored, file);
+}
+
+/** @returns base64. @throws SallyportError key_missing, config_invalid */
+export const signBackup = (manifest: Uint8Array, keyDirectory: string): string =>
+  sign(null, backupText(manifest), readKey(keyDirectory)).toString('base64');
+
+/** Whether the gateway of these keys made the backup. @throws SallyportError key_missing, config_invalid */
+export function isBackupGood(manifest: Uint8Array, signature: string, keyDirectory: string): boolean {
+  const bytes = Buffer.from(signature, 'base64');
+  return bytes.length === 64 && verify(null, backupText(manifest), createPublicKey(readKey(keyDirectory)), bytes);
+}
+
 const pemOf = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
 const fingerprint = (pem: string): string => createHash('sha256').update(pem).digest('hex');
 

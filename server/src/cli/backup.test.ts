@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { signBackup } from '../audit/signing.ts';
 import { runCli } from './index.ts';
 
 let directory: string;
@@ -11,17 +12,28 @@ beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'sallyport-backup-'));
   from = path.join(directory, 'backup');
   mkdirSync(path.join(from, 'recordings'), { recursive: true });
+  makeKey(from);
 });
 afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+/** The key that signs backups, and stands where the keys are taken from. */
+function makeKey(place: string): void {
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeFileSync(path.join(place, 'audit-signing.key'), pem, { mode: 0o600 });
+}
+
 const content = 'somebody made this';
-async function restore(file: string) {
+/** @param change what somebody does to the backup once it is made */
+async function restore(file: string, change: () => void = () => undefined) {
   const sha256 = createHash('sha256').update(content).digest('hex');
   const files = [{ path: file, bytes: content.length, sha256 }];
   const manifest = { format: 'sallyport-backup-1', madeAt: '2026-11-21T12:00:00Z', files };
-  writeFileSync(path.join(from, 'manifest.json'), JSON.stringify(manifest));
+  const text = Buffer.from(JSON.stringify(manifest));
+  writeFileSync(path.join(from, 'manifest.json'), text);
+  writeFileSync(path.join(from, 'manifest.sig'), signBackup(text, from));
+  change();
   let err = '';
   const to = path.join(directory, 'new');
   const code = await runCli(['restore', '--from', from, '--keys-from', from, '--data', to], {
@@ -57,4 +69,18 @@ it('follows no link', async () => {
       ...{ code: 1, isThere: false },
       err: expect.stringContaining('link') as string,
     });
+});
+
+// Whoever can write to a backup could else give themselves a password in its database, and its sum in the list.
+it.each<[string, () => void]>([
+  ['has another list', () => writeFileSync(path.join(from, 'manifest.json'), ' ', { flag: 'a' })],
+  ['has no signature', () => rmSync(path.join(from, 'manifest.sig'))],
+  ['has an empty signature', () => writeFileSync(path.join(from, 'manifest.sig'), '')],
+  ['was signed by another gateway', () => makeKey(from)],
+])('restores nothing of a backup that %s', async (_what, change) => {
+  writeFileSync(path.join(from, 'sallyport.db'), content);
+  expect(await restore('sallyport.db', change)).toMatchObject({
+    ...{ code: 1, isThere: false },
+    err: expect.stringContaining('not signed with the key') as string,
+  });
 });

@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { isBackupGood, signBackup } from '../audit/signing.ts';
 import { verifyAudit } from '../audit/verify.ts';
 import { SallyportError } from '../errors.ts';
 import { backupDatabase } from '../storage/sqlite/backup.ts';
@@ -24,6 +25,7 @@ import { type CliIo, type Command, UsageError, readArgs } from './command.ts';
 
 const DATABASE = 'sallyport.db';
 const MANIFEST = 'manifest.json';
+const SIGNATURE = 'manifest.sig';
 const KEY_FILES = ['vault.key', 'audit-signing.key', 'audit-signing.pub'] as const;
 
 const Manifest = z.object({
@@ -76,7 +78,10 @@ async function makeBackup(data: string, recordings: string, to: string): Promise
   const files: Manifest['files'] = [];
   for (const file of filesBelow(to)) files.push({ path: file, ...(await digest(path.join(to, file))) });
   const manifest: Manifest = { format: 'sallyport-backup-1', madeAt: new Date().toISOString(), files };
-  writeFileSync(path.join(to, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`, { mode: 0o600 });
+  const text = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
+  const signature = signBackup(text, path.join(data, 'keys'));
+  writeFileSync(path.join(to, MANIFEST), text, { mode: 0o600 });
+  writeFileSync(path.join(to, SIGNATURE), `${signature}\n`, { mode: 0o600 });
   return manifest;
 }
 
@@ -90,7 +95,8 @@ export const backup: Command = {
   summary: 'copy database and recordings, while the gateway runs; keys apart',
   usage: `sallyport backup --to DIR [--keys-to DIR] [--data DIR] [--config FILE]
 
-DIR must not exist or be empty. It gets a consistent copy of the database, the recordings and a manifest with SHA-256 sums.
+DIR must not exist or be empty. It gets a consistent copy of the database, the recordings and a manifest with SHA-256 sums,
+signed with the key of the audit log.
 The keys are NOT in it: --keys-to copies them to a place of their own. Without them nothing that is sealed can be read.`,
   async run(args, io) {
     const { values } = readArgs(args, { ...DATA_OPTIONS, to: { type: 'string' }, 'keys-to': { type: 'string' } });
@@ -109,9 +115,18 @@ The keys are NOT in it: --keys-to copies them to a place of their own. Without t
   },
 };
 
-/** @throws SallyportError bad_request naming the first file that is not as the manifest says */
-async function checkManifest(from: string): Promise<Manifest> {
-  const manifest = Manifest.parse(JSON.parse(readFileSync(path.join(from, MANIFEST), 'utf8')));
+/** The list of files, of which each person, right and recording of the backup hangs. @throws SallyportError bad_request, key_missing */
+function readManifest(from: string, keysFrom: string): Manifest {
+  const text = readFileSync(path.join(from, MANIFEST));
+  const signature = path.join(from, SIGNATURE);
+  if (!existsSync(signature) || !isBackupGood(text, readFileSync(signature, 'utf8'), keysFrom))
+    throw new SallyportError('bad_request', `the manifest of the backup is not signed with the key in ${keysFrom}`);
+  return Manifest.parse(JSON.parse(text.toString('utf8')));
+}
+
+/** @throws SallyportError bad_request naming the first file that is not as the manifest says; key_missing */
+async function checkManifest(from: string, keysFrom: string): Promise<Manifest> {
+  const manifest = readManifest(from, keysFrom);
   for (const { path: file, bytes, sha256 } of manifest.files) {
     if (path.normalize(file) !== file || (file !== DATABASE && !/^recordings[\\/]./.test(file)))
       throw new SallyportError('bad_request', `the manifest names ${file}, which is no part of a backup`);
@@ -146,7 +161,7 @@ export const restore: Command = {
   summary: 'put a backup and its keys into an empty data directory',
   usage: `sallyport restore --from DIR --keys-from DIR --data NEWDIR
 
-Checks every file against the manifest, copies it into NEWDIR (which must not exist or be empty), and checks the audit log.
+Checks the signature of the manifest with the keys and every file against the manifest, copies it into NEWDIR (which must not exist or be empty), and checks the audit log.
 Exit code 1 when anything does not hold; NEWDIR is removed when a file of the backup is missing or changed.`,
   async run(args, io) {
     const { values } = readArgs(args, {
@@ -158,7 +173,7 @@ Exit code 1 when anything does not hold; NEWDIR is removed when a file of the ba
     const keysFrom = values['keys-from'];
     if (from === undefined || keysFrom === undefined || data === undefined)
       throw new UsageError('give --from, --keys-from and --data');
-    const manifest = await checkManifest(from);
+    const manifest = await checkManifest(from, keysFrom);
     newDirectory(data);
     try {
       for (const { path: file } of manifest.files) copy(path.join(from, file), path.join(data, file));
