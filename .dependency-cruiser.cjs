@@ -26,7 +26,7 @@ const LAW = {
   http: ['broker', 'identity', 'policy', 'targets', 'audit', 'recording', 'ledger', 'vault'],
 };
 const OPEN_TO_ALL = ['errors', 'log', 'metrics', 'clock', 'random', 'secret'];
-/** Rooms that may speak PSRP. */
+/** Rooms that may speak PSRP; WS-Management is for the transports alone. */
 const PSRP_ROOMS = ['transports', 'host', 'terminals'];
 
 const room = (name) => `^server/src/${name}(/|\\.ts$)`;
@@ -56,6 +56,18 @@ module.exports = {
         pathNot: `^server/src/(${[...PSRP_ROOMS, 'app', 'main', 'cli'].join('|')})|\\.test\\.ts$`,
       },
       to: { path: '^server/psrp/' },
+    },
+    {
+      name: 'wsman-is-for-transports',
+      severity: 'error',
+      from: { path: '^server/src/', pathNot: '^server/src/(transports|app|main|cli)|\\.test\\.ts$' },
+      to: { path: '^server/wsman/' },
+    },
+    {
+      name: 'wsman-stands-alone',
+      severity: 'error',
+      from: { path: '^server/wsman/src', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^server/wsman/src' },
     },
     {
       name: 'codec-stands-alone',

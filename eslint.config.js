@@ -25,7 +25,17 @@ const noUnsafe = {
 };
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/node_modules/', '.cache/', 'coverage/', '**/*.cjs', 'server/psrp/vectors/'] },
+  {
+    ignores: [
+      '**/dist/',
+      '**/node_modules/',
+      '.cache/',
+      'coverage/',
+      '**/*.cjs',
+      'server/psrp/vectors/',
+      'server/wsman/vectors/',
+    ],
+  },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -35,6 +45,7 @@ export default tseslint.config(
         project: [
           'shared/tsconfig.json',
           'server/psrp/tsconfig.json',
+          'server/wsman/tsconfig.json',
           'server/tsconfig.json',
           'test/tsconfig.json',
           'web/tsconfig.json',

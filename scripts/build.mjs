@@ -13,7 +13,9 @@ const version = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')
 const ours = {
   name: 'workspaces',
   setup(esbuild) {
-    esbuild.onResolve({ filter: /^@sallyport\/psrp$/ }, () => ({ path: path.join(root, 'server/psrp/src/index.ts') }));
+    esbuild.onResolve({ filter: /^@sallyport\/(psrp|wsman)$/ }, ({ path: name }) => ({
+      path: path.join(root, 'server', name.slice('@sallyport/'.length), 'src/index.ts'),
+    }));
     esbuild.onResolve({ filter: /^@sallyport\/shared\// }, ({ path: name }) => ({
       path: path.join(root, 'shared/src', `${name.slice('@sallyport/shared/'.length)}.ts`),
     }));

@@ -10,6 +10,7 @@ const SOURCES = [
   'shared/src',
   'server/src',
   'server/psrp/src',
+  'server/wsman/src',
   'web/src',
   'web/index.html',
   'scripts/build.mjs',

@@ -4,6 +4,7 @@ import { fragments } from './fragments.ts';
 import { address, control, editor, recording, terminalOutput } from './gateway.ts';
 import { lines } from './lines.ts';
 import { client, server } from './sessions.ts';
+import { wsman } from './wsman.ts';
 
 /** Everything that reads what somebody else sent. */
 export const PARSERS: readonly FuzzParser[] = [
@@ -17,4 +18,5 @@ export const PARSERS: readonly FuzzParser[] = [
   terminalOutput,
   editor,
   recording,
+  wsman,
 ];
