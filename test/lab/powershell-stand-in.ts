@@ -311,9 +311,25 @@ function completion(text: string, length: number) {
   return withTypes(result, ['System.Management.Automation.CommandCompletion', 'System.Object']);
 }
 
+/**
+ * From reading, not seen: what may come before the first element where the login shell of Windows' OpenSSH wraps the
+ * subsystem (a banner, the output of a profile), in its code page, and a byte order mark right before the element.
+ */
+const WINDOWS_NOISE = Buffer.concat([
+  Buffer.from('Microsoft Windows [Version 10.0.20348.2322]\r\n(c) Microsoft Corporation.\r\n\r\n'),
+  Buffer.from('Profil geladen f\x81r Ann\r\n', 'latin1'),
+  Buffer.from([0xef, 0xbb, 0xbf]),
+]);
+
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
+  const isWindows = process.argv.includes('--windows');
+  if (isWindows) process.stdout.write(WINDOWS_NOISE);
   const standIn = new StandIn(
-    (bytes) => void process.stdout.write(bytes),
+    (bytes) =>
+      void process.stdout.write(
+        isWindows ? Buffer.from(bytes).toString('latin1').replaceAll('\n', '\r\n') : bytes,
+        isWindows ? 'latin1' : 'utf8',
+      ),
     (status) => (process.exitCode = status),
   );
   process.stdin.on('data', (bytes: Buffer) => standIn.receive(bytes));

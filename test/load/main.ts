@@ -15,6 +15,7 @@ import type { ShellHost } from './channel.ts';
 import { measureBulk } from './measures/bulk.ts';
 import { measureEcho, measureFlood } from './measures/echo.ts';
 import { measureFirstShell } from './measures/first-shell.ts';
+import { measureHops } from './measures/hops.ts';
 import { measurePowerShell } from './measures/powershell.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureCredit, measureSlowReader } from './measures/slow-reader.ts';
@@ -29,6 +30,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   scale: measureScale,
   'first-shell': measureFirstShell,
   powershell: measurePowerShell,
+  hops: measureHops,
 };
 /** Sessions of one person are limited to 20: this many people share 300. */
 const USERS = 20;

@@ -29,7 +29,14 @@ describe('probe', () => {
       'resolve:ok policy:ok tcp:ok ssh:ok host-key:ok sign-in:not-tried powershell:not-tried',
     );
     expect(result.hostKey).toEqual({ type: 'ssh-ed25519', fingerprint: 'SHA256:abc', state: 'unknown' });
-    expect(result.remedies.map((r) => r.system)).toEqual(['Linux', 'macOS', 'Windows']);
+    expect([...new Set(result.remedies.map((r) => r.system))]).toEqual(['Linux', 'macOS', 'Windows']);
+    const windows = result.remedies.filter((r) => r.system === 'Windows').flatMap((r) => r.lines);
+    // Both ways round the blank in `Program Files`, and a restart after each.
+    expect(windows.filter((line) => line.startsWith('Subsystem '))).toEqual([
+      'Subsystem powershell c:/progra~1/powershell/7/pwsh.exe -sshs -NoLogo -NoProfile',
+      'Subsystem powershell c:\\pwsh\\pwsh.exe -sshs -NoLogo -NoProfile',
+    ]);
+    expect(windows.filter((line) => line === 'Restart-Service sshd')).toHaveLength(2);
   });
 
   it('marks a changed key as the failed step', async () => {

@@ -42,6 +42,47 @@ const FIREWALL: Remedies = [
   },
 ];
 
+/**
+ * Windows' sshd takes no blanks in the path of a subsystem, so one of two ways round `C:\Program Files`. The line is read only
+ * before the first `Match`, which the file that comes with Windows has at its end.
+ */
+const windowsRemedies = (subsystem: string): Remedies => [
+  {
+    title: 'Install PowerShell 7 (Windows PowerShell 5.1 has no SSH mode)',
+    system: 'Windows',
+    lines: ['winget install --id Microsoft.PowerShell --source winget'],
+  },
+  {
+    title:
+      'Offer PowerShell over SSH: the Subsystem line before any Match block, by the short name if the first line shows one',
+    system: 'Windows',
+    lines: [
+      '(New-Object -ComObject Scripting.FileSystemObject).GetFile("$env:ProgramFiles\\PowerShell\\7\\pwsh.exe").ShortPath',
+      'notepad "$env:ProgramData\\ssh\\sshd_config"',
+      `Subsystem ${subsystem} c:/progra~1/powershell/7/pwsh.exe -sshs -NoLogo -NoProfile`,
+      'Restart-Service sshd',
+    ],
+  },
+  {
+    title: 'The same by a directory link, where the volume has no short names',
+    system: 'Windows',
+    lines: [
+      'cmd /c mklink /D c:\\pwsh "C:\\Program Files\\PowerShell\\7"',
+      'notepad "$env:ProgramData\\ssh\\sshd_config"',
+      `Subsystem ${subsystem} c:\\pwsh\\pwsh.exe -sshs -NoLogo -NoProfile`,
+      'Restart-Service sshd',
+    ],
+  },
+  {
+    title: 'Keys of administrators stand in a file of their own, which nobody else may write',
+    system: 'Windows',
+    lines: [
+      'Add-Content -Path "$env:ProgramData\\ssh\\administrators_authorized_keys" -Value \'PUBLIC KEY\'',
+      'icacls "$env:ProgramData\\ssh\\administrators_authorized_keys" /inheritance:r /grant "*S-1-5-32-544:F" /grant "*S-1-5-18:F"',
+    ],
+  },
+];
+
 /** How PowerShell is offered over SSH; also shown when the probe itself went well, since it cannot look behind the sign-in. */
 export const subsystemRemedies = (subsystem: string): Remedies => [
   {
@@ -61,14 +102,7 @@ export const subsystemRemedies = (subsystem: string): Remedies => [
       'sudo launchctl start com.openssh.sshd',
     ],
   },
-  {
-    title: 'Offer PowerShell over SSH (before any Match block in %ProgramData%\\ssh\\sshd_config)',
-    system: 'Windows',
-    lines: [
-      `Subsystem ${subsystem} c:/progra~1/powershell/7/pwsh.exe -sshs -NoLogo -NoProfile`,
-      'Restart-Service sshd',
-    ],
-  },
+  ...windowsRemedies(subsystem),
 ];
 
 /** What to do about the step that failed; empty when only a person can say. */

@@ -39,6 +39,10 @@ export interface ChannelEndInfo {
   readonly stderr?: string;
 }
 
+/** UTF-8's byte order mark is no part of a line. */
+const withoutMark = (line: Uint8Array): Uint8Array =>
+  line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? line.subarray(3) : line;
+
 /**
  * A client pool over the lines of the SSH subsystem. After every call write what `takeOutgoing` gives: the lines that may
  * be sent now. Acknowledgements that come in free the next ones.
@@ -185,7 +189,9 @@ export class OutOfProcClient {
     return events;
   }
 
-  #line(line: Uint8Array): ClientEvent[] {
+  #line(given: Uint8Array): ClientEvent[] {
+    // A shell of Windows may write a byte order mark before what it starts.
+    const line = this.#hasPacket ? given : withoutMark(given);
     if (line[0] === 0x3c && (this.#hasPacket || this.#isPacket(line))) {
       this.#hasPacket = true;
       return this.#packet(decodePacket(line));

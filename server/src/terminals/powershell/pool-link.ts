@@ -44,6 +44,12 @@ function codeOfPeer(error: PsrpError): ErrorCode {
 const detailOfPeer = (error: PsrpError): string =>
   visibleText(error.code.startsWith('clixml_') ? `${error.code}: ${error.message}` : error.message, MAX_DETAIL);
 
+/** What shells give for a program that is not there: 126 and 127 on Unix; 1 with text, 3 and 9009 from cmd.exe. */
+const NOT_FOUND_STATUS: ReadonlySet<number> = new Set([126, 127, 3, 9009]);
+/** The texts of cmd.exe and PowerShell; translated ones are shown as they are, under the general code. */
+const NOT_FOUND =
+  /is not recognized as (?:an internal|a name|the name)|cannot find the (?:path|file) specified|No such file or directory|command not found/i;
+
 /** One pool on one channel. */
 export class PoolLink {
   readonly poolId = randomUUID();
@@ -261,8 +267,8 @@ export class PoolLink {
 
   #closed(end: ChannelEnd): void {
     if (this.#opening !== null) {
-      const isMissing =
-        !this.#hasAnswered && (end.exitCode === 127 || end.exitCode === 126 || this.#peerText.trim() === '');
+      const isNamed = NOT_FOUND_STATUS.has(end.exitCode ?? 0) || NOT_FOUND.test(this.#peerText);
+      const isMissing = !this.#hasAnswered && (isNamed || this.#peerText.trim() === '');
       const code = isMissing ? 'powershell_missing' : 'powershell_open_failed';
       this.#failOpening(code, `the channel ended with status ${String(end.exitCode)}`);
       return;
