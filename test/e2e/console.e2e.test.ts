@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser, type Tab } from '../lab/browser.ts';
 import { recordedOutput } from '../lab/journeys.ts';
+import { isRoot, startSshd } from '../lab/sshd.ts';
 import { SHELL_PROMPT, World, sessionOf, signInByHand } from './world.ts';
 
 let world: World;
@@ -164,6 +165,32 @@ test('from sign-in to a console by keyboard alone, and out of the terminal again
   await page.getByText('Detached.', { exact: false }).first().waitFor();
   expect(tab.faults).toEqual([]);
   await tab.context.close();
+});
+
+test('an IPv6 address with a user and a port in "Where to?" leads there, its key shown in brackets', async (context) => {
+  if (!isRoot) context.skip('only root can give the lab user a password');
+  const sshd = await startSshd({ listen: '::1', subsystem: null });
+  try {
+    const tab = await world.signedIn();
+    const { page } = tab;
+    await page.getByRole('textbox', { name: 'Where to?' }).fill(`${sshd.user}@[::1]:${String(sshd.port)}`);
+    await page.getByRole('button', { name: /^Shell +at/ }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(`[::1]:${String(sshd.port)}`).first().waitFor(); // prettier-ignore
+    await dialog.getByRole('button', { name: 'Pin key and connect' }).click();
+    await dialog.locator('input[type=password]').fill(sshd.password ?? '');
+    await page.keyboard.press('Enter');
+    await tab.seen(SHELL_PROMPT);
+    await tab.line('echo from-$SSH_CONNECTION');
+    await tab.seen(`from-::1`);
+    await page.getByText(`[::1]:${String(sshd.port)}`).first().waitFor(); // prettier-ignore
+    await tab.line('exit');
+    await page.getByRole('heading', { name: /ended/i }).waitFor();
+    expect(tab.faults).toEqual([]);
+    await tab.context.close();
+  } finally {
+    await sshd.stop();
+  }
 });
 
 test('at 375 px the console takes a line from its own field and no page scrolls sideways', async () => {

@@ -98,6 +98,18 @@ describe('PowerShell in the page', () => {
     await tab.seen(/Get-Credential\n[^]*\^C[^]*PS [^>]*>$/);
   });
 
+  test('gives a script the next key that is pressed, as the key that it is', async () => {
+    const asked = (): number =>
+      tab.messages.filter((message) => message.type === 'question' && message.question.kind === 'key').length;
+    for (const [index, key] of ['x', 'ArrowUp'].entries()) {
+      await tab.line("$k = $Host.UI.RawUI.ReadKey('NoEcho,IncludeKeyDown'); 'got ' + [int]$k.Character + '/' + $k.VirtualKeyCode"); // prettier-ignore
+      await tab.until(() => asked() === index + 1, 'the question for a key');
+      await tab.page.keyboard.press(key);
+      await tab.seen(key === 'x' ? /^got 120\/88$/m : /^got 0\/38$/m);
+      await tab.seen(PS_PROMPT);
+    }
+  });
+
   test('offers choices as buttons', async () => {
     await tab.line("'chose ' + $Host.UI.PromptForChoice('Restart', 'Restart now?', @('&Yes', '&No'), 1)");
     const dialog = tab.page.getByRole('dialog');

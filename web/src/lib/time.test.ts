@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatDuration, formatElapsed, formatInstant } from './time.ts';
+import { formatBytes, formatClock, formatDuration, formatElapsed, formatInstant, formatOffset } from './time.ts';
 
 const AT = Date.UTC(2026, 10, 21, 8, 40, 18);
 
@@ -15,6 +15,23 @@ describe('times', () => {
     const berlin = (ms: number): number => (ms < change ? 120 : 60);
     expect(formatInstant(change - 1000, false, berlin)).toBe('25 Oct 2026, 02:59:59 +02:00');
     expect(formatInstant(change, false, berlin)).toBe('25 Oct 2026, 02:00:00 +01:00');
+  });
+
+  it('go on through the hour that comes twice while a recording is replayed', () => {
+    const change = Date.UTC(2026, 9, 25, 1);
+    const berlin = (ms: number): number => (ms < change ? 120 : 60);
+    const startedAt = change - 2000;
+    const shown = (positionMs: number, utc = false): string => {
+      const at = startedAt + positionMs;
+      return `${formatClock(at, utc, berlin)} ${formatOffset(at, utc, berlin)}`;
+    };
+    expect([0, 1999, 2000, 4000].map((ms) => shown(ms))).toEqual([
+      '02:59:58 +02:00',
+      '02:59:59 +02:00',
+      '02:00:00 +01:00',
+      '02:00:02 +01:00',
+    ]);
+    expect(shown(2000, true)).toBe('01:00:00 UTC');
   });
 
   it('say lengths and sizes with units', () => {
