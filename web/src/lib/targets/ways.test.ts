@@ -47,6 +47,15 @@ describe('ways in', () => {
     expect(rowsOf(read({ address, targets: [known] }), [known], true).map(({ key }) => key)).toEqual(['web09']);
   });
 
+  it('signs in at a typed address as the user that the line names, who is asked for the rest', () => {
+    const [named] = rowsOf(read({ address }), [], true);
+    const typed = { user: 'ann', kind: 'ask', secret: '', passphrase: null, saveAs: null };
+    expect(named?.credential).toEqual({ by: 'typed', typed });
+    const [nobody] = rowsOf(read({ address: { ...address, user: '' } }), [], true);
+    expect(nobody?.credential).toEqual({ by: 'default' });
+    expect(rowsOf(null, [target('a')], true)[0]?.credential).toEqual({ by: 'default' });
+  });
+
   it('leaves PowerShell out where it was not found and puts what was asked for first', () => {
     const bare = target('c', { powershellMissing: true });
     expect(rowsOf(null, [bare], true)[0]?.ways).toEqual(['pty']);

@@ -11,6 +11,8 @@ export interface WayRow {
   /** What is said of it besides: demo target, not saved. */
   readonly remark: string;
   readonly to: OpenSession['to'];
+  /** Who signs in there: the target's own, or the user that the line names, who is asked. */
+  readonly credential: OpenSession['credential'];
   readonly ways: readonly TerminalKind[];
 }
 
@@ -22,6 +24,7 @@ function ofTarget(target: Target, wanted: TerminalKind | null): WayRow {
     address: addressOf(target),
     remark: target.isDemo ? 'demo target' : '',
     to: { by: 'target', targetId: target.id },
+    credential: { by: 'default' },
     ways,
   };
 }
@@ -50,6 +53,10 @@ export function rowsOf(read: WhereTo | null, targets: readonly Target[], mayOpen
       address: addressOf(address),
       remark: 'not saved',
       to: { by: 'address', host, port, subsystem },
+      credential:
+        user === ''
+          ? { by: 'default' }
+          : { by: 'typed', typed: { user, kind: 'ask', secret: '', passphrase: null, saveAs: null } },
       ways,
     },
   ];
