@@ -1,0 +1,389 @@
+import { consoleHostInfo, ClientPool, displayText, ServerPool, versionTable } from '@sallyport/psrp';
+import type { ServerEvent } from '@sallyport/psrp';
+import {
+  endpointUrl,
+  OPERATIONS,
+  readRequest,
+  Requests,
+  resourceUri,
+  signalEffect,
+  WsManProtocolError,
+  writeAnswer,
+  writeFault,
+} from '@sallyport/wsman';
+import type { ReceivedRequest } from '@sallyport/wsman';
+import { describe, expect, it } from 'vitest';
+import { WsManShell } from './shell.ts';
+import type { ShellEvent, ShellRequest } from './shell.ts';
+
+const POOL = '00112233-4455-6677-8899-aabbccddeeff';
+const OPENING = { name: null, idleTimeoutMs: null, bufferMode: null, isNoProfile: false };
+const O = OPERATIONS;
+let count = 0;
+const newId = (): string => `00000000-0000-0000-0000-${String(++count).padStart(12, '0')}`;
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** A server of one shell: answers what can be answered, holds polls, and keeps a log of what was asked. */
+class Peer {
+  readonly pool = new ServerPool();
+  readonly log: string[] = [];
+  /** Refuses the next request of this operation with this number. */
+  readonly refusals = new Map<string, number>();
+  onEvent: (event: ServerEvent) => void = () => undefined;
+  readonly #polls = new Map<string, { readonly id: number; readonly relatesTo: string }>();
+  readonly #output = new Map<string, Uint8Array[]>();
+  readonly #ended = new Set<string>();
+
+  /** @returns the answers that are due now */
+  post(request: ShellRequest): [number, Uint8Array][] {
+    const received = readRequest(request.bytes);
+    const name = received.header.action.slice(received.header.action.lastIndexOf('/') + 1);
+    const number = this.refusals.get(name);
+    const relatesTo = received.header.messageId;
+    if (number !== undefined) {
+      this.refusals.delete(name);
+      this.log.push(`${name} refused`);
+      return [[request.id, utf8(this.fault(relatesTo, number))]];
+    }
+    const text = this.#answer(name, received, request.id);
+    return text === null ? [] : [[request.id, utf8(text)]];
+  }
+
+  fault(relatesTo: string, wsmanCode: number): string {
+    return writeFault(
+      { relatesTo, messageId: newId() },
+      { value: 'Receiver', subcode: 'wsman:InternalError', wsmanCode, message: 'no', machine: 'LAB' },
+    );
+  }
+
+  #take(events: ServerEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'failed') throw event.error;
+      if (event.type === 'open') this.pool.opened(versionTable());
+      this.onEvent(event);
+    }
+  }
+
+  #answer(name: string, { header, body }: ReceivedRequest, id: number): string | null {
+    const ids = { relatesTo: header.messageId, messageId: newId() };
+    switch (name) {
+      case 'Create': {
+        const { shellId, creationXml } = O.create.decodeRequest(body, header.options);
+        this.log.push('Create');
+        this.#take(this.pool.receive(null, creationXml));
+        const selectors = [{ name: 'ShellId', value: shellId }];
+        return writeAnswer(O.create, ids, { shellId, selectors, resourceUri: null, address: null, shell: null });
+      }
+      case 'Command': {
+        const request = O.command.decodeRequest(body, []);
+        this.log.push(`Command ${request.arguments.length}`);
+        this.#take(this.pool.receive((request.commandId ?? '').toLowerCase(), request.arguments));
+        return writeAnswer(O.command, ids, { commandId: request.commandId ?? '' });
+      }
+      case 'Send': {
+        const { commandId, stream, bytes } = O.send.decodeRequest(body, []);
+        this.log.push(`Send ${stream}`);
+        this.#take(
+          this.pool.receive(commandId?.toLowerCase() ?? null, bytes, stream === 'pr' ? 'promptResponse' : 'default'),
+        );
+        return writeAnswer(O.send, ids, null);
+      }
+      case 'Signal': {
+        const { commandId, signalCode } = O.signal.decodeRequest(body, []);
+        const effect = signalEffect(signalCode);
+        this.log.push(`Signal ${effect}`);
+        if (effect === 'stop') this.#take(this.pool.stop((commandId ?? '').toLowerCase()));
+        return writeAnswer(O.signal, ids, null);
+      }
+      case 'Delete':
+        this.log.push('Delete');
+        return writeAnswer(O.deleteShell, ids, null);
+      default: {
+        const commandId = O.receive.decodeRequest(body, []).commandId?.toLowerCase() ?? '';
+        if (this.#polls.has(commandId)) throw new Error('two polls of the same');
+        this.log.push(commandId === '' ? 'Receive pool' : 'Receive command');
+        this.#polls.set(commandId, { id, relatesTo: header.messageId });
+        return null;
+      }
+    }
+  }
+
+  /** Ends a held poll with a fault. */
+  refusePoll(isCommand: boolean, wsmanCode: number): [number, Uint8Array] {
+    const [key, poll] = [...this.#polls].find(([each]) => (each !== '') === isCommand) ?? [];
+    if (key === undefined || poll === undefined) throw new Error('no such poll');
+    this.#polls.delete(key);
+    return [poll.id, utf8(this.fault(poll.relatesTo, wsmanCode))];
+  }
+  get heldPolls(): number {
+    return this.#polls.size;
+  }
+  get waitingBytes(): number {
+    return [...this.#output.values()].flat().reduce((sum, { length }) => sum + length, 0);
+  }
+  ended(pipelineId: string): void {
+    this.#ended.add(pipelineId);
+  }
+
+  /** Output for polls that are held. */
+  flush(): [number, Uint8Array][] {
+    for (const item of this.pool.takeOutgoing()) {
+      if (item.kind !== 'data') continue;
+      const key = item.pipelineId ?? '';
+      this.#output.set(key, [...(this.#output.get(key) ?? []), item.fragment]);
+    }
+    const out: [number, Uint8Array][] = [];
+    for (const [key, poll] of this.#polls) {
+      const fragments = this.#output.get(key) ?? [];
+      if (fragments.length === 0) continue;
+      this.#polls.delete(key);
+      this.#output.delete(key);
+      const commandId = key === '' ? null : key.toUpperCase();
+      const streams = fragments.map((bytes) => ({ name: 'stdout', commandId, bytes }));
+      const commandState = this.#ended.has(key) ? ({ commandId, state: 'Done', exitCode: 0 } as const) : null;
+      out.push([
+        poll.id,
+        utf8(writeAnswer(O.receive, { relatesTo: poll.relatesTo, messageId: newId() }, { streams, commandState })),
+      ]);
+    }
+    return out;
+  }
+}
+
+function start(maxEnvelopeBytes = 153_600): {
+  shell: WsManShell;
+  pool: ClientPool;
+  peer: Peer;
+  seen: ShellEvent[];
+  run: () => string[];
+} {
+  const requests = new Requests({
+    url: endpointUrl({ host: 'lab', isTls: true }),
+    resourceUri: resourceUri(),
+    sessionId: newId(),
+    newId,
+    maxEnvelopeBytes,
+    operationTimeoutMs: 20_000,
+    locale: 'en-US',
+    dataLocale: 'en-US',
+  });
+  const pool = new ClientPool({ poolId: POOL, newId, fragmentBytes: requests.fragmentBytes() });
+  const shell = new WsManShell(requests, pool);
+  const peer = new Peer();
+  const seen: ShellEvent[] = [];
+  /** Until nothing moves any more. */
+  const run = (): string[] => {
+    const told: string[] = [];
+    for (;;) {
+      const asked = shell.takeRequests().flatMap((request) => peer.post(request));
+      const answers = [...asked, ...peer.flush()];
+      if (answers.length === 0) return told;
+      for (const [id, bytes] of answers) {
+        const events = shell.answered(id, bytes);
+        seen.push(...events);
+        told.push(...events.map(shown));
+      }
+    }
+  };
+  shell.open(OPENING, { hostInfo: consoleHostInfo({ cols: 120, rows: 30 }), applicationArguments: versionTable() });
+  return { shell, pool, peer, seen, run };
+}
+
+function shown(event: ShellEvent): string {
+  switch (event.type) {
+    case 'poolState':
+    case 'pipelineState':
+      return `${event.type} ${event.state}`;
+    case 'output':
+      return `output ${displayText(event.value)}`;
+    case 'failed':
+    case 'shellFailed':
+    case 'pipelineRefused':
+      return `${event.type} ${event.error.code}`;
+    default:
+      return event.type;
+  }
+}
+
+const OPENED = ['shellCreated', 'negotiated', 'applicationPrivateData', 'poolState Opened'];
+const script = (text: string): { commands: { command: string; isScript: boolean }[] } => ({
+  commands: [{ command: text, isScript: true }],
+});
+
+describe('a shell over WS-Management', () => {
+  it('opens its pool, runs a pipeline, frees the command and is deleted', () => {
+    const { pool, peer, run } = start();
+    peer.onEvent = (event) => {
+      if (event.type !== 'createPipeline') return;
+      peer.ended(event.pipelineId);
+      peer.pool.sendOutput(event.pipelineId, 'one');
+      peer.pool.sendOutput(event.pipelineId, 'two');
+      peer.pool.finish(event.pipelineId, 'Completed');
+    };
+    expect(run()).toEqual(OPENED);
+    const pipelineId = pool.createPipeline(script('1,2'));
+    expect(run()).toEqual(['output one', 'output two', 'pipelineState Completed']);
+    pool.closePipeline(pipelineId);
+    expect(run()).toEqual(['pipelineClosed']);
+    pool.close();
+    expect(run()).toEqual(['poolState Closed']);
+    expect(peer.log.filter((line) => line !== 'Receive pool')).toEqual([
+      'Create',
+      expect.stringMatching(/^Command [0-9]+$/) as string,
+      'Receive command',
+      'Signal close',
+      'Delete',
+    ]);
+  });
+
+  it('asks again after a time-out, and holds one poll of each kind', () => {
+    const { shell, peer, run } = start();
+    run();
+    for (let i = 0; i < 3; i++) {
+      expect(peer.heldPolls).toBe(1);
+      expect(shell.answered(...peer.refusePoll(false, 2150858793))).toEqual([]);
+      expect(run()).toEqual([]);
+    }
+    expect(peer.heldPolls).toBe(1);
+  });
+
+  it('sends a pipeline that needs many requests in whole before it asks for output', () => {
+    const { pool, peer, run } = start(8192);
+    run();
+    peer.log.length = 0;
+    pool.createPipeline(script('x'.repeat(20_000)));
+    run();
+    const polls = peer.log.indexOf('Receive command');
+    expect(peer.log.slice(0, polls)).toEqual([
+      expect.stringMatching(/^Command/) as string,
+      ...peer.log.slice(1, polls).map(() => 'Send stdin'),
+    ]);
+    expect(polls).toBeGreaterThan(4);
+    expect(peer.log.slice(polls + 1)).toEqual([]);
+  });
+
+  it('answers a host call on the stream for prompts, before input that waits', () => {
+    const { shell, pool, peer, seen, run } = start(8192);
+    run();
+    const inputs: string[] = [];
+    peer.onEvent = (event) => {
+      if (event.type === 'input') inputs.push('input');
+      if (event.type === 'hostResponse') inputs.push('answer');
+    };
+    const pipelineId = pool.createPipeline({ ...script('$input'), noInput: false });
+    run();
+    peer.pool.callHost(pipelineId, 'ReadLine', []);
+    const calls = run();
+    expect(calls).toEqual(['hostCall']);
+    const hostCall = seen.find((event) => event.type === 'hostCall');
+    if (hostCall?.call.method !== 'ReadLine') throw new Error('no call');
+    for (let i = 0; i < 5; i++) pool.sendInput(pipelineId, 'y'.repeat(12_000));
+    // The first piece of the first input is on its way when the person answers.
+    const [first] = shell.takeRequests();
+    pool.respondHostCall(hostCall.call, { result: 'hello' });
+    for (const [id, bytes] of first === undefined ? [] : peer.post(first)) shell.answered(id, bytes);
+    expect(inputs).toEqual([]);
+    run();
+    expect(inputs).toEqual(['answer', ...Array.from({ length: 5 }, () => 'input')]);
+  });
+
+  it('stops a pipeline while a Send is not answered', () => {
+    const { shell, pool, peer, run } = start();
+    peer.onEvent = (event) => {
+      if (event.type !== 'stop') return;
+      peer.ended(event.pipelineId);
+      peer.pool.sendOutput(event.pipelineId, 'late');
+      peer.pool.finish(event.pipelineId, 'Stopped');
+    };
+    run();
+    const pipelineId = pool.createPipeline({ ...script('$input'), noInput: false });
+    run();
+    pool.sendInput(pipelineId, 'slow');
+    const [sent] = shell.takeRequests();
+    expect(sent?.lane).toBe('send');
+    pool.stop(pipelineId);
+    // The answer to the stop comes first here; what was put out before is not lost.
+    expect(run()).toEqual(['output late', 'pipelineState Stopped', 'pipelineSignalled']);
+  });
+
+  it('asks for nothing while the reader is behind', () => {
+    const { shell, pool, peer, run } = start();
+    run();
+    const pipelineId = pool.createPipeline(script('1'));
+    run();
+    peer.pool.sendOutput(pipelineId, 'a');
+    shell.pause();
+    expect(run()).toEqual(['output a']);
+    peer.pool.sendOutput(pipelineId, 'b');
+    expect(run()).toEqual([]);
+    expect(peer.waitingBytes).toBeGreaterThan(0);
+    shell.resume();
+    expect(run()).toEqual(['output b']);
+  });
+
+  it('a refused command ends its pipeline only', () => {
+    const { pool, peer, run } = start();
+    run();
+    peer.refusals.set('Command', 2150859241);
+    pool.createPipeline(script('1'));
+    expect(run()).toEqual(['pipelineRefused target_quota', 'pipelineState Stopped', 'pipelineClosed']);
+    expect(pool.state).toBe('Opened');
+  });
+
+  it.each([
+    ['Create', 5, 'wsman_fault'],
+    ['Create', 2150859173, 'target_quota'],
+  ] as const)('a refused %s (%i) breaks the pool: %s', (name, number, code) => {
+    const { peer, run } = start();
+    peer.refusals.set(name, number);
+    expect(run()).toEqual([`shellFailed ${code}`, 'poolState Broken']);
+  });
+
+  it('a command that is gone ends its pipeline; a shell that is gone breaks the pool', () => {
+    const { shell, pool, peer, run } = start();
+    run();
+    pool.createPipeline(script('1'));
+    run();
+    expect(shell.answered(...peer.refusePoll(true, 2150858843))).toEqual([]);
+    expect(run()).toEqual(['pipelineState Stopped', 'pipelineClosed']);
+    expect(shell.answered(...peer.refusePoll(false, 2150858843)).map(shown)).toEqual([
+      'shellFailed target_shell_gone',
+      'poolState Broken',
+    ]);
+    shell.abandon();
+    run();
+    expect(peer.log.at(-1)).toBe('Delete');
+  });
+
+  it('makes a lost poll again, five times; a lost Send is never repeated', () => {
+    const error = new WsManProtocolError('wsman_malformed', 'the connection broke');
+    const { shell, pool, run } = start();
+    run();
+    pool.setMaxRunspaces(2);
+    const [send] = shell.takeRequests();
+    expect(send?.lane).toBe('send');
+    const polls = start();
+    polls.run();
+    const { shell: other, peer } = polls;
+    other.answered(...peer.refusePoll(false, 2150858793));
+    const [poll] = other.takeRequests();
+    const id = poll?.id ?? -1;
+    for (let i = 0; i < 5; i++) {
+      expect(other.lost(id, error)).toEqual([]);
+      expect(other.takeRequests()).toEqual([poll]);
+    }
+    expect(other.lost(id, error).map(shown)).toEqual(['shellFailed wsman_malformed', 'poolState Broken']);
+    expect(shell.lost(send?.id ?? -1, error).map(shown)).toEqual(['shellFailed wsman_malformed', 'poolState Broken']);
+  });
+
+  it('closed while it is being made, is deleted as soon as it is there', () => {
+    const { shell, pool, peer, run } = start();
+    const [create] = shell.takeRequests();
+    pool.close();
+    expect(shell.takeRequests()).toEqual([]);
+    const [answer] = create === undefined ? [] : peer.post(create);
+    expect(shell.answered(...(answer ?? [0, new Uint8Array()])).map(shown)).toEqual(['shellCreated']);
+    expect(run()).toEqual(['poolState Closed']);
+    expect(peer.log).toEqual(['Create', 'Delete']);
+  });
+});
