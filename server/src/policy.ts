@@ -26,6 +26,8 @@ export const ACTIONS = [
   'session.attach',
   'session.control',
   'session.terminate',
+  'file.read',
+  'file.write',
   'recording.replay',
   'recording.export',
   'recording.delete',
@@ -86,6 +88,9 @@ const TABLE: Record<Action, readonly [Reach, Reach, Reach]> = {
   'session.attach': [OWN, OWN, NO],
   'session.control': [OWN, OWN, NO],
   'session.terminate': [ALL, OWN, NO],
+  // Off unless an administrator allowed it at the target as well.
+  'file.read': [OWN, OWN, NO],
+  'file.write': [OWN, OWN, NO],
   'recording.replay': [OWN, OWN, ALL],
   'recording.export': [OWN, OWN, ALL],
   'recording.delete': [ALL, NO, NO],
@@ -103,6 +108,8 @@ const TABLE: Record<Action, readonly [Reach, Reach, Reach]> = {
 
 /** Actions whose refusal must not reveal that the object exists. security.md section 2, rule 1. */
 const HIDES: ReadonlySet<Action> = new Set([
+  'file.read',
+  'file.write',
   'session.attach',
   'session.control',
   'session.terminate',

@@ -89,6 +89,15 @@ export const ERROR_TEXT = {
     'The PowerShell subsystem ended at once. The path of pwsh in the Subsystem line of the target is probably wrong.',
   shell_refused: 'The target refused to start a shell.',
   powershell_open_failed: 'PowerShell at the target did not open a runspace.',
+  file_not_found: 'There is no such file at the target.',
+  file_refused: 'The target does not let this user do that with the file, or it is no plain file.',
+  file_exists: 'There is a file of that name at the target. Nothing was changed.',
+  file_changed: 'The file at the target is not the one that the transfer began with. Start it anew.',
+  file_failed: 'The target could not do that with the file.',
+  files_off: 'Files cannot be moved to or from this target. An administrator can allow it at the target.',
+  sftp_refused: 'The target has no SFTP: its sshd_config needs a Subsystem line for sftp.',
+  transfer_gone:
+    'That transfer is over, or was left alone too long. Start it again: it goes on where the part at the target ends.',
   endpoint_not_interactive: 'This endpoint has no commands for interactive use.',
   // ---- a hostile or broken target
   oop_line_too_long: 'The target sent a line beyond 2 MiB. The session was ended.',

@@ -205,7 +205,7 @@ function cellsOfRole(row: Row, role: LabRole, reach: Reach, owner: Owner): Cell[
 }
 /** Doors whose refusals must not say that there is such a session. */
 const isHidden = ({ scope = '' }: Row): boolean =>
-  /^(session\.(attach|terminate)|recording\.(replay|export)|ledger\.read)$/.test(scope);
+  /^(session\.(attach|terminate)|file\.(read|write)|recording\.(replay|export)|ledger\.read)$/.test(scope);
 
 /** An administrator whose confirmed password is too long ago. */
 function staleCells(row: Row): Cell[] {
@@ -221,13 +221,16 @@ interface Seen {
 }
 async function knock(door: string, row: Row, someone: Person, object: string): Promise<Seen> {
   const [method = '', route = ''] = door.split(' ');
-  const path = route.replace(':id', object).replace('*', 'sign-in');
+  const path = `${route.replace(':id', object).replace('*', 'sign-in')}${row.query ?? ''}`;
   const headers = door === 'GET /api/sessions/socket' ? { 'sec-websocket-protocol': 'sallyport.v1' } : {};
-  const body = row.body?.(lab);
+  const given = row.body?.(lab);
+  const isBytes = given instanceof Uint8Array;
+  const type = isBytes ? 'application/octet-stream' : 'application/json';
+  const body = isBytes ? new Uint8Array(given) : JSON.stringify(given);
   const response = await fetch(`${someone.url}${path}`, {
     method,
-    headers: { ...someone.headers(headers), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: { ...someone.headers(headers), ...(given === undefined ? {} : { 'content-type': type }) },
+    ...(given === undefined ? {} : { body }),
   });
   const text = await response.text();
   const error = response.status < 400 ? null : (JSON.parse(text) as { error: { code: string } }).error;

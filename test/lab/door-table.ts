@@ -24,7 +24,10 @@ export interface Row {
   readonly noToken?: 401 | 403;
   /** What `:id` names. */
   readonly object?: ObjectKind;
+  /** Bytes go as they are, the rest as JSON. */
   readonly body?: (lab: Target) => unknown;
+  /** With its question mark. */
+  readonly query?: string;
   /** The login ends by it, so each cell that is let in gets a login of its own. */
   readonly endsLogin?: true;
   /** The answer to somebody who was let in. */
@@ -175,6 +178,42 @@ export const TABLE: Readonly<Record<string, Row>> = {
     scope: 'session.terminate',
     object: 'live',
     ok: 204,
+  },
+  // Of a session that has ended: who is let in is told that it is not live.
+  'GET /api/sessions/:id/files': { may: ['own', 'own', '404'], scope: 'file.read', object: 'past', ok: 409 },
+  'GET /api/sessions/:id/file': {
+    may: ['own', 'own', '404'],
+    scope: 'file.read',
+    object: 'past',
+    query: '?path=/etc/hostname',
+    ok: 409,
+  },
+  'POST /api/sessions/:id/uploads': {
+    may: ['own', 'own', '404'],
+    scope: 'file.write',
+    object: 'past',
+    body: () => ({ path: '/tmp/x', size: 1, replace: false, resume: false }),
+    ok: 409,
+  },
+  'PUT /api/sessions/:id/uploads/:uploadId': {
+    may: ['own', 'own', '404'],
+    scope: 'file.write',
+    object: 'past',
+    query: '?offset=0',
+    body: () => new Uint8Array(1),
+    ok: 409,
+  },
+  'POST /api/sessions/:id/uploads/:uploadId/finish': {
+    may: ['own', 'own', '404'],
+    scope: 'file.write',
+    object: 'past',
+    ok: 409,
+  },
+  'DELETE /api/sessions/:id/uploads/:uploadId': {
+    may: ['own', 'own', '404'],
+    scope: 'file.write',
+    object: 'past',
+    ok: 409,
   },
   'GET /api/recordings/:id': { may: REPLAY, scope: 'recording.replay', object: 'past', ok: 200 },
   'GET /api/recordings/:id/events': { may: REPLAY, scope: 'recording.replay', object: 'past', ok: 200 },

@@ -10,7 +10,15 @@ import type { LabSshd } from './sshd.ts';
 /** A hop of the inventory at a lab server. */
 export const labHop = (sshd: Pick<LabSshd, 'host' | 'port'>, name: string): Target => ({
   ...{ id: name, name, transport: 'ssh', host: sshd.host, port: sshd.port, subsystem: 'powershell', offers: ['pty'] },
-  ...{ credentialId: null, user: '', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], notes: '' },
+  ...{
+    credentialId: null,
+    user: '',
+    connectTimeoutMs: 30_000,
+    viaTargetId: null,
+    relaxations: [],
+    files: 'off',
+    notes: '',
+  },
   ...{ isDemo: false, administratorOnly: false, powershellMissing: false, createdAt: 0, lastOpenedAt: null },
 });
 

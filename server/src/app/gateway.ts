@@ -54,6 +54,7 @@ import { type Certificate, type CertificateFiles, readCertificate, watchCertific
 import { invokeScript } from './invoke.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession, timeoutsOf } from './opening.ts';
+import { LiveSessionFiles } from './session-files.ts';
 import { answerRecovery } from './recovery.ts';
 import { keepRetention, repeat, watchSpace } from './upkeep.ts';
 
@@ -162,6 +163,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
   const pins = createHostKeyStore({ storage, knownHosts, clock });
   const credentials = createCredentials({ storage, vault, clock, keys: keyReader });
   const keys = { authority: createAuthority({ storage, vault, clock }), agent: createKeyAgent(config.agentSocket) };
+  const files = new LiveSessionFiles({ inventory, audit, clock });
   identity.onEnded((ended) => {
     broker.loginsEnded(ended);
     // Detached sessions may be of a login that ended long ago: what counts is what the person may do now.
@@ -181,6 +183,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     inventory,
     credentials,
     ...keys,
+    files,
   };
 }
 type Rooms = Awaited<ReturnType<typeof openRooms>>;

@@ -41,6 +41,8 @@ const connection = (): Connection => ({
   lost: () => null,
   openPty: () => Promise.reject(new Error('no terminal here')),
   openSubsystem: () => Promise.reject(new Error('no terminal here')),
+  openFiles: () => Promise.reject(new Error('no files here')),
+  closed: new Promise(() => undefined),
   close: () => {
     closed += 1;
     return Promise.resolve();
@@ -61,6 +63,7 @@ beforeEach(async () => {
     credentials: createCredentials({ storage, vault, clock, keys: keyReader }),
     authority: createAuthority({ storage, vault, clock }),
     agent: createKeyAgent(null),
+    files: { attach: () => undefined },
     hostKeys: createHostKeyStore({ storage, knownHosts, clock }),
     connector: {
       async connect(request, port) {
@@ -105,7 +108,7 @@ function caller(role: Role, more: Partial<Caller['principal']> = {}): Caller {
 }
 const targetBody = (name: string, credentialId: string | null = null): TargetBody => ({
   ...{ name, transport: 'ssh', host: name, port: 22, subsystem: 'powershell', offers: ['pty'], credentialId },
-  ...{ user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], notes: '' },
+  ...{ user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off', notes: '' },
 });
 const password = (label: string) =>
   deps.credentials.create({ label, kind: 'password', user: 'ann', secret: `secret of ${label}`, passphrase: null });

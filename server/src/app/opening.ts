@@ -29,9 +29,11 @@ import {
   legsOf,
   noteAlgorithms,
 } from './chain.ts';
+import type { SessionFilesOwner } from './session-files.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 
 export interface OpeningDeps extends IdentityDeps {
+  readonly files: Pick<SessionFilesOwner, 'attach'>;
   readonly inventory: Inventory;
   readonly hostKeys: HostKeyStore;
   readonly connector: Connector;
@@ -276,6 +278,7 @@ export async function planSession(
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
       if (target !== null) await deps.inventory.opened(target.id);
+      deps.files.attach(port.sessionId, connection, target, place.name);
       return await start(body.kind, connection, place, port, size, signal, deps.clock);
     } catch (error) {
       await connection.close();

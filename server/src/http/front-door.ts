@@ -70,11 +70,14 @@ export function bearerToken(headers: IncomingHttpHeaders): string | null {
  * A request with a body is exactly `application/json`; one without names no other type.
  * @throws SallyportError unsupported_media_type
  */
-export function requireJson(headers: IncomingHttpHeaders): void {
+export function requireType(
+  headers: IncomingHttpHeaders,
+  wanted: 'application/json' | 'application/octet-stream',
+): void {
   const type = headers['content-type'];
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  if (type === undefined ? hasBody : type.trim().toLowerCase() !== 'application/json')
-    throw new SallyportError('unsupported_media_type', 'content type is not application/json');
+  if (type === undefined ? hasBody : type.trim().toLowerCase() !== wanted)
+    throw new SallyportError('unsupported_media_type', `content type is not ${wanted}`);
   if (headers['content-encoding'] !== undefined)
     throw new SallyportError('unsupported_media_type', 'a compressed body is not accepted');
 }

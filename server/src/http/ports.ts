@@ -1,13 +1,14 @@
 /** What the routes need from the other rooms. `app` hands it in; nothing here knows storage or transports. */
 import type { AgentState, Authority, CertificateFacts, NewAuthority } from '@sallyport/shared/api/certificates';
 import type { AuditEventRow, AuditVerdict } from '@sallyport/shared/api/audit';
+import type { FileListing, NewUpload, UploadState, Uploaded } from '@sallyport/shared/api/files';
 import type { InvokeBody, InvokeEvent } from '@sallyport/shared/api/invoke';
 import type { KnownHostRow } from '@sallyport/shared/api/host-keys';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Settings, SettingsBody } from '@sallyport/shared/api/settings';
 import type { HostKeyPin, ProbeBody, ProbeResult } from '@sallyport/shared/api/targets';
 import type { ApiToken, CreatedApiToken, NewApiToken, NewUser, User, UserPatch } from '@sallyport/shared/api/users';
-import type { AuditLog } from '../audit/contract.ts';
+import type { Actor, AuditLog } from '../audit/contract.ts';
 import type { Broker, OpenRequest, OpenTerminal } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
 import type { Identity, Principal, RequestOrigin } from '../identity/contract.ts';
@@ -61,6 +62,34 @@ export interface AuthorityAdmin {
   /** @throws SallyportError not_found, bad_request */
   limit(sourceAddresses: readonly string[]): Promise<Authority>;
 }
+/** A file on its way from a target. */
+export interface Download {
+  readonly name: string;
+  readonly size: number;
+  /** Of the body: from the offset to the end. */
+  readonly length: number;
+  /** Of these contents. */
+  readonly tag: string;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Ends it, wherever it is. Idempotent. */
+  readonly close: () => Promise<void>;
+}
+/** Files of live sessions' targets. The caller has asked policy; each audits itself. All throw files_off, bad_state, file_*. */
+export interface SessionFiles {
+  list(sessionId: string, actor: Actor, path: string): Promise<FileListing>;
+  /** @throws SallyportError file_changed when `tag` is of other contents */
+  download(
+    sessionId: string,
+    actor: Actor,
+    wish: { readonly path: string; readonly offset: number; readonly tag?: string | undefined },
+  ): Promise<Download>;
+  upload(sessionId: string, actor: Actor, wish: NewUpload): Promise<UploadState>;
+  /** Resolves when the next one is welcome. @throws SallyportError transfer_gone, conflict, payload_too_large */
+  piece(sessionId: string, uploadId: string, offset: number, bytes: Uint8Array): Promise<UploadState>;
+  finish(sessionId: string, uploadId: string): Promise<Uploaded>;
+  /** Removes the part at the target as well. */
+  cancel(sessionId: string, uploadId: string): Promise<void>;
+}
 /** What people are shown of keys that they bring or choose. */
 export interface KeyFacts {
   /** @throws SallyportError certificate_unreadable */
@@ -109,6 +138,7 @@ export interface RoutesJoin {
   readonly hostKeys: HostKeyAdmin;
   readonly authority: AuthorityAdmin;
   readonly keyFacts: KeyFacts;
+  readonly files: SessionFiles;
   readonly broker: Broker;
   readonly recordings: Recordings;
   readonly recordingAdmin: RecordingAdmin;

@@ -22,6 +22,8 @@ declare module 'fastify' {
     access?: Access;
     /** The one route that may be upgraded. */
     isSocket?: boolean;
+    /** Takes bytes, not JSON. */
+    isBytes?: boolean;
     /** Says nothing but that we live: machines ask it without the proxy. */
     isProbe?: boolean;
   }
@@ -61,6 +63,7 @@ export interface Route {
   readonly path: string;
   readonly access: Access;
   readonly bodyLimit: number | undefined;
+  readonly isBytes?: boolean;
   readonly run: (request: FastifyRequest, reply: FastifyReply, refused: RefusedSink) => Promise<unknown>;
 }
 /** Told of every policy refusal; rejects when it cannot be audited. */
@@ -148,6 +151,8 @@ export function userRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.
     readonly action: Action;
     readonly stepUp?: boolean;
     readonly loginOnly?: boolean;
+    /** The body is `application/octet-stream`. */
+    readonly isBytes?: boolean;
     readonly resource?: (input: Input<z.output<P>, z.output<Q>, z.output<B>>, caller: Caller) => Promise<Resource>;
     readonly handle: (input: Input<z.output<P>, z.output<Q>, z.output<B>>, caller: Caller) => Promise<unknown>;
   },
@@ -157,6 +162,7 @@ export function userRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.
     path: spec.path,
     access: { kind: 'user', action: spec.action, stepUp: spec.stepUp ?? false, loginOnly: spec.loginOnly ?? false },
     bodyLimit: spec.bodyLimit,
+    isBytes: spec.isBytes ?? false,
     run: async (request, reply, refused) => {
       const { principal } = request;
       if (principal === null) throw new SallyportError('unauthenticated', 'no login');
@@ -175,7 +181,7 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[], r
     app.route({
       method: route.method,
       url: route.path,
-      config: { access: route.access },
+      config: { access: route.access, isBytes: route.isBytes ?? false },
       ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
       handler: async (request, reply) => {
         const answer = await route.run(request, reply, refused);

@@ -18,7 +18,7 @@ import {
   isPath,
   refuseCrossSite,
   requireCsrfHeader,
-  requireJson,
+  requireType,
   requireOrigin,
   requireSingle,
   type FrontDoor,
@@ -169,7 +169,10 @@ function checkHead(request: FastifyRequest, join: ServerJoin, access: Access): v
   if (door.isBehindProxy && !mayComeBy && !join.isTrustedProxy(request.socket.remoteAddress ?? ''))
     throw new SallyportError('origin_refused', 'the request did not come through a trusted proxy');
   if (WRITES.has(request.method)) {
-    requireJson(headers);
+    requireType(
+      headers,
+      request.routeOptions.config.isBytes === true ? 'application/octet-stream' : 'application/json',
+    );
     requireCsrfHeader(headers);
     if (bearerToken(headers) === null) requireOrigin(headers, door);
   } else if (access.kind !== 'public' || request.routeOptions.url?.includes('/api/') === true) refuseCrossSite(headers);
@@ -235,6 +238,10 @@ export async function createServer(join: ServerJoin): Promise<HttpServer> {
     } catch (error) {
       done(error as Error);
     }
+  });
+  // Only routes that say so get here: requireType has refused it to all others.
+  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) => {
+    done(null, body);
   });
   app.setErrorHandler((error, request, reply) => sendError(request, reply, error, join));
   app.setNotFoundHandler((request, reply) =>

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const body: TargetBody = {
   name: 'web01', transport: 'ssh', host: 'web01.example', port: 22, subsystem: 'powershell', offers: ['powershell', 'pty'],
-  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [],
+  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off',
   notes: '',
 }; // prettier-ignore
 

@@ -1,4 +1,4 @@
-import { MAX_HOPS, Relaxation, type Target, type TargetBody } from '@sallyport/shared/api/targets';
+import { FileGrant, MAX_HOPS, Relaxation, type Target, type TargetBody } from '@sallyport/shared/api/targets';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
@@ -12,6 +12,7 @@ const Options = z.object({
   user: z.string(),
   connectTimeoutMs: z.number(),
   relaxations: z.array(Relaxation).default([]),
+  files: FileGrant.default('off'),
   notes: z.string(),
   isDemo: z.boolean(),
   administratorOnly: z.boolean(),
@@ -41,7 +42,7 @@ function toTarget(row: TargetRecord): Target {
 
 function toColumns(body: TargetBody, flags: TargetFlags) {
   const { name, transport, host, port, credentialId, viaTargetId } = body;
-  const { subsystem, offers, user, connectTimeoutMs, relaxations, notes } = body;
+  const { subsystem, offers, user, connectTimeoutMs, relaxations, files, notes } = body;
   const { isDemo, administratorOnly, powershellMissing } = flags;
   const options: Options = {
     subsystem,
@@ -49,6 +50,7 @@ function toColumns(body: TargetBody, flags: TargetFlags) {
     user,
     connectTimeoutMs,
     relaxations: [...new Set(relaxations)],
+    files,
     notes,
     isDemo,
     administratorOnly,

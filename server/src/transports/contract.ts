@@ -157,6 +157,43 @@ export interface PtyChannel extends ByteChannel {
   signal(name: 'INT' | 'TERM' | 'HUP' | 'KILL' | 'QUIT'): void;
 }
 
+/** What stands in a directory of the target. `link`: a symbolic link; it is shown and never followed. */
+export interface RemoteEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'directory' | 'link' | 'other';
+  readonly size: number;
+  /** UTC milliseconds. */
+  readonly modifiedAt: number;
+}
+/** A file that is open at the target. */
+export interface RemoteFile {
+  readonly size: number;
+  readonly modifiedAt: number;
+  /** Bytes from `offset` to the end, in order, asked for ahead of their use by at most 2 MiB. */
+  read(offset: number): AsyncGenerator<Uint8Array, void, undefined>;
+  /** Resolves when all of it is taken by the target. */
+  write(bytes: Uint8Array, offset: number): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+/** Files of a target, over one channel. Paths are the target's; who calls has checked their form. */
+export interface RemoteFiles {
+  /** The absolute path. '' is where the user's files are. @throws SallyportError file_not_found, file_refused, file_failed */
+  resolve(path: string): Promise<string>;
+  /** At most `limit` entries, in the target's order. */
+  list(path: string, limit: number): Promise<{ readonly entries: readonly RemoteEntry[]; readonly isCut: boolean }>;
+  /** Of the path itself; null when there is nothing. */
+  look(path: string): Promise<RemoteEntry | null>;
+  open(path: string, mode: 'read' | 'create' | 'continue'): Promise<RemoteFile>;
+  /** Whether the channel has ended, by whichever side. */
+  readonly isOver: boolean;
+  /** In place of what is there. */
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
 export interface Connection {
   /** For the facts bar, for example `SSH, chacha20-poly1305`. */
   readonly protection: string;
@@ -173,6 +210,10 @@ export interface Connection {
   lost(): Error | null;
   /** @throws SallyportError subsystem_refused */
   openSubsystem(name: string, events: ChannelEvents): Promise<ByteChannel>;
+  /** @throws SallyportError sftp_refused */
+  openFiles(): Promise<RemoteFiles>;
+  /** Resolves when the connection has ended, by whichever side. */
+  readonly closed: Promise<void>;
   /** Idempotent; closes all channels. */
   close(): Promise<void>;
 }

@@ -23,6 +23,10 @@ const subsystem = z
   .trim()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 
+/** Whether files may be moved in sessions at a target: not, from it, or both ways. */
+export const FileGrant = z.enum(['off', 'read', 'readWrite']);
+export type FileGrant = z.infer<typeof FileGrant>;
+
 export const Target = z.object({
   id: z.string(),
   name: z.string(),
@@ -41,6 +45,7 @@ export const Target = z.object({
   /** The target that this one is reached through (a jump host, which may have one itself); null = directly. */
   viaTargetId: z.string().nullable(),
   relaxations: z.array(Relaxation),
+  files: FileGrant,
   notes: z.string(),
   isDemo: z.boolean(),
   /** In-process demo target: administrators only. */
@@ -69,6 +74,7 @@ export const TargetBody = z.strictObject({
   connectTimeoutMs: z.number().int().min(5000).max(180_000),
   viaTargetId: z.string().nullable().default(null),
   relaxations: z.array(Relaxation).max(RELAXATIONS.length).default([]),
+  files: FileGrant.default('off'),
   notes: z.string().max(4000),
 });
 export type TargetBody = z.infer<typeof TargetBody>;

@@ -49,6 +49,7 @@ async function provision(gateway: Gateway, target: DemoTarget): Promise<void> {
     connectTimeoutMs: 30_000,
     viaTargetId: null,
     relaxations: [],
+    files: 'off' as const,
     notes:
       target.kind === 'sshd'
         ? 'The demo target: an sshd of this machine, for this run.'

@@ -6,6 +6,7 @@ import { credentialRoutes } from './credentials.ts';
 import { hostKeyRoutes } from './host-keys.ts';
 import { certificateRoutes } from './certificates.ts';
 import { auditRoutes, ledgerRoutes } from './evidence.ts';
+import { fileRoutes } from './files.ts';
 import { invokeRoutes } from './invoke.ts';
 import { recordingRoutes } from './recordings.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -23,6 +24,7 @@ export const apiRoutes = (join: RoutesJoin): readonly Route[] => [
   ...certificateRoutes(join),
   ...hostKeyRoutes(join),
   ...sessionRoutes(join),
+  ...fileRoutes(join),
   ...recordingRoutes(join),
   ...ledgerRoutes(join),
   ...auditRoutes(join),

@@ -2,9 +2,10 @@ import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, placed, toError } from '../../errors.ts';
-import type { ByteChannel, ChannelEvents, Connection, Hop, Link, PtyChannel } from '../contract.ts';
+import type { ByteChannel, ChannelEvents, Connection, Hop, Link, PtyChannel, RemoteFiles } from '../contract.ts';
 import { SshChannel, type ChannelOwner } from './channel.ts';
 import { escapePeerText, toTunnelError } from './errors.ts';
+import { SftpFiles } from './sftp.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** For a target that neither opens nor refuses the channel. */
@@ -14,7 +15,7 @@ const CLOSE_MS = 1000;
 /** RFC 8160: the terminal's line editing knows UTF-8. Opcode 42, value 1, end of list; ssh2 has no name for it. */
 const PTY_MODES = Buffer.from([42, 0, 0, 0, 1, 0]);
 
-type OpenCallback = (error: Error | undefined, stream: ClientChannel) => void;
+type OpenCallback<S = ClientChannel> = (error: Error | undefined, stream: S) => void;
 
 /** What is known of a connection when it stands. */
 export interface ConnectionFacts {
@@ -135,10 +136,25 @@ export class SshConnection implements Connection, ChannelOwner {
     });
   }
 
-  #open<T>(
-    request: (callback: OpenCallback) => unknown,
+  openFiles(): Promise<RemoteFiles> {
+    const refused = (error: Error): SallyportError =>
+      new SallyportError('sftp_refused', `target refused sftp: ${escapePeerText(error.message)}`);
+    const request = (callback: OpenCallback<SftpFiles>) =>
+      this.#client.sftp((error, sftp) => {
+        if (error === undefined) callback(undefined, new SftpFiles(sftp));
+        else callback(error, undefined as never);
+      });
+    return this.#open(request, refused, (files: SftpFiles) => files);
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
+  #open<S extends { close(): unknown }, T>(
+    request: (callback: OpenCallback<S>) => unknown,
     refused: (error: Error) => SallyportError,
-    made: (stream: ClientChannel) => T,
+    made: (stream: S) => T,
   ): Promise<T> {
     if (this.#isClosing || this.#isClosed) return Promise.reject(this.#loss());
     return new Promise((resolve, reject) => {
@@ -153,9 +169,9 @@ export class SshConnection implements Connection, ChannelOwner {
         fail(new SallyportError('target_timeout', 'target did not answer the request for a channel')),
       );
       this.#pending.add(fail);
-      const opened: OpenCallback = (error, stream) => {
+      const opened: OpenCallback<S> = (error, stream) => {
         if (error !== undefined) fail(this.#isClosed || this.#lost !== null ? this.#loss() : refused(error));
-        else if (!settle()) stream.close();
+        else if (!settle()) void stream.close();
         else resolve(made(stream));
       };
       try {

@@ -1,0 +1,276 @@
+/** Files in a session, over the API of the built program: the grant, both ways, resume, cancel, what the audit log holds. */
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { AuditPage } from '@sallyport/shared/api/audit';
+import type { FileListing, UploadState, Uploaded } from '@sallyport/shared/api/files';
+import type { Target } from '@sallyport/shared/api/targets';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ConsolePage, openBody } from '../lab/console-page.ts';
+import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
+import { acceptHostKey, addLabTarget } from '../lab/journeys.ts';
+import { isRoot, type LabSshd, startSshd } from '../lab/sshd.ts';
+
+let gateway: LabGateway;
+let sshd: LabSshd;
+let directory: string;
+let ann: Person;
+let bob: Person;
+let target: Target;
+let page: ConsolePage;
+const at = (name: string): string => path.join(directory, name);
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+beforeAll(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), 'sallyport-session-files-'));
+  chmodSync(directory, 0o777);
+  [gateway, sshd] = await Promise.all([startGateway(), startSshd({ subsystem: null, subsystems: { sftp: 'internal-sftp' } })]); // prettier-ignore
+  ann = await gateway.setUp();
+  target = await addLabTarget(ann, sshd);
+  const first = await ConsolePage.open(ann, openBody(target.id, 'pty'));
+  await acceptHostKey(first);
+  await first.untilLive();
+  first.send({ type: 'close' });
+  await first.untilClosed();
+  await ann.post('/api/users', { name: 'bob', role: 'operator', password: LAB_PASSWORD });
+  bob = await gateway.signIn('bob');
+  page = await ConsolePage.open(bob, openBody(target.id, 'pty'));
+  await page.untilLive();
+});
+beforeEach(() => grant('readWrite'));
+afterAll(async () => {
+  await gateway.stop();
+  await sshd.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** As an administrator does it in the target's form. */
+async function grant(files: Target['files']): Promise<void> {
+  const { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, notes } = target; // prettier-ignore
+  await ann.put(`/api/targets/${target.id}`, {
+    ...{
+      name,
+      transport,
+      host,
+      port,
+      subsystem,
+      offers,
+      credentialId,
+      user,
+      connectTimeoutMs,
+      viaTargetId,
+      relaxations,
+    },
+    ...{ notes, files },
+  });
+}
+const route = (rest: string): string => `/api/sessions/${page.sessionId}/${rest}`;
+const list = (where = directory) => bob.request<FileListing>('GET', route(`files?path=${encodeURIComponent(where)}`));
+const codeOf = ({ body }: { body: unknown }): unknown => (body as { error?: { code: string } }).error?.code;
+const fetched = (name: string, more = '', signal?: AbortSignal): Promise<Response> =>
+  fetch(`${gateway.url}${route(`file?path=${encodeURIComponent(at(name))}${more}`)}`, {
+    headers: bob.headers(),
+    ...(signal === undefined ? {} : { signal }),
+  });
+const put = (uploadId: string, offset: number, bytes: Uint8Array, type = 'application/octet-stream') =>
+  fetch(`${gateway.url}${route(`uploads/${uploadId}?offset=${String(offset)}`)}`, {
+    method: 'PUT',
+    headers: bob.headers({ 'content-type': type }),
+    body: new Uint8Array(bytes),
+  });
+const begin = (name: string, size: number, more: Record<string, unknown> = {}) =>
+  bob.request<UploadState>('POST', route('uploads'), { path: at(name), size, replace: false, resume: false, ...more });
+/** Whether the target holds the part, with as many bytes. */
+const partOf = (name: string): number => (existsSync(`${at(name)}.sallyport-part`) ? statSync(`${at(name)}.sallyport-part`).size : -1); // prettier-ignore
+async function lastTransfer(): Promise<AuditPage['events'][number] | undefined> {
+  return (await ann.get<AuditPage>('/api/audit?limit=5&type=file.transferred')).events[0];
+}
+
+describe('the grant', () => {
+  test('is off at first, read or both, and asked at each request', async () => {
+    writeFileSync(at('granted'), 'hello');
+    await grant('off');
+    for (const answer of [await list(), await begin('x', 1)]) expect(codeOf(answer)).toBe('files_off');
+    await grant('read');
+    expect((await list()).body).toMatchObject({ path: directory, mayWrite: false });
+    expect(await (await fetched('granted')).text()).toBe('hello');
+    expect(codeOf(await begin('x', 1))).toBe('files_off');
+    await grant('readWrite');
+    const { uploadId } = (await begin('x', 4)).body;
+    expect((await put(uploadId, 0, Buffer.from('ab'))).status).toBe(200);
+    await grant('read');
+    expect((await put(uploadId, 2, Buffer.from('cd'))).status).toBe(403);
+    expect(existsSync(at('x'))).toBe(false);
+  });
+
+  test('is of the session that one has: nobody else gets at it', async () => {
+    const answer = await ann.request('GET', route(`files?path=${directory}`));
+    expect(answer.status).toBe(404);
+    const scoped = await ann.request('GET', `/api/sessions/${page.sessionId}/file?path=/etc/hostname`);
+    expect(scoped.status).toBe(404);
+  });
+});
+
+describe('a download', () => {
+  const bytes = randomBytes(3_000_001);
+  test('is the file, with its size, its name and its hash in the audit log', async () => {
+    writeFileSync(at('näme (1).bin'), bytes);
+    const answer = await fetched('näme (1).bin');
+    expect(answer.headers.get('content-length')).toBe(String(bytes.length));
+    expect(answer.headers.get('content-disposition')).toBe("attachment; filename*=UTF-8''n%C3%A4me%20%281%29.bin");
+    expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
+    expect(await lastTransfer()).toMatchObject({
+      actor: 'bob',
+      subject: `session:${page.sessionId}`,
+      outcome: 'ok',
+      detail: {
+        target: 'lab',
+        path: at('näme (1).bin'),
+        bytes: bytes.length,
+        sha256: sha256(bytes),
+        direction: 'down',
+      },
+    });
+  });
+
+  test('goes on where it was cut off, and only with the same file', async () => {
+    writeFileSync(at('resumed'), bytes);
+    const first = await fetched('resumed');
+    const tag = first.headers.get('x-file-tag') ?? '';
+    const reader = first.body?.getReader();
+    const got = (await reader?.read())?.value ?? new Uint8Array();
+    await reader?.cancel();
+    const rest = await fetched('resumed', `&offset=${String(got.length)}&tag=${tag}`);
+    const whole = Buffer.concat([got, Buffer.from(await rest.arrayBuffer())]);
+    expect(whole.equals(bytes)).toBe(true);
+    expect((await lastTransfer())?.detail).toMatchObject({ offset: got.length, sha256: sha256(bytes.subarray(got.length)) }); // prettier-ignore
+    writeFileSync(at('resumed'), 'another one');
+    expect(codeOf({ body: await (await fetched('resumed', `&offset=3&tag=${tag}`)).json() })).toBe('file_changed');
+  });
+
+  test('that is given up is noted as such', async () => {
+    writeFileSync(at('left'), randomBytes(40_000_000));
+    const abort = new AbortController();
+    const answer = await fetched('left', '', abort.signal);
+    await answer.body?.getReader().read();
+    abort.abort();
+    const isNoted = async (): Promise<boolean> => (await lastTransfer())?.detail['path'] === at('left');
+    await expect.poll(isNoted, { timeout: 10_000 }).toBe(true);
+    expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'cancelled' } });
+  });
+
+  test('follows no link and takes no odd path', async () => {
+    symlinkSync('/etc/passwd', at('link'));
+    expect((await fetched('link')).status).toBe(403);
+    expect((await fetched('none')).status).toBe(404);
+    const odd = ['relative', '/a\0b', '/a\nb', `/${'x'.repeat(256)}`, `/${'x/'.repeat(2100)}`, '/ends/with/'];
+    for (const one of odd) {
+      const answer = await bob.request('GET', route(`file?path=${encodeURIComponent(one)}`));
+      expect(answer.status === 414 || codeOf(answer) === 'bad_name').toBe(true);
+    }
+  });
+});
+
+describe('an upload', () => {
+  const bytes = randomBytes(9_000_001);
+  const PIECE = 4 * 1024 * 1024;
+  async function send(uploadId: string, from: number): Promise<void> {
+    for (let offset = from; offset < bytes.length; offset += PIECE)
+      expect((await put(uploadId, offset, bytes.subarray(offset, offset + PIECE))).status).toBe(200);
+  }
+  const finish = (uploadId: string) => bob.request<Uploaded>('POST', route(`uploads/${uploadId}/finish`));
+
+  test('is there when it is whole, and not before; its hash is in the audit log', async () => {
+    const { uploadId, offset } = (await begin('up', bytes.length)).body;
+    expect(offset).toBe(0);
+    await send(uploadId, 0);
+    expect(existsSync(at('up'))).toBe(false);
+    expect((await finish(uploadId)).body).toEqual({ path: at('up'), size: bytes.length, sha256: sha256(bytes) });
+    expect(readFileSync(at('up')).equals(bytes)).toBe(true);
+    expect(partOf('up')).toBe(-1);
+    if (isRoot) expect(statSync(at('up')).uid).toBe(Number(execFileSync('id', ['-u', sshd.user]).toString()));
+    expect(await lastTransfer()).toMatchObject({ outcome: 'ok', detail: { path: at('up'), bytes: bytes.length, sha256: sha256(bytes), direction: 'up' } }); // prettier-ignore
+    expect(codeOf(await finish(uploadId))).toBe('transfer_gone');
+  });
+
+  test('does not replace what is there unless that is said', async () => {
+    writeFileSync(at('kept'), 'old');
+    chmodSync(at('kept'), 0o666);
+    expect(codeOf(await begin('kept', 3))).toBe('file_exists');
+    const { uploadId } = (await begin('kept', 3, { replace: true })).body;
+    await put(uploadId, 0, Buffer.from('new'));
+    expect(readFileSync(at('kept'), 'utf8')).toBe('old');
+    // The directory is not sticky, so its writers may replace what is in it.
+    expect((await finish(uploadId)).status).toBe(200);
+    expect(readFileSync(at('kept'), 'utf8')).toBe('new');
+    symlinkSync(at('kept'), at('trap'));
+    expect(codeOf(await begin('trap', 3, { replace: true }))).toBe('file_refused');
+  });
+
+  test('goes on after its session ended, with the hash of the whole', async () => {
+    const { uploadId } = (await begin('again', bytes.length)).body;
+    await put(uploadId, 0, bytes.subarray(0, PIECE));
+    await page.untilLive();
+    page.send({ type: 'close' });
+    await page.untilClosed();
+    page = await ConsolePage.open(bob, openBody(target.id, 'pty'));
+    await page.untilLive();
+    expect(partOf('again')).toBe(PIECE);
+    const next = (await begin('again', bytes.length, { resume: true })).body;
+    expect(next.offset).toBe(PIECE);
+    await send(next.uploadId, next.offset);
+    expect((await finish(next.uploadId)).body.sha256).toBe(sha256(bytes));
+    expect(readFileSync(at('again')).equals(bytes)).toBe(true);
+  });
+
+  test('that is cancelled leaves nothing', async () => {
+    const { uploadId } = (await begin('cancelled', bytes.length)).body;
+    await put(uploadId, 0, bytes.subarray(0, PIECE));
+    expect(codeOf(await begin('cancelled', 5))).toBe('file_exists');
+    await bob.delete(route(`uploads/${uploadId}`));
+    expect([partOf('cancelled'), existsSync(at('cancelled'))]).toEqual([-1, false]);
+    expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'cancelled', bytes: PIECE } });
+  });
+
+  test('takes pieces in order, no more than was said, as bytes only', async () => {
+    const { uploadId } = (await begin('strict', 10)).body;
+    expect((await put(uploadId, 3, Buffer.from('abc'))).status).toBe(409);
+    expect((await put(uploadId, 0, Buffer.from('elevenbytes'))).status).toBe(413);
+    expect((await put(uploadId, 0, Buffer.from('{}'), 'application/json')).status).toBe(415);
+    // The gateway answers before it has read it all, and hangs up.
+    const tooLong = await put(uploadId, 0, new Uint8Array(PIECE + 1)).then(
+      ({ status }) => status,
+      () => 'hung up',
+    );
+    expect([413, 'hung up']).toContain(tooLong);
+    expect(codeOf(await finish(uploadId))).toBe('conflict');
+    expect(codeOf(await begin('huge', 2 * 1024 ** 3 + 1))).toBe('payload_too_large');
+    // Bytes are for that one door.
+    const other = await fetch(`${gateway.url}/api/where-to`, { method: 'POST', headers: bob.headers({ 'content-type': 'application/octet-stream' }), body: 'x' }); // prettier-ignore
+    expect(other.status).toBe(415);
+  });
+
+  test('does not write through a link that waits where its part goes', async () => {
+    writeFileSync(at('victim'), 'mine');
+    chmodSync(at('victim'), 0o666);
+    symlinkSync(at('victim'), at('lured.sallyport-part'));
+    for (const resume of [true, false]) {
+      const begun = await begin('lured', 3, { resume });
+      expect(begun.status).toBe(200);
+      await put(begun.body.uploadId, 0, Buffer.from('bad'));
+      await bob.delete(route(`uploads/${begun.body.uploadId}`));
+    }
+    expect(readFileSync(at('victim'), 'utf8')).toBe('mine');
+  });
+});

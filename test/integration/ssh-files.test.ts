@@ -1,0 +1,216 @@
+/** Files of a real sshd over SFTP: contents, limits, and as fast as ssh2's own ways. */
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import ssh2, { type SFTPWrapper } from 'ssh2';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Connection, RemoteFiles } from '../../server/src/transports/contract.ts';
+import { codeOfRejection, connectLab } from '../lab/ssh-target.ts';
+import { isRoot, startSshd, type LabSshd } from '../lab/sshd.ts';
+
+let lab: LabSshd;
+let directory: string;
+let connection: Connection;
+let files: RemoteFiles;
+const at = (name: string): string => path.join(directory, name);
+const give = (file: string): void => {
+  if (isRoot) execFileSync('chown', ['-h', lab.user, file]);
+};
+
+beforeAll(async () => {
+  lab = await startSshd({ subsystem: null, subsystems: { sftp: 'internal-sftp' } });
+  directory = mkdtempSync(path.join(tmpdir(), 'sallyport-files-'));
+  chmodSync(directory, 0o777);
+  connection = await connectLab(lab);
+  files = await connection.openFiles();
+});
+afterAll(async () => {
+  await connection.close();
+  await lab.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function contentsOf(name: string, offset = 0): Promise<Buffer> {
+  const file = await files.open(at(name), 'read');
+  const pieces: Uint8Array[] = [];
+  for await (const piece of file.read(offset)) pieces.push(piece);
+  await file.close();
+  return Buffer.concat(pieces);
+}
+
+describe('a file', () => {
+  it.each([0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1, 64 * 32 * 1024, 64 * 32 * 1024 + 1])(
+    'of %d bytes comes and goes as it is',
+    async (size) => {
+      const bytes = randomBytes(size);
+      const file = await files.open(at(`size-${String(size)}`), 'create');
+      await file.write(bytes, 0);
+      await file.close();
+      expect(readFileSync(at(`size-${String(size)}`)).equals(bytes)).toBe(true);
+      expect((await contentsOf(`size-${String(size)}`)).equals(bytes)).toBe(true);
+      const half = Math.floor(size / 2);
+      expect((await contentsOf(`size-${String(size)}`, half)).equals(bytes.subarray(half))).toBe(true);
+    },
+  );
+
+  it('that is read slowly is not asked for ahead without end', async () => {
+    writeFileSync(at('slow'), randomBytes(16 * 1024 * 1024));
+    const file = await files.open(at('slow'), 'read');
+    const reading = file.read(0);
+    await reading.next();
+    const { bytesRead } = (connection as unknown as { socket: { bytesRead: number } }).socket;
+    for (let turn = 0; turn < 50; turn += 1) await files.look(at('slow')); // Answers come behind what was asked for.
+    expect((connection as unknown as { socket: { bytesRead: number } }).socket.bytesRead - bytesRead).toBeLessThan(2_500_000); // prettier-ignore
+    await reading.return(undefined);
+    await file.close();
+  });
+
+  it('is made anew, or there already: no link that waits in its place is written through', async () => {
+    writeFileSync(at('victim'), 'mine');
+    symlinkSync(at('victim'), at('trap'));
+    expect(await codeOfRejection(files.open(at('trap'), 'create'))).toBe('file_failed');
+    expect(readFileSync(at('victim'), 'utf8')).toBe('mine');
+    expect(await files.look(at('trap'))).toMatchObject({ kind: 'link' });
+  });
+
+  it('takes the place of another by its rename', async () => {
+    for (const [name, text] of [
+      ['new', 'new'],
+      ['old', 'old'],
+    ] as const) {
+      // prettier-ignore
+      writeFileSync(at(name), text);
+      give(at(name));
+    }
+    await files.rename(at('new'), at('old'));
+    expect(readFileSync(at('old'), 'utf8')).toBe('new');
+    expect(await files.look(at('new'))).toBeNull();
+  });
+});
+
+describe('what cannot be had has a name', () => {
+  it('nothing there, not allowed, a directory, a device', async ({ skip }) => {
+    expect(await codeOfRejection(files.open(at('none'), 'read'))).toBe('file_not_found');
+    expect(await codeOfRejection(files.list(at('none'), 10))).toBe('file_not_found');
+    expect(await codeOfRejection(files.open(directory, 'read'))).toMatch(/^file_(?:refused|failed)$/);
+    expect(await codeOfRejection(files.open('/dev/zero', 'read'))).toBe('file_refused');
+    if (!isRoot) skip('needs a user of its own');
+    writeFileSync(at('secret'), 'x', { mode: 0o600 });
+    expect(await codeOfRejection(files.open(at('secret'), 'read'))).toBe('file_refused');
+  });
+
+  it('no sftp at the target', async () => {
+    const bare = await startSshd({ subsystem: null });
+    const other = await connectLab(bare);
+    expect(await codeOfRejection(other.openFiles())).toBe('sftp_refused');
+    await other.close();
+    await bare.stop();
+  });
+
+  it('the connection, gone in the middle', async () => {
+    const other = await startSshd({ subsystem: null, subsystems: { sftp: 'internal-sftp' } });
+    const cut = await connectLab(other);
+    const its = await cut.openFiles();
+    writeFileSync(at('cut'), randomBytes(8 * 1024 * 1024));
+    const file = await its.open(at('cut'), 'read');
+    const reading = file.read(0);
+    await reading.next();
+    await other.kill();
+    const rest = (async () => {
+      for await (const piece of reading) expect(piece.length).toBeGreaterThan(0);
+    })();
+    expect(await codeOfRejection(rest)).toBe('target_lost');
+    await cut.closed;
+    expect(await codeOfRejection(its.look('/'))).toBe('target_lost');
+    await other.stop();
+  });
+});
+
+describe('a directory', () => {
+  it('lists what is there, links as links, and stops at its limit', async () => {
+    mkdirSync(at('many'));
+    for (let n = 0; n < 300; n += 1) writeFileSync(at(`many/${String(n)}`), 'x'.repeat(n));
+    symlinkSync('/etc/passwd', at('many/link'));
+    mkdirSync(at('many/inner'));
+    const { entries, isCut } = await files.list(at('many'), 1000);
+    expect([entries.length, isCut]).toEqual([302, false]);
+    expect(entries.find(({ name }) => name === '299')).toMatchObject({ kind: 'file', size: 299 });
+    expect(entries.find(({ name }) => name === 'link')?.kind).toBe('link');
+    expect(entries.find(({ name }) => name === 'inner')?.kind).toBe('directory');
+    expect(await files.list(at('many'), 150)).toMatchObject({ isCut: true });
+  });
+});
+
+/** ssh2 by itself, at the same sshd. */
+async function plainSftp(): Promise<{ sftp: SFTPWrapper; end: () => void }> {
+  const client = new ssh2.Client();
+  await new Promise((resolve, reject) => {
+    client.on('ready', () => resolve(null)).on('error', reject);
+    client.connect({ host: lab.host, port: lab.port, username: lab.user, privateKey: lab.keys.ed25519.privateKey });
+  });
+  client.setNoDelay(true);
+  const sftp = await new Promise<SFTPWrapper>((resolve, reject) => {
+    client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)));
+  });
+  return { sftp, end: () => void client.end() };
+}
+
+describe('64 MiB', () => {
+  const SIZE = 64 * 1024 * 1024;
+  const GOAL = 0.8;
+  const timed = async (work: () => Promise<unknown>): Promise<number> => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
+  };
+  const call = (ask: (done: (error: Error | null | undefined) => void) => void): Promise<void> =>
+    new Promise((resolve, reject) => {
+      ask((error) => (error === null || error === undefined ? resolve() : reject(error)));
+    });
+  /** The best of some rounds each, taken in turns, so that both had the same machine. */
+  async function ratio(ours: () => Promise<unknown>, theirs: () => Promise<unknown>): Promise<number> {
+    let [own, other] = [Infinity, Infinity];
+    for (let round = 0; round < 4; round += 1) {
+      other = Math.min(other, await timed(theirs));
+      own = Math.min(own, await timed(ours));
+      if (round > 0 && other / own >= GOAL) break;
+    }
+    return other / own;
+  }
+
+  it('come and go at 0.8 of the speed of fastGet and fastPut or better, hashed', async () => {
+    writeFileSync(at('big'), randomBytes(SIZE));
+    const expected = createHash('sha256')
+      .update(readFileSync(at('big')))
+      .digest('hex');
+    const plain = await plainSftp();
+    const get = await ratio(
+      async () => {
+        const file = await files.open(at('big'), 'read');
+        const hash = createHash('sha256');
+        for await (const piece of file.read(0)) hash.update(piece);
+        await file.close();
+        expect(hash.digest('hex')).toBe(expected);
+      },
+      () => call((done) => plain.sftp.fastGet(at('big'), at('got'), done)),
+    );
+    const bytes = readFileSync(at('big'));
+    let number = 0;
+    const put = await ratio(
+      async () => {
+        const file = await files.open(at(`own${String((number += 1))}`), 'create');
+        for (let from = 0; from < SIZE; from += 4 * 1024 * 1024) await file.write(bytes.subarray(from, from + 4 * 1024 * 1024), from); // prettier-ignore
+        await file.close();
+      },
+      () => call((done) => plain.sftp.fastPut(at('big'), at('put'), done)),
+    );
+    plain.end();
+    console.log(`64 MiB against ssh2: get ${get.toFixed(2)}, put ${put.toFixed(2)}`);
+    expect(statSync(at('own1')).size).toBe(SIZE);
+    expect(get).toBeGreaterThanOrEqual(GOAL);
+    expect(put).toBeGreaterThanOrEqual(GOAL);
+  }, 120_000);
+});
