@@ -234,6 +234,16 @@ describe('an upload', () => {
     expect(readFileSync(at('again')).equals(bytes)).toBe(true);
   });
 
+  test('goes on for a page that lost its line, and its first try is over', async () => {
+    const { uploadId } = (await begin('line', bytes.length)).body;
+    await put(uploadId, 0, bytes.subarray(0, PIECE));
+    const next = (await begin('line', bytes.length, { resume: true })).body;
+    expect(next.offset).toBe(PIECE);
+    expect((await put(uploadId, PIECE, bytes.subarray(PIECE, PIECE + 9))).status).toBe(409);
+    await send(next.uploadId, next.offset);
+    expect((await finish(next.uploadId)).body.sha256).toBe(sha256(bytes));
+  });
+
   test('that is cancelled leaves nothing', async () => {
     const { uploadId } = (await begin('cancelled', bytes.length)).body;
     await put(uploadId, 0, bytes.subarray(0, PIECE));

@@ -209,8 +209,10 @@ export class LiveSessionFiles implements SessionFilesOwner {
     checkPath(isFilePath(wish.path + PART));
     if (wish.size > MAX_FILE_BYTES) throw new SallyportError('payload_too_large', 'more than 2 GiB');
     if (place.uploads.size >= MAX_TRANSFERS) throw new SallyportError('rate_limited', 'too many transfers', { retryAfterS: 5 }); // prettier-ignore
-    if ([...place.uploads.values()].some((other) => other.wish.path === wish.path))
-      throw new SallyportError('file_exists', 'it is being uploaded already');
+    const other = [...place.uploads.values()].find((one) => one.wish.path === wish.path);
+    // A page that lost its line goes on before the gateway has noticed.
+    if (other !== undefined && wish.resume) await this.#drop(place, sessionId, other, 'resumed');
+    else if (other !== undefined) throw new SallyportError('file_exists', 'it is being uploaded already');
     const files = await this.#files(place);
     const there = await files.look(wish.path);
     plainOnly(there);

@@ -83,6 +83,9 @@ function ofSession(): PaletteEntry[] {
   if (session === undefined || !session.isController) return [];
   return [
     act('stop', 'stop', 'Stop command', () => session.client.stop(), { remark: session.name, keys: 'Ctrl C' }),
+    act('files', 'copy', 'Files of this session', () => (layers.filesOf = { id: session.id, name: session.name }), {
+      remark: session.name,
+    }),
     act('end', 'mark-ended', 'End this session', () => session.client.close(), { remark: session.name }),
   ];
 }

@@ -64,8 +64,9 @@ async function send(
   const headers = new Headers({ accept: 'application/json' });
   if (isQuiet) headers.set('x-sallyport-quiet', '1');
   if (method !== 'GET') headers.set('x-sallyport', '1');
-  if (body !== undefined) headers.set('content-type', 'application/json');
-  const text = body === undefined ? null : JSON.stringify(body);
+  const isBytes = body instanceof Blob;
+  if (body !== undefined) headers.set('content-type', `application/${isBytes ? 'octet-stream' : 'json'}`);
+  const text = body === undefined ? null : isBytes ? body : JSON.stringify(body);
   try {
     return await fetch(apiUrl(path), { method, headers, body: text, signal, credentials: 'same-origin' });
   } catch (error) {

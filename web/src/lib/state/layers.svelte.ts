@@ -2,6 +2,8 @@
 class Layers {
   paletteOpen = $state(false);
   keysOpen = $state(false);
+  /** The session whose files are shown. */
+  filesOf = $state.raw<{ readonly id: string; readonly name: string } | null>(null);
   /** Set while the password is asked for again; resolves the request that waits for it. */
   stepUp = $state.raw<((confirmed: boolean) => void) | null>(null);
   toast = $state<string | null>(null);

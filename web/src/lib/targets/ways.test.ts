@@ -15,6 +15,7 @@ const target = (name: string, more: Partial<Target> = {}): Target => ({
   connectTimeoutMs: 30_000,
   viaTargetId: null,
   relaxations: [],
+  files: 'off',
   notes: '',
   isDemo: false,
   administratorOnly: false,
