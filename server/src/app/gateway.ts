@@ -170,9 +170,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     if (ended.why === 'changed' || ended.why === 'revoked') void rechecked(broker, ended.userId, log);
   });
   return {
-    ...{ clock, storage, vault },
-    audit,
-    settings,
+    ...{ clock, storage, vault, audit, settings },
     people,
     identity,
     recordings,
