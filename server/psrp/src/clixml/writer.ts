@@ -6,6 +6,7 @@ import { scalarToWire } from './primitives.ts';
 import type { PropertySet } from './properties.ts';
 import { PsProgress } from './scalars.ts';
 import type { PsScalar } from './scalars.ts';
+import { TextParts } from './text-parts.ts';
 
 /** Objects within objects that any receiver reads. */
 const MAX_DEPTH = 50;
@@ -15,7 +16,7 @@ const MAX_DEPTH = 50;
  * of appearance, type lists written once. [MS-PSRP] 2.2.5 Data Serialization.
  */
 class Writer {
-  #out = '';
+  readonly #out = new TextParts();
   #depth = 0;
   readonly #objects = new Map<PsObject, number>();
   readonly #typeLists = new Map<readonly string[], number>();
@@ -23,12 +24,12 @@ class Writer {
 
   write(value: PsValue): string {
     this.#value(value, '');
-    return this.#out;
+    return this.#out.join();
   }
 
   /** @param name the whole attribute with its leading space, or nothing */
   #value(value: PsValue, name: string): void {
-    if (value === null) this.#out += `<Nil${name} />`;
+    if (value === null) this.#out.add(`<Nil${name} />`);
     else if (value instanceof PsMemberSet) this.#memberSet(value, name);
     else if (value instanceof PsObject) this.#object(value, name);
     else if (value instanceof PsProgress) this.#progress(value, name);
@@ -37,27 +38,27 @@ class Writer {
 
   #scalar(value: Exclude<PsScalar, null>, name: string): void {
     const { tag, text } = scalarToWire(value);
-    this.#out += text === null ? `<${tag}${name} />` : `<${tag}${name}>${text}</${tag}>`;
+    this.#out.add(text === null ? `<${tag}${name} />` : `<${tag}${name}>${text}</${tag}>`);
   }
 
   #object(object: PsObject, name: string): void {
     const known = this.#objects.get(object);
     if (known !== undefined) {
-      this.#out += `<Ref${name} RefId="${known}" />`;
+      this.#out.add(`<Ref${name} RefId="${known}" />`);
       return;
     }
     if (++this.#depth > MAX_DEPTH) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);
     const id = this.#objects.size;
     this.#objects.set(object, id);
-    this.#out += `<Obj${name} RefId="${id}">`;
+    this.#out.add(`<Obj${name} RefId="${id}">`);
     this.#typeNames(object.wireTypeNames);
     if (object.text !== null) {
-      this.#out += object.text === '' ? '<ToString />' : `<ToString>${encodeText(object.text)}</ToString>`;
+      this.#out.add(object.text === '' ? '<ToString />' : `<ToString>${encodeText(object.text)}</ToString>`);
     }
     this.#base(object);
     if (object.adapted !== null) this.#properties('Props', '', object.adapted);
     if (object.extended !== null) this.#properties('MS', '', object.extended);
-    this.#out += '</Obj>';
+    this.#out.add('</Obj>');
     this.#depth--;
   }
 
@@ -71,12 +72,12 @@ class Writer {
         id = this.#typeTexts.size;
         this.#typeTexts.set(text, id);
         this.#typeLists.set(names, id);
-        this.#out += `<TN RefId="${id}">${text}</TN>`;
+        this.#out.add(`<TN RefId="${id}">${text}</TN>`);
         return;
       }
       this.#typeLists.set(names, id);
     }
-    this.#out += `<TNRef RefId="${id}" />`;
+    this.#out.add(`<TNRef RefId="${id}" />`);
   }
 
   #base(object: PsObject): void {
@@ -89,56 +90,58 @@ class Writer {
 
   #list(list: PsList): void {
     if (list.items.length === 0) {
-      this.#out += `<${list.tag} />`;
+      this.#out.add(`<${list.tag} />`);
       return;
     }
-    this.#out += `<${list.tag}>`;
+    this.#out.add(`<${list.tag}>`);
     for (const item of list.items) this.#value(item, '');
-    this.#out += `</${list.tag}>`;
+    this.#out.add(`</${list.tag}>`);
   }
 
   #dictionary(dictionary: PsDictionary): void {
     if (dictionary.keys.length === 0) {
-      this.#out += '<DCT />';
+      this.#out.add('<DCT />');
       return;
     }
-    this.#out += '<DCT>';
+    this.#out.add('<DCT>');
     for (const [key, value] of dictionary.entries()) {
-      this.#out += '<En>';
+      this.#out.add('<En>');
       this.#value(key, ' N="Key"');
       this.#value(value, ' N="Value"');
-      this.#out += '</En>';
+      this.#out.add('</En>');
     }
-    this.#out += '</DCT>';
+    this.#out.add('</DCT>');
   }
 
   #memberSet(set: PsMemberSet, name: string): void {
     if (++this.#depth > MAX_DEPTH) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);
-    if (set.extended === null) this.#out += `<MS${name} />`;
+    if (set.extended === null) this.#out.add(`<MS${name} />`);
     else this.#properties('MS', name, set.extended);
     this.#depth--;
   }
 
   #properties(tag: 'MS' | 'Props', name: string, set: PropertySet<PsValue>): void {
     if (set.size === 0) {
-      this.#out += `<${tag}${name} />`;
+      this.#out.add(`<${tag}${name} />`);
       return;
     }
-    this.#out += `<${tag}${name}>`;
+    this.#out.add(`<${tag}${name}>`);
     const { names, values } = set;
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
       if (value !== undefined) this.#value(value, ` N="${encodeText(names[i] ?? '', true)}"`);
     }
-    this.#out += `</${tag}>`;
+    this.#out.add(`</${tag}>`);
   }
 
   #progress(value: PsProgress, name: string): void {
     const f = value.fields;
     const operation = f.currentOperation === null ? '<Nil />' : `<S>${encodeText(f.currentOperation)}</S>`;
-    this.#out += `<PR${name}><AV>${encodeText(f.activity)}</AV><AI>${f.activityId}</AI>${operation}<PI>${f.parentActivityId}</PI>`;
-    this.#out += `<PC>${f.percentComplete}</PC><T>${encodeText(f.type)}</T><SR>${f.secondsRemaining}</SR>`;
-    this.#out += `<SD>${encodeText(f.statusDescription)}</SD></PR>`;
+    this.#out.add(
+      `<PR${name}><AV>${encodeText(f.activity)}</AV><AI>${f.activityId}</AI>${operation}<PI>${f.parentActivityId}</PI>`,
+    );
+    this.#out.add(`<PC>${f.percentComplete}</PC><T>${encodeText(f.type)}</T><SR>${f.secondsRemaining}</SR>`);
+    this.#out.add(`<SD>${encodeText(f.statusDescription)}</SD></PR>`);
   }
 }
 

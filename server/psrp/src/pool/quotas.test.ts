@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ClientPool, consoleHostInfo, ServerPool } from '../index.ts';
+import {
+  ClientPool,
+  consoleHostInfo,
+  decodePublicKey,
+  decodeWrappedKey,
+  encodePublicKey,
+  encodeWrappedKey,
+  ServerPool,
+  unpadSessionKey,
+} from '../index.ts';
 import type { PsrpLimits, ServerEvent } from '../index.ts';
 
 const POOL = '00112233-4455-6677-8899-aabbccddeeff';
@@ -64,5 +73,21 @@ describe('a session key of a wrong length', () => {
     expect(() => client.supplySessionKey(new Uint8Array(31))).toThrow(/32 bytes/);
     expect(() => client.supplySessionKey(new Uint8Array(33))).toThrow(/32 bytes/);
     expect(client.supplySessionKey(new Uint8Array(32))).toEqual([{ type: 'sessionKeyReady' }]);
+  });
+
+  it('is no blob of the right kind, one byte too short or too long', () => {
+    const wrapped = encodeWrappedKey(new Uint8Array(256));
+    const key = encodePublicKey({ modulus: new Uint8Array(256), exponent: Uint8Array.of(1, 0, 1) });
+    const longer = (bytes: Uint8Array): Uint8Array => Uint8Array.from([...bytes, 0]);
+    expect(decodeWrappedKey(wrapped)).toHaveLength(256);
+    expect(decodePublicKey(key).modulus).toHaveLength(256);
+    for (const bad of [wrapped.subarray(1), wrapped.subarray(0, -1), longer(wrapped)])
+      expect(() => decodeWrappedKey(bad)).toThrow(expect.objectContaining({ code: 'psrp_bad_length' }));
+    for (const bad of [key.subarray(1), key.subarray(0, -1), longer(key)])
+      expect(() => decodePublicKey(bad)).toThrow(expect.objectContaining({ code: 'psrp_bad_length' }));
+    const block = Uint8Array.from([0, 2, ...new Uint8Array(221).fill(1), 0, ...new Uint8Array(32).fill(7)]);
+    expect(unpadSessionKey(block)).toEqual(new Uint8Array(32).fill(7));
+    for (const bad of [longer(block), block.subarray(0, -1)])
+      expect(() => unpadSessionKey(bad)).toThrow(expect.objectContaining({ code: 'psrp_bad_length' }));
   });
 });
