@@ -350,9 +350,20 @@ describe('a shell over WS-Management', () => {
       'shellFailed target_shell_gone',
       'poolState Broken',
     ]);
+    peer.log.length = 0;
+    expect(run()).toEqual([]);
+    expect(peer.log).toEqual([]);
     shell.abandon();
     run();
-    expect(peer.log.at(-1)).toBe('Delete');
+    expect(peer.log).toEqual(['Delete']);
+  });
+
+  it('asks for nothing more once the pool broke over what it was sent', () => {
+    const { shell, pool, peer, run } = start();
+    run();
+    expect(pool.receive(null, new Uint8Array(64).fill(255)).map(shown)).toContain('poolState Broken');
+    expect(shell.answered(...peer.refusePoll(false, 2150858793))).toEqual([]);
+    expect(shell.takeRequests()).toEqual([]);
   });
 
   it('makes a lost poll again, five times; a lost Send is never repeated', () => {

@@ -123,15 +123,16 @@ export class WsManShell {
     this.#isPaused = false;
   }
 
-  /** Gives up a shell that is broken: Delete goes out, whatever comes back. */
+  /** Gives up a shell, mostly a broken one: Delete goes out as soon as there is something to delete. */
   abandon(): void {
-    if (this.#created !== null && !this.#isDeleting) this.#delete();
+    this.#delete();
   }
 
   /** The requests to make now. */
   takeRequests(): ShellRequest[] {
     this.#sort(this.#pool.takeOutgoing());
-    if (this.#created !== null && !this.#isDeleting) {
+    const isOver = this.#pool.state === 'Broken' || this.#pool.state === 'Closed';
+    if (this.#created !== null && !this.#isDeleting && !isOver) {
       this.#nextSend(this.#created);
       this.#nextControl();
       if (!this.#isPaused) this.#polls();
@@ -390,6 +391,8 @@ export class WsManShell {
   #fail(error: WsManError): ShellEvent[] {
     if (this.#isDeleting) return [];
     this.#controls = [];
+    this.#ready.length = 0;
+    this.#pending.clear();
     this.#commands.clear();
     return [{ type: 'shellFailed', error }, ...this.#pool.fail(error.message)];
   }
