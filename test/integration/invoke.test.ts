@@ -47,7 +47,8 @@ const newest = async (): Promise<SessionRow | undefined> =>
   (await ann.get<{ sessions: SessionRow[] }>('/api/sessions?limit=1')).sessions[0];
 
 describe('sallyport invoke', () => {
-  it('runs a line at the stand-in, streams apart, with its exit code', async () => {
+  // A build, an sshd and five programs, one after the other: long on a busy machine.
+  it('runs a line at the stand-in, streams apart, with its exit code', { timeout: 180_000 }, async () => {
     const standIn = await buildStandIn();
     const other = await startSshd({ subsystem: standIn.command });
     try {
