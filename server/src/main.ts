@@ -1,5 +1,5 @@
 /** The process: arguments, signals, exit code. Everything else is in `cli` and `app`. */
-import './tier-up.ts';
+import './v8-flags.ts';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { type CliIo, UsageError } from './cli/command.ts';

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import { closeCodeOf } from './close-code.ts';
 import type { SessionSocket } from './contract.ts';
-import type { OutputWindow, WindowPart } from './output-window.ts';
+import type { OutputWindow } from './output-window.ts';
 
 /** A page that acknowledges nothing for so long while output waits is detached. security.md section 4. */
 const STALLED_MS = 600_000;
@@ -110,7 +110,8 @@ export class PageStream {
       if (this.#cursor < this.#source.window.start) this.#readBack(Math.min(to, this.#source.window.start));
       else {
         const most = Math.min(to - this.#cursor, MAX_FRAME_OUTPUT_BYTES);
-        this.#send(this.#source.window.read(this.#cursor, most));
+        const { bytes, lineId } = this.#source.window.read(this.#cursor, most);
+        this.#send(bytes, lineId);
       }
     }
     this.#watch();
@@ -126,10 +127,9 @@ export class PageStream {
     this.pump();
   }
 
-  #send({ bytes, lineId, frame }: WindowPart): void {
+  #send(bytes: Uint8Array, lineId: number | null): void {
     this.#cursor += bytes.length;
-    if (lineId !== null) this.#socket.send(encodeEcho(lineId, bytes));
-    else this.#socket.send(frame ?? encodeOutput(bytes));
+    this.#socket.send(lineId === null ? encodeOutput(bytes) : encodeEcho(lineId, bytes));
   }
 
   #readBack(to: number): void {
@@ -147,8 +147,7 @@ export class PageStream {
     for await (const piece of this.#source.readOutput(this.#cursor, to)) {
       for (let at = 0; at < piece.length; at += MAX_FRAME_OUTPUT_BYTES) {
         if (this.#isClosed) return;
-        const bytes = piece.subarray(at, at + MAX_FRAME_OUTPUT_BYTES);
-        this.#send({ bytes, lineId: null, frame: null });
+        this.#send(piece.subarray(at, at + MAX_FRAME_OUTPUT_BYTES), null);
       }
     }
     if (this.#cursor !== to && !this.#isClosed)
