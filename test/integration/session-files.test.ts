@@ -222,6 +222,8 @@ describe('an upload', () => {
     const { uploadId } = (await begin('again', bytes.length)).body;
     await put(uploadId, 0, bytes.subarray(0, PIECE));
     await page.untilLive();
+    // A piece is answered while the target still takes it; what it had not taken at the end would be sent again.
+    await expect.poll(() => partOf('again'), { timeout: 30_000 }).toBe(PIECE);
     page.send({ type: 'close' });
     await page.untilClosed();
     page = await ConsolePage.open(bob, openBody(target.id, 'pty'));
