@@ -66,7 +66,7 @@ test('a known_hosts file is taken, told about, and given back', async () => {
   await confirmed(tab, page.getByText(/2 imported, 1 of them revoke/));
   await page.getByText('Line 3: there is no key').waitFor();
   const table = page.getByRole('table', { name: 'Known hosts' });
-  await table.getByText('web77').waitFor();
+  await table.getByText('web77').first().waitFor();
   await table.getByText('revoked', { exact: true }).waitFor();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export' }).click()]); // prettier-ignore
   const chunks: Buffer[] = [];
