@@ -52,3 +52,5 @@ export type { AnswerIds, ReceivedRequest } from './server-requests.ts';
 export { checkAnswerHead, faultOfStatus, WsManRedirectError } from './http-answer.ts';
 export type { AnswerHead } from './http-answer.ts';
 export * from './session-options.ts';
+export { decodeSealedBody, encodeSealedBody, isSealedType, joinPlain, SOAP_CONTENT_TYPE } from './sealed-body.ts';
+export type { BodyPart, SealedBody, SealedBodyForm, SealedBodyParts } from './sealed-body.ts';
