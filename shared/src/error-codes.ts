@@ -99,6 +99,61 @@ export const ERROR_TEXT = {
   transfer_gone:
     'That transfer is over, or was left alone too long. Start it again: it goes on where the part at the target ends.',
   endpoint_not_interactive: 'This endpoint has no commands for interactive use.',
+  // ---- WinRM
+  wsman_fault: 'The target refused the operation. What it says stands below, with the number of the fault.',
+  wsman_access_denied:
+    'Signing in went well, but this account may not open this endpoint: it is not in Administrators or Remote Management Users, a local account is filtered by UAC (LocalAccountTokenFilterPolicy), or the permissions of the endpoint forbid it.',
+  wsman_endpoint_missing:
+    'The target has no endpoint of that configuration name, or it is disabled. Look at Get-PSSessionConfiguration there.',
+  wsman_not_winrm:
+    'What answers at this address is not WinRM. Check the port and the application name, or a proxy in between.',
+  target_shell_gone:
+    'The session does not exist on the target any more: it expired, was closed, or the service there was restarted. Open a new one.',
+  target_quota:
+    'A quota of the target is reached (sessions, users, operations or load). Close sessions there, or raise the quota.',
+  wsman_too_large: 'The target sent an answer beyond 2 MiB. The session was ended.',
+  wsman_malformed: 'The target sent an answer that is no answer of WinRM. The session was ended.',
+  wsman_encoding_refused: 'The target sent a compressed answer, or one that is not UTF-8. The session was ended.',
+  wsman_redirect_refused:
+    'The target sends elsewhere, and redirects are not granted for it, or this one may not be followed. No credential was sent there.',
+  wsman_seal_broken:
+    'A message of the target was not sealed as agreed: somebody between changed it, or both sides lost count. The session was ended. Nothing of the message was used.',
+  wsman_method_disabled:
+    'The target does not offer this way to sign in. No credential was sent. It is switched on under winrm/config/service/auth there, or choose another method at the target.',
+  wsman_clear_refused:
+    'This way to sign in would send the password, or a guessable proof of it, without protection: it goes over HTTPS with a verified certificate only. No credential was sent.',
+  wsman_server_unproven: 'The target did not prove who it is at the end of the sign-in. The connection was closed.',
+  wsman_binding_refused:
+    'The target refused the sign-in over this TLS connection (channel binding): something in between opens TLS, or shows another certificate than the target has.',
+  tls_failed: 'No TLS connection could be made with the target: TLS 1.2 or newer is needed. No credential was sent.',
+  tls_certificate_untrusted:
+    'The certificate of the target is not one to trust (unknown issuer, another name, or not valid now) and nobody who may accept it did. No credential was sent.',
+  tls_certificate_changed:
+    'The certificate of the target is not the one on record. No credential was sent. Find out why before anything else.',
+  ntlm_not_trusted:
+    'The target could only be reached with NTLM, which does not prove who the target is, and it is not on the list for that. No credential was sent. Use HTTPS or Kerberos, or an administrator marks the target as trusted for NTLM.',
+  ntlm_unavailable: 'NTLM is not available in this gateway (FIPS mode of its cryptography). No credential was sent.',
+  ntlm_downgraded: 'The target asked for less protection than NTLM can give. No credential was sent.',
+  kerberos_unavailable:
+    'Kerberos is not available in this gateway: the GSSAPI library of the system is missing, or no realm is configured. No credential was sent.',
+  kerberos_unknown_target:
+    'Kerberos does not know this target under that name (service principal name missing). Use its full name, or set the name for Kerberos at the target.',
+  kerberos_unknown_user: 'Kerberos does not know that user, or not in that realm.',
+  kerberos_clock_skew:
+    'The clocks of gateway and domain controller differ by more than 5 minutes. No credential was sent to the target.',
+  kerberos_no_kdc:
+    'No domain controller (KDC) of the realm can be reached from the gateway. No credential was sent to the target.',
+  kerberos_failed:
+    'Kerberos failed in a way that is not known here; the log has the reason. No credential was sent to the target.',
+  target_account_locked: 'The account is locked, disabled, expired, or may not sign in here or now.',
+  credssp_not_allowed:
+    'CredSSP would hand the password to the target, and the target is not on the list for that, or it was not confirmed. No credential was sent.',
+  credssp_version:
+    'The target speaks a version of CredSSP with a known flaw (before 5, CVE-2018-0886). No credential was sent. Bring it up to date.',
+  credssp_relayed:
+    'The target could not prove that it ends this CredSSP connection: somebody is in between. No credential was sent.',
+  implicit_not_allowed:
+    'Signing in with the identity of the gateway itself is switched off. An administrator can allow it for the target.',
   // ---- a hostile or broken target
   oop_line_too_long: 'The target sent a line beyond 2 MiB. The session was ended.',
   oop_bad_packet: 'The target sent something that is no PowerShell remoting packet. The session was ended.',

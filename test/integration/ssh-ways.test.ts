@@ -17,8 +17,8 @@ let bastion: Target;
 let target: Target;
 
 const bodyOf = ({ name, transport, host, port, subsystem, offers, ...rest }: Target): TargetBody => {
-  const { credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, notes } = rest;
-  return { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, notes }; // prettier-ignore
+  const { credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, wsman, notes } = rest;
+  return { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, wsman, notes }; // prettier-ignore
 };
 const change = (of: Target, more: Partial<TargetBody>): Promise<Target> =>
   ann.put<Target>(`/api/targets/${of.id}`, { ...bodyOf(of), ...more });

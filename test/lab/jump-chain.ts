@@ -17,6 +17,7 @@ export const labHop = (sshd: Pick<LabSshd, 'host' | 'port'>, name: string): Targ
     viaTargetId: null,
     relaxations: [],
     files: 'off',
+    wsman: null,
     notes: '',
   },
   ...{ isDemo: false, administratorOnly: false, powershellMissing: false, createdAt: 0, lastOpenedAt: null },

@@ -108,7 +108,15 @@ function caller(role: Role, more: Partial<Caller['principal']> = {}): Caller {
 }
 const targetBody = (name: string, credentialId: string | null = null): TargetBody => ({
   ...{ name, transport: 'ssh', host: name, port: 22, subsystem: 'powershell', offers: ['pty'], credentialId },
-  ...{ user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off', notes: '' },
+  ...{
+    user: 'ann',
+    connectTimeoutMs: 30_000,
+    viaTargetId: null,
+    relaxations: [],
+    files: 'off',
+    wsman: null,
+    notes: '',
+  },
 });
 const password = (label: string) =>
   deps.credentials.create({ label, kind: 'password', user: 'ann', secret: `secret of ${label}`, passphrase: null });

@@ -1,4 +1,5 @@
 /** From a request to open a session to what connects and starts its terminal. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Target } from '@sallyport/shared/api/targets';
@@ -14,7 +15,7 @@ import type { CheckedEndpoint } from '../targets/address-policy.ts';
 import { HostKeyChangedError, judgeHostKey, verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
 import type { HostKeyStore } from '../targets/pins.ts';
-import type { Terminal } from '../terminals/contract.ts';
+import type { NewQuestion, Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
@@ -114,8 +115,10 @@ async function checkHostKey(
       via,
       keyType: key.type,
       fingerprint: key.fingerprint,
+      problem: '',
+      chain: [],
       mayAccept: true,
-    } as const;
+    } satisfies NewQuestion;
     if ((await port.ask(question, signal)).kind !== 'accept') return false;
     // Somebody else may have pinned a key of this address while the question stood.
     const verdict = judgeHostKey(key, await pins.find(via, key.host, key.port));
@@ -211,7 +214,10 @@ async function startTerminal(
 
 /** Whether a machine is where it was, and reached in the way it was. */
 const isSamePlace = (now: Target | undefined, then: Target): boolean =>
-  now?.host === then.host && now.port === then.port && now.viaTargetId === then.viaTargetId;
+  now?.host === then.host &&
+  now.port === then.port &&
+  now.viaTargetId === then.viaTargetId &&
+  isDeepStrictEqual(now.wsman, then.wsman);
 
 /** Whether the place is what it was when it was opened: in the inventory, at the address and on the way it had, with what it offered. */
 async function isUnchanged(place: Place, kind: OpenSession['kind'], { inventory }: OpeningDeps): Promise<boolean> {
@@ -240,6 +246,7 @@ export async function planSession(
   const { target } = place;
   if (target !== null && !target.offers.includes(body.kind))
     throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
+  if (target?.transport === 'wsman') throw new SallyportError('bad_request', 'WinRM is not joined to sessions yet');
   const identity = await identityOf(body.credential, place, caller, deps);
   let reached: readonly Reached[] = [];
   const request: OpenRequest = {

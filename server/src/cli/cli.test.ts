@@ -46,7 +46,7 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 
 const target = {
   id: 't1', name: 'web01', transport: 'ssh', host: 'web01', port: 22, subsystem: 'powershell', offers: ['powershell'],
-  credentialId: null, user: '', connectTimeoutMs: 30000, viaTargetId: null, relaxations: [], files: 'off', notes: '', isDemo: false, administratorOnly: false,
+  credentialId: null, user: '', connectTimeoutMs: 30000, viaTargetId: null, relaxations: [], files: 'off', wsman: null, notes: '', isDemo: false, administratorOnly: false,
   powershellMissing: false, createdAt: 0, lastOpenedAt: null,
 }; // prettier-ignore
 

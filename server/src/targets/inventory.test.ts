@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { MAX_HOPS, type Target, type TargetBody } from '@sallyport/shared/api/targets';
+import { MAX_HOPS, type Target, type TargetBody, TargetBody as TargetBodySchema } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
 import type { Storage } from '../storage/contract.ts';
@@ -21,7 +22,7 @@ afterEach(async () => {
 
 const body: TargetBody = {
   name: 'web01', transport: 'ssh', host: 'web01.example', port: 22, subsystem: 'powershell', offers: ['powershell', 'pty'],
-  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off',
+  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off', wsman: null,
   notes: '',
 }; // prettier-ignore
 
@@ -35,6 +36,44 @@ it('keeps a target whole, and the flags that only the program may set', async ()
   expect(await inventory.byName('web01')).toEqual(changed);
   await inventory.opened(made.id);
   expect((await inventory.byId(made.id))?.lastOpenedAt).toEqual(expect.any(Number));
+});
+
+const winrm: TargetBody = {
+  ...body, name: 'win01', transport: 'wsman', port: 5986, offers: ['powershell'],
+  wsman: WsManSettings.parse({ method: 'kerberos', trust: { pin: 'ab'.repeat(32) } }),
+}; // prettier-ignore
+
+it('keeps a target over WinRM whole, and lets no way lead over it', async () => {
+  const inventory = createInventory({ storage, clock: systemClock });
+  const made = await inventory.create(winrm);
+  expect(made).toMatchObject(winrm);
+  expect((await storage.targets.byId(made.id))?.transport).toBe('wsman');
+  const behind = { ...body, viaTargetId: made.id };
+  await expect(inventory.create(behind)).rejects.toMatchObject({ code: 'jump_chain' });
+  const plain = await inventory.create({ ...winrm, name: 'bastion', transport: 'ssh', wsman: null });
+  await inventory.create({ ...behind, viaTargetId: plain.id });
+  await expect(inventory.change(plain.id, { ...winrm, name: 'bastion' })).rejects.toMatchObject({ code: 'jump_chain' });
+});
+
+it('takes for each transport only what it has', () => {
+  const isTaken = (more: Partial<TargetBody>): boolean => TargetBodySchema.safeParse({ ...winrm, ...more }).success;
+  expect(isTaken({})).toBe(true);
+  for (const bad of [
+    { wsman: null },
+    { transport: 'ssh' },
+    { offers: ['pty'] },
+    { offers: ['powershell', 'pty'] },
+    { relaxations: ['mac-sha1'] },
+    { files: 'read' },
+  ] satisfies Partial<TargetBody>[])
+    expect([bad, isTaken(bad)]).toEqual([bad, false]);
+  for (const bad of [
+    { applicationName: '../x y' },
+    { trust: { pin: 'AB' } },
+    { operationTimeoutMs: 5 },
+    { method: 'x' },
+  ])
+    expect([bad, WsManSettings.safeParse(bad).success]).toEqual([bad, false]);
 });
 
 it('names what is wrong: a taken name, a missing target, a missing credential', async () => {

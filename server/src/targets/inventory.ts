@@ -1,4 +1,5 @@
 import { FileGrant, MAX_HOPS, Relaxation, type Target, type TargetBody } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
@@ -13,6 +14,7 @@ const Options = z.object({
   connectTimeoutMs: z.number(),
   relaxations: z.array(Relaxation).default([]),
   files: FileGrant.default('off'),
+  wsman: WsManSettings.nullable().default(null),
   notes: z.string(),
   isDemo: z.boolean(),
   administratorOnly: z.boolean(),
@@ -26,23 +28,14 @@ const NO_FLAGS: TargetFlags = { isDemo: false, administratorOnly: false, powersh
 
 function toTarget(row: TargetRecord): Target {
   const { id, name, host, port, credentialId, viaTargetId, createdAt, lastOpenedAt } = row;
-  return {
-    id,
-    name,
-    transport: 'ssh',
-    host,
-    port,
-    credentialId,
-    viaTargetId,
-    createdAt,
-    lastOpenedAt,
-    ...Options.parse(JSON.parse(row.options)),
-  };
+  const options = Options.parse(JSON.parse(row.options));
+  const transport = options.wsman === null ? 'ssh' : 'wsman';
+  return { id, name, transport, host, port, credentialId, viaTargetId, createdAt, lastOpenedAt, ...options };
 }
 
 function toColumns(body: TargetBody, flags: TargetFlags) {
   const { name, transport, host, port, credentialId, viaTargetId } = body;
-  const { subsystem, offers, user, connectTimeoutMs, relaxations, files, notes } = body;
+  const { subsystem, offers, user, connectTimeoutMs, relaxations, files, wsman, notes } = body;
   const { isDemo, administratorOnly, powershellMissing } = flags;
   const options: Options = {
     subsystem,
@@ -51,6 +44,7 @@ function toColumns(body: TargetBody, flags: TargetFlags) {
     connectTimeoutMs,
     relaxations: [...new Set(relaxations)],
     files,
+    wsman,
     notes,
     isDemo,
     administratorOnly,
@@ -118,9 +112,12 @@ export function createInventory(deps: {
   /** Every way that leads over this target must stay one. */
   async function check(id: string | null, body: TargetBody): Promise<void> {
     await checkCredential(body.credentialId);
-    const self = { id: id ?? '', viaTargetId: body.viaTargetId };
+    const self = { id: id ?? '', viaTargetId: body.viaTargetId, transport: body.transport };
     const after = [...(await storage.targets.list()).filter((row) => row.id !== id), self];
-    for (const one of id === null ? [self] : after) hopsOf(one, after);
+    for (const one of id === null ? [self] : after) {
+      if (hopsOf(one, after).some(({ transport }) => transport !== 'ssh'))
+        throw new SallyportError('jump_chain', 'a jump host is one over SSH');
+    }
   }
   async function checkDelete(id: string): Promise<void> {
     if ((await storage.targets.list()).some(({ viaTargetId }) => viaTargetId === id))

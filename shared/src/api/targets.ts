@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { CertificateFacts, CertificateText } from './certificates.ts';
 import { DisplayName } from './common.ts';
+import { WsManSettings } from './wsman.ts';
 
-/** Transports grow here (wsman comes later). */
-export const TransportKind = z.enum(['ssh']);
+/** How a target is reached. */
+export const TransportKind = z.enum(['ssh', 'wsman']);
 export type TransportKind = z.infer<typeof TransportKind>;
 
 const host = z.string().trim().min(1).max(253);
@@ -46,6 +47,8 @@ export const Target = z.object({
   viaTargetId: z.string().nullable(),
   relaxations: z.array(Relaxation),
   files: FileGrant,
+  /** Set exactly when the transport is `wsman`. */
+  wsman: WsManSettings.nullable(),
   notes: z.string(),
   isDemo: z.boolean(),
   /** In-process demo target: administrators only. */
@@ -58,8 +61,7 @@ export const Target = z.object({
 export type Target = z.infer<typeof Target>;
 export const TargetList = z.object({ targets: z.array(Target) });
 
-/** `POST /api/targets`, `PUT /api/targets/:id`. */
-export const TargetBody = z.strictObject({
+const targetBody = z.strictObject({
   name: DisplayName,
   transport: TransportKind,
   host,
@@ -75,7 +77,21 @@ export const TargetBody = z.strictObject({
   viaTargetId: z.string().nullable().default(null),
   relaxations: z.array(Relaxation).max(RELAXATIONS.length).default([]),
   files: FileGrant.default('off'),
+  wsman: WsManSettings.nullable().default(null),
   notes: z.string().max(4000),
+});
+/** What only one of the transports has. @returns what is wrong, null when nothing is */
+function misfit({ transport, wsman, offers, relaxations, files }: z.infer<typeof targetBody>): string | null {
+  if (transport === 'ssh') return wsman === null ? null : 'wsman: not for SSH';
+  if (wsman === null) return 'wsman: needed';
+  if (offers.length !== 1 || offers[0] !== 'powershell') return 'offers: PowerShell alone over WinRM';
+  if (relaxations.length > 0) return 'relaxations: for SSH only';
+  return files === 'off' ? null : 'files: over SSH only';
+}
+/** `POST /api/targets`, `PUT /api/targets/:id`. */
+export const TargetBody = targetBody.superRefine((body, context) => {
+  const message = misfit(body);
+  if (message !== null) context.addIssue({ code: 'custom', message });
 });
 export type TargetBody = z.infer<typeof TargetBody>;
 

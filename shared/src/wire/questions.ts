@@ -20,10 +20,24 @@ export type QuestionField = z.infer<typeof Field>;
 const Choice = z.object({ label: z.string(), hotKey: z.string().nullable(), help: z.string() });
 export type QuestionChoice = z.infer<typeof Choice>;
 
+/** A certificate as it is shown to who may accept it. */
+const CertificateInChain = z.object({
+  subject: z.string().max(1024),
+  issuer: z.string().max(1024),
+  /** DNS names and addresses it is for. */
+  names: z.string().max(4096),
+  /** UTC milliseconds. */
+  validFrom: z.number(),
+  validTo: z.number(),
+  /** SHA-256, hex. */
+  fingerprint: z.string().max(64),
+});
+export type CertificateInChain = z.infer<typeof CertificateInChain>;
+
 const base = { id: z.number().int().nonnegative(), from: z.enum(['gateway', 'target']), fromName: z.string() };
 
 export const Question = z.discriminatedUnion('kind', [
-  /** Unknown SSH host key. Answered with `accept` by who may; security.md section 3 SSH. */
+  /** Unknown SSH host key, or certificate of a target over HTTPS (`keyType` x509). Answered with `accept` by who may; security.md section 3 SSH. */
   z.object({
     ...base,
     kind: z.literal('hostKey'),
@@ -33,6 +47,9 @@ export const Question = z.discriminatedUnion('kind', [
     via: z.string().default(''),
     keyType: z.string(),
     fingerprint: z.string(),
+    /** Of a certificate: why it is not trusted by itself, in words, and what was shown, the target's own first. */
+    problem: z.string().default(''),
+    chain: z.array(CertificateInChain).max(16).default([]),
     mayAccept: z.boolean(),
   }),
   /** Credential for the target, while opening: a password, a key's passphrase. */

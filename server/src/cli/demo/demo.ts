@@ -50,6 +50,7 @@ async function provision(gateway: Gateway, target: DemoTarget): Promise<void> {
     viaTargetId: null,
     relaxations: [],
     files: 'off' as const,
+    wsman: null,
     notes:
       target.kind === 'sshd'
         ? 'The demo target: an sshd of this machine, for this run.'

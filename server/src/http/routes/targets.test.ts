@@ -5,7 +5,7 @@ import type { RoutesJoin } from '../ports.ts';
 import { targetRoutes } from './targets.ts';
 
 const clock = new FakeClock();
-const BEFORE = { name: 'a', host: 'web01', port: 22, credentialId: 'c1', viaTargetId: null };
+const BEFORE = { name: 'a', host: 'web01', port: 22, credentialId: 'c1', viaTargetId: null, wsman: null };
 interface Asked {
   readonly body?: Partial<TargetBody>;
   readonly steppedUpUntil?: number | null;

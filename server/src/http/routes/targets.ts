@@ -1,5 +1,7 @@
 /** Targets, "Where to?" and the probe. */
+import { isDeepStrictEqual } from 'node:util';
 import { ProbeBody, TargetBody, WhereToBody, type Target, type WhereTo } from '@sallyport/shared/api/targets';
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
 import { TargetId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import { SallyportError } from '../../errors.ts';
@@ -36,7 +38,7 @@ function checkUser({ user }: Pick<TargetBody, 'user'>): void {
 /**
  * Who points a stored credential at a machine of their own reads it there: that is a sensitive act like any other to the
  * vault. The password is asked for once more when the credential would go where it did not go before;
- * those of the targets behind a jump host go where that leads.
+ * those of the targets behind a jump host go where that leads, and what WinRM trusts and how it signs in counts as a place.
  */
 const leadsCredentialElsewhere = (body: TargetBody, before: Target | null, isHop = false): boolean =>
   (body.credentialId !== null || isHop) &&
@@ -44,7 +46,8 @@ const leadsCredentialElsewhere = (body: TargetBody, before: Target | null, isHop
     before.credentialId !== body.credentialId ||
     before.host !== body.host ||
     before.port !== body.port ||
-    before.viaTargetId !== body.viaTargetId);
+    before.viaTargetId !== body.viaTargetId ||
+    !isDeepStrictEqual(before.wsman, body.wsman));
 
 /** Exact name first, then the same address, then names that hold the line. */
 function matches(line: string, targets: readonly Target[], address: WhereTo['address']): readonly Target[] {
@@ -97,9 +100,23 @@ function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly
   ];
 }
 
+/** Method and way, and everything that is less than the best of it. */
+function weakenedOf({ tls, method, trust, ...wsman }: WsManSettings): string {
+  const weak = {
+    'CA not checked': tls && trust.pin === '' && trust.skipCaCheck,
+    'name not checked': tls && trust.pin === '' && trust.skipCnCheck,
+    'trusted for NTLM': wsman.isTrustedForNtlm,
+    'trusted for delegation': wsman.isTrustedForDelegation,
+    'redirects granted': wsman.redirects,
+  };
+  const names = Object.entries(weak).flatMap(([name, isSo]) => (isSo ? [name] : []));
+  return [tls ? 'HTTPS' : 'HTTP', method, ...names].join(', ');
+}
+
 /** What the audit log keeps of a target: where it is, the way to it, and what is weakened for it. */
-const auditedDetail = ({ host, port, viaTargetId, relaxations }: TargetBody) => ({
+const auditedDetail = ({ host, port, viaTargetId, relaxations, wsman }: TargetBody) => ({
   ...{ host, port },
+  ...(wsman === null ? {} : { winrm: weakenedOf(wsman) }),
   ...(viaTargetId === null ? {} : { via: viaTargetId }),
   ...(relaxations.length === 0 ? {} : { relaxations: relaxations.join(' ') }),
 });

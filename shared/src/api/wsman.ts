@@ -1,0 +1,94 @@
+import { z } from 'zod';
+
+/**
+ * How the gateway signs in over WS-Management. `default`: Negotiate, with the rules for addresses; `negotiate-implicit`: the
+ * gateway's own identity.
+ */
+export const WSMAN_METHODS = [
+  'default',
+  'negotiate',
+  'kerberos',
+  'basic',
+  'digest',
+  'credssp',
+  'certificate',
+  'negotiate-implicit',
+] as const;
+export const WsManMethod = z.enum(WSMAN_METHODS);
+export type WsManMethod = z.infer<typeof WsManMethod>;
+
+/** Ports of WinRM. */
+export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
+const MAX_CA_PEM = 64 * 1024;
+
+const language = z.union([z.literal(''), z.string().regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/)]);
+
+/** Whom the gateway takes for the target, over HTTPS. The strongest that is given decides. */
+export const TlsTrust = z.strictObject({
+  /** SHA-256 of the certificate that must be shown, 64 hex digits; it needs no chain and no name then. '' = none. */
+  pin: z.union([z.literal(''), z.string().regex(/^[0-9a-f]{64}$/)]).default(''),
+  /** Certificates of a private CA, PEM, taken beside those of the system. */
+  ca: z.string().max(MAX_CA_PEM).default(''),
+  /** The chain is not verified (SkipCACheck). Shown in the bar and audited; no Basic and no Digest then. */
+  skipCaCheck: z.boolean().default(false),
+  /** The name is not compared (SkipCNCheck). As above. */
+  skipCnCheck: z.boolean().default(false),
+});
+export type TlsTrust = z.infer<typeof TlsTrust>;
+
+/** What a target over WS-Management has beside host, port and credential. docs/wsman.md */
+export const WsManSettings = z.strictObject({
+  /** HTTPS; else HTTP with sealed bodies, for the methods that seal. */
+  tls: z.boolean().default(true),
+  trust: TlsTrust.default(TlsTrust.parse({})),
+  /** The path of the address. */
+  applicationName: z
+    .string()
+    .trim()
+    .regex(/^[A-Za-z0-9_~-][A-Za-z0-9_.~/-]{0,254}$/)
+    .default('wsman'),
+  /** The endpoint: a configuration name, or a whole resource URI. */
+  configurationName: z
+    .string()
+    .trim()
+    .regex(/^[^\u0000-\u001f\u007f]{1,255}$/)
+    .default('Microsoft.PowerShell'),
+  method: WsManMethod.default('default'),
+  /** NTLM may be spoken although the target is not authenticated (plain HTTP, or TLS with skipped checks). */
+  isTrustedForNtlm: z.boolean().default(false),
+  /** CredSSP may hand the password to this target. */
+  isTrustedForDelegation: z.boolean().default(false),
+  /** Redirects are followed, at most 5, each shown and audited. */
+  redirects: z.boolean().default(false),
+  /** Bodies are sealed inside TLS too. */
+  alwaysSeal: z.boolean().default(false),
+  /** Headers of sealed parts begin with a tab, as published; some servers other than Windows refuse it. */
+  partHeaderTab: z.boolean().default(true),
+  /** For Kerberos: `HTTP/host` unless it says otherwise. */
+  spn: z
+    .strictObject({
+      service: z.enum(['HTTP', 'WSMAN', 'HOST']).default('HTTP'),
+      /** In place of the target's host; '' = that. */
+      host: z
+        .union([
+          z.literal(''),
+          z
+            .string()
+            .trim()
+            .regex(/^[A-Za-z0-9._-]{1,253}$/),
+        ])
+        .default(''),
+      includePort: z.boolean().default(false),
+    })
+    .default({ service: 'HTTP', host: '', includePort: false }),
+  /** Language of messages (UICulture) and of numbers and dates (Culture); '' = that of the person's browser. */
+  locale: language.default(''),
+  dataLocale: language.default(''),
+  noMachineProfile: z.boolean().default(false),
+  outputBuffering: z.enum(['None', 'Block', 'Drop']).default('None'),
+  /** How long the shell lives without the gateway; null = the target's own. */
+  idleTimeoutMs: z.number().int().min(60_000).max(2_147_483_647).nullable().default(null),
+  /** How long a request is held at the target before it answers that there is nothing yet. */
+  operationTimeoutMs: z.number().int().min(1000).max(600_000).default(60_000),
+});
+export type WsManSettings = z.infer<typeof WsManSettings>;
