@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { type Clock, systemClock } from '../../server/src/clock.ts';
+import { poolOverBytes } from '../../server/src/terminals/powershell/byte-pool.ts';
 import { openPowerShellTerminal } from '../../server/src/terminals/powershell/terminal.ts';
 import type { ByteChannel, ChannelEvents } from '../../server/src/transports/contract.ts';
 import { LabConsole } from './console.ts';
@@ -46,7 +47,7 @@ export async function openLabConsole(
   const console = options.console ?? new LabConsole();
   const connection = await connectLab(lab);
   console.terminal = await openPowerShellTerminal({
-    openChannel: (events) => connection.openSubsystem(subsystem, events),
+    openPool: poolOverBytes((events) => connection.openSubsystem(subsystem, events)),
     closeConnection: () => connection.close(),
     targetName: 'web01',
     cols: 80,
@@ -108,7 +109,7 @@ function standInChannel(events: ChannelEvents, setUp: (standIn: StandIn) => void
 export async function openStandInConsole(setUp: (standIn: StandIn) => void): Promise<LabConsole> {
   const console = new LabConsole();
   console.terminal = await openPowerShellTerminal({
-    openChannel: (events) => Promise.resolve(standInChannel(events, setUp)),
+    openPool: poolOverBytes((events) => Promise.resolve(standInChannel(events, setUp))),
     closeConnection: () => Promise.resolve(),
     targetName: 'web01',
     cols: 80,

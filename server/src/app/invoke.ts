@@ -11,6 +11,7 @@ import type { Broker, Page, Requester, SessionSocket } from '../broker/contract.
 import { requesterOf } from '../http/routes/account.ts';
 import { codeOf } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
+import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
 import { type ScriptEnd, type ScriptEvent, openScriptTerminal } from '../terminals/powershell/script.ts';
 import { type OpeningDeps, type StartTerminal, planSession } from './opening.ts';
 
@@ -134,7 +135,7 @@ export async function* invokeScript(
   const page = new ScriptPage(() => id);
   const start: StartTerminal = (_kind, connection, place, port, size, aborted, clock) =>
     openScriptTerminal({
-      openChannel: (events) => connection.openSubsystem(place.subsystem, events),
+      openPool: poolOverBytes((events) => connection.openSubsystem(place.subsystem, events)),
       closeConnection: () => connection.close(),
       targetName: place.name,
       ...size,

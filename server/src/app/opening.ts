@@ -17,6 +17,7 @@ import type { Inventory } from '../targets/inventory.ts';
 import type { HostKeyStore } from '../targets/pins.ts';
 import type { NewQuestion, Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
+import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
 import {
@@ -202,7 +203,7 @@ async function startTerminal(
 ): Promise<Terminal> {
   if (kind === 'pty') return openPtyTerminal({ connection, ...size, events: port, clock });
   return openPowerShellTerminal({
-    openChannel: (events) => connection.openSubsystem(place.subsystem, events),
+    openPool: poolOverBytes((events) => connection.openSubsystem(place.subsystem, events)),
     closeConnection: () => connection.close(),
     targetName: place.name,
     ...size,

@@ -4,6 +4,8 @@
  */
 import type { KeyObject } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import type { ClientEvent, ClientPoolOptions, OpenOptions, OutOfProcClient } from '@sallyport/psrp';
+import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Relaxation } from '@sallyport/shared/api/targets';
 import type { Secret } from '../secret.ts';
 
@@ -151,6 +153,55 @@ export interface ByteChannel {
   /** Idempotent; resolves when the channel is closed. */
   close(): Promise<void>;
 }
+
+/** What is done with a runspace pool, whatever carries it. What is to be sent goes out with the channel's next `send`. */
+export type PoolClient = Pick<
+  OutOfProcClient,
+  | 'state'
+  | 'sessionKeyState'
+  | 'createPipeline'
+  | 'getCommandMetadata'
+  | 'stop'
+  | 'closePipeline'
+  | 'respondHostCall'
+  | 'requestSessionKey'
+  | 'supplyPublicKey'
+  | 'supplySessionKey'
+  | 'seal'
+  | 'close'
+  | 'fail'
+>;
+export interface PoolEnd extends ChannelEnd {
+  /** Why, where the channel knows it; with the words of the target, escaped. */
+  readonly code?: ErrorCode;
+  readonly detail?: string;
+}
+export interface PoolChannelEvents {
+  /** What came in at once, in order. */
+  events(events: readonly ClientEvent[]): void;
+  /** Called once: nothing carries the pool any more. */
+  closed(end: PoolEnd): void;
+}
+/** One runspace pool and what carries it. */
+export interface PoolChannel {
+  readonly client: PoolClient;
+  /** Until it resolves nothing may be sent. */
+  connect(): Promise<void>;
+  /** Opens the pool; its events tell how that goes. */
+  open(options: OpenOptions): void;
+  /** Sends what the client has ready. */
+  send(): void;
+  /** What the end that was told means for the pool. */
+  ended(end: PoolEnd): readonly ClientEvent[];
+  /** Stops reading from the target until `resume`; nothing is lost. */
+  pause(): void;
+  resume(): void;
+  /** Idempotent; resolves when the channel is closed. */
+  close(): Promise<void>;
+}
+/** Makes a pool and its channel; nothing happens before `connect`. */
+export type OpenPool = (options: ClientPoolOptions, events: PoolChannelEvents) => PoolChannel;
+
 export interface PtyChannel extends ByteChannel {
   resize(cols: number, rows: number): void;
   /** SSH signal name without SIG. */

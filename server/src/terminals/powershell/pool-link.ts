@@ -1,6 +1,6 @@
 /** A runspace pool over one channel: bytes in, events out, what may be sent is sent, the key for secrets is made. */
 import { randomUUID } from 'node:crypto';
-import { consoleHostInfo, OutOfProcClient, PsrpError, versionTable } from '@sallyport/psrp';
+import { consoleHostInfo, PsrpError, versionTable } from '@sallyport/psrp';
 import type {
   ClientEvent,
   CommandMetadataOptions,
@@ -15,13 +15,14 @@ import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, toError } from '../../errors.ts';
-import type { ByteChannel, ChannelEnd, ChannelEvents } from '../../transports/contract.ts';
+import type { OpenPool, PoolChannel, PoolClient, PoolEnd } from '../../transports/contract.ts';
 import { KeyExchange, sessionCipher } from './session-key.ts';
 
 const MAX_DETAIL = 4000;
 
 /** Whom the link tells. */
 export interface PoolLinkOptions {
+  readonly openPool: OpenPool;
   readonly title: string;
   /** Every event after the pool was opened. */
   event(event: ClientEvent): void;
@@ -54,11 +55,10 @@ const NOT_FOUND =
 export class PoolLink {
   readonly poolId = randomUUID();
   readonly #options: PoolLinkOptions;
-  readonly #client: OutOfProcClient;
+  readonly #channel: PoolChannel;
+  readonly #client: PoolClient;
   readonly #keys = new KeyExchange();
   readonly #over = new AbortController();
-  readonly #early: Uint8Array[] = [];
-  #channel: ByteChannel | null = null;
   #opening: Opening | null = null;
   #version: string | null = null;
   #peerText = '';
@@ -68,7 +68,11 @@ export class PoolLink {
 
   constructor(options: PoolLinkOptions) {
     this.#options = options;
-    this.#client = new OutOfProcClient({ poolId: this.poolId, newId: () => randomUUID(), cipher: sessionCipher });
+    this.#channel = options.openPool(
+      { poolId: this.poolId, newId: () => randomUUID(), cipher: sessionCipher },
+      { events: (events) => this.#received(events), closed: (end) => this.#closed(end) },
+    );
+    this.#client = this.#channel.client;
   }
 
   get isOpen(): boolean {
@@ -93,7 +97,6 @@ export class PoolLink {
    * @throws SallyportError powershell_missing, powershell_open_failed, cancelled
    */
   async open(
-    openChannel: (events: ChannelEvents) => Promise<ByteChannel>,
     size: { cols: number; rows: number },
     limit: { clock: Clock; ms: number; signal: AbortSignal },
   ): Promise<string | null> {
@@ -106,22 +109,13 @@ export class PoolLink {
     );
     limit.signal.addEventListener('abort', abort, { once: true });
     try {
-      const pending = openChannel({
-        data: (bytes) => this.#data(bytes),
-        drain: () => undefined,
-        closed: (end) => this.#closed(end),
-      });
-      void pending.then(
-        (late) => (this.#over.signal.aborted ? late.close() : undefined),
-        () => undefined,
-      );
-      this.#channel = await Promise.race([pending, opened.then(() => pending)]);
-      this.#client.open({
+      const connected = this.#channel.connect();
+      connected.catch(() => undefined);
+      await Promise.race([connected, opened.then(() => connected)]);
+      this.#channel.open({
         hostInfo: consoleHostInfo({ ...size, title: this.#options.title }),
         applicationArguments: versionTable(),
       });
-      this.send();
-      for (const bytes of this.#early.splice(0)) this.#data(bytes);
       return await opened;
     } finally {
       cancelTimer();
@@ -131,8 +125,7 @@ export class PoolLink {
 
   /** Writes what may be written now. */
   send(): void {
-    const bytes = this.#client.takeOutgoing();
-    if (bytes.length > 0 && !this.#over.signal.aborted) this.#channel?.write(bytes);
+    if (!this.#over.signal.aborted) this.#channel.send();
   }
   createPipeline(options: PipelineOptions): string {
     return this.#client.createPipeline(options);
@@ -153,11 +146,11 @@ export class PoolLink {
   }
   pause(): void {
     this.#isPaused = true;
-    this.#channel?.pause();
+    this.#channel.pause();
   }
   resume(): void {
     this.#isPaused = false;
-    this.#channel?.resume();
+    this.#channel.resume();
   }
   /** Asks the target to close the pool; `poolState` Closed follows. */
   close(): void {
@@ -165,7 +158,7 @@ export class PoolLink {
   }
   async closeChannel(): Promise<void> {
     this.#over.abort();
-    await this.#channel?.close();
+    await this.#channel.close();
   }
 
   /** Seals a text for the target, making the session key first. Rejects when `signal` fires. */
@@ -208,13 +201,8 @@ export class PoolLink {
     }
   }
 
-  #data(bytes: Uint8Array): void {
-    if (this.#over.signal.aborted) return;
-    if (this.#channel === null) {
-      this.#early.push(bytes);
-      return;
-    }
-    this.#tell(this.#client.receive(bytes));
+  #received(events: readonly ClientEvent[]): void {
+    if (!this.#over.signal.aborted) this.#tell(events);
   }
 
   #tell(events: readonly ClientEvent[]): void {
@@ -265,8 +253,12 @@ export class PoolLink {
     }
   }
 
-  #closed(end: ChannelEnd): void {
+  #closed(end: PoolEnd): void {
     if (this.#opening !== null) {
+      if (end.code !== undefined) {
+        this.#failOpening(end.code, 'the channel could not go on', end.detail);
+        return;
+      }
       const isNamed = NOT_FOUND_STATUS.has(end.exitCode ?? 0) || NOT_FOUND.test(this.#peerText);
       const isMissing = !this.#hasAnswered && (isNamed || this.#peerText.trim() === '');
       const code = isMissing ? 'powershell_missing' : 'powershell_open_failed';
@@ -274,7 +266,8 @@ export class PoolLink {
       return;
     }
     const isClosing = this.#client.state === 'Closing';
-    this.#tell(this.#client.channelEnded({ exitStatus: end.exitCode }));
+    if (!isClosing && end.code !== undefined) this.#options.lost(end.code, end.detail ?? '');
+    this.#tell(this.#channel.ended(end));
     if (!isClosing) this.#options.lost('target_lost', '', end.error instanceof SallyportError ? end.error.at : '');
   }
 

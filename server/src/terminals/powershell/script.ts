@@ -102,6 +102,7 @@ class ScriptTerminal implements Terminal {
       if (item !== undefined) this.#tellProgress(`${item.activity}: ${item.status}`.trim());
     });
     this.#link = new PoolLink({
+      openPool: options.openPool,
       title: options.targetName,
       event: (event) => this.#event(event),
       batchDone: () => this.#flush(),
@@ -118,9 +119,9 @@ class ScriptTerminal implements Terminal {
   }
 
   async open(): Promise<void> {
-    const { openChannel, signal, clock, closeConnection, cols, rows, events } = this.#options;
+    const { signal, clock, closeConnection, cols, rows, events } = this.#options;
     try {
-      const version = await this.#link.open(openChannel, { cols, rows }, { clock, ms: OPEN_MS, signal });
+      const version = await this.#link.open({ cols, rows }, { clock, ms: OPEN_MS, signal });
       events.remote(version === null ? 'PowerShell' : `PowerShell ${visibleText(version, 40, false)}`);
     } catch (error) {
       await this.#link.closeChannel();

@@ -12,7 +12,7 @@ import { codeOf, SallyportError, toError } from '../../errors.ts';
 import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
-import type { ByteChannel, ChannelEvents } from '../../transports/contract.ts';
+import type { OpenPool } from '../../transports/contract.ts';
 import type { CommandEnd, RunningCommand, Terminal, TerminalEvents } from '../contract.ts';
 import { completeFrom, NO_MATCHES, tabExpansion } from './completion.ts';
 import type { Completion } from './completion.ts';
@@ -38,8 +38,8 @@ const MAX_WARNINGS = 2;
 
 /** What a PowerShell terminal needs. */
 export interface PowerShellTerminalOptions {
-  /** Opens the subsystem's channel. */
-  readonly openChannel: (events: ChannelEvents) => Promise<ByteChannel>;
+  /** Makes the pool and what carries it. */
+  readonly openPool: OpenPool;
   /** Called once, when the terminal has ended or did not open. */
   readonly closeConnection: () => Promise<void>;
   readonly targetName: string;
@@ -86,6 +86,7 @@ class PowerShellTerminal implements Terminal {
     this.#output = new VtOutput((bytes) => this.#events.output(bytes));
     this.#progress = new ProgressBoard(options.clock, (items) => this.#events.progress(items));
     this.#link = new PoolLink({
+      openPool: options.openPool,
       title: options.targetName,
       event: (event) => this.#event(event),
       batchDone: () => this.#output.flush(),
@@ -105,9 +106,9 @@ class PowerShellTerminal implements Terminal {
   }
 
   async open(): Promise<void> {
-    const { openChannel, signal, clock, closeConnection } = this.#options;
+    const { signal, clock, closeConnection } = this.#options;
     try {
-      const version = await this.#link.open(openChannel, this.#size, { clock, ms: OPEN_MS, signal });
+      const version = await this.#link.open(this.#size, { clock, ms: OPEN_MS, signal });
       this.#events.remote(version === null ? 'PowerShell' : `PowerShell ${visibleText(version, 40, false)}`);
     } catch (error) {
       this.#state = 'ended';
