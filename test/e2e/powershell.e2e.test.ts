@@ -1,9 +1,9 @@
 /** The PowerShell console in the page: the line editor, questions of the target, the gutter. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Tab } from '../lab/browser.ts';
 import { recordedOutput } from '../lab/journeys.ts';
 import { findPwsh } from '../lab/sshd.ts';
-import { PS_PROMPT, World } from './world.ts';
+import { PS_PROMPT, World, focusWhenLayersLeave } from './world.ts';
 
 describe('PowerShell in the page', () => {
   let world: World;
@@ -17,6 +17,12 @@ describe('PowerShell in the page', () => {
   });
   afterAll(async () => {
     if (findPwsh() !== null) await world.stop();
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail' || findPwsh() === null) return;
+    // What failed left its session as it is; the next test has one of its own.
+    await tab.page.goto(world.gateway.url);
+    id = await world.openConsole(tab, 'powershell');
   });
   beforeEach((context) => {
     if (findPwsh() === null) context.skip('no pwsh');
@@ -98,6 +104,48 @@ describe('PowerShell in the page', () => {
     await tab.seen(/Get-Credential\n[^]*\^C[^]*PS [^>]*>$/);
   });
 
+  test('gives the keyboard back in the very turn in which a dialog goes: no key is lost on a busy machine', async () => {
+    const { page } = tab;
+    const dialog = page.getByRole('dialog');
+    const left = await focusWhenLayersLeave(tab);
+    const inLine = 'Line at lab';
+
+    await tab.line('Get-Credential');
+    await dialog.getByLabel('User name').waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+KeyC');
+    await tab.seen(/Get-Credential\n[^]*\^C[^]*PS [^>]*>$/);
+    expect(await left()).toEqual([inLine]);
+
+    await tab.line('$c = Get-Credential; $c.UserName');
+    await dialog.getByLabel('User name').fill('bob');
+    await dialog.getByLabel('Password', { exact: true }).fill('canary-8421');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type("'typed-' + 'ahead'");
+    await page.keyboard.press('Enter');
+    await tab.seen(/^bob\n[^]*^typed-ahead\n[^\n]*PS [^>]*>$/m);
+
+    await page.keyboard.press('F1');
+    await dialog.waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.type("'palette-' + 1");
+    await tab.seen(/> 'palette-' \+ 1$/);
+    await page.keyboard.press('Enter');
+    await tab.seen(/^palette-1$/m);
+
+    await page.evaluate(() => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text/plain', "'pasted-' +\n2");
+      document.activeElement?.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })); // prettier-ignore
+    });
+    await dialog.waitFor();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type(' # edited');
+    await page.keyboard.press('Enter');
+    await tab.seen(/^pasted-2$/m);
+    expect(await left()).toEqual([inLine, inLine, inLine, inLine]);
+  });
+
   test('gives a script the next key that is pressed, as the key that it is', async () => {
     const asked = (): number =>
       tab.messages.filter((message) => message.type === 'question' && message.question.kind === 'key').length;
@@ -155,11 +203,11 @@ describe('PowerShell in the page', () => {
     const before = await tab.seen(/^row-40 漢字 😀[^]*PS [^>]*>$/m);
     await tab.page.reload();
     const after = await tab.seen(/^row-40 漢字 😀[^]*PS [^>]*>$/m);
-    // How many rows the page has room for is a matter of its layout, which may settle a moment later.
     const [shown, kept] = [after, before].map((text) => text.split('\n').filter((line) => line.startsWith('row-')));
-    const common = Math.min(shown?.length ?? 0, kept?.length ?? 0);
-    expect(common).toBeGreaterThan(25);
-    expect(shown?.slice(-common)).toEqual(kept?.slice(-common));
+    expect(kept?.length).toBeGreaterThan(25);
+    expect(shown).toEqual(kept);
+    // The page knows its room before it asks for the session: nothing that comes and goes takes rows from the grid.
+    expect(new Set(tab.sizes)).toHaveLength(1);
     const bytes = tab.output();
     const from = tab.offset;
     await tab.line('exit 3');

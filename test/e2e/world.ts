@@ -74,3 +74,22 @@ export async function signInByHand(tab: Tab, name = 'ann'): Promise<void> {
   await tab.page.getByLabel('Password', { exact: true }).fill(LAB_PASSWORD);
   await tab.page.keyboard.press('Enter');
 }
+
+/**
+ * Notes where the keyboard is whenever a dialog leaves the page, before the page can take another key: a key is a task
+ * of its own, the note is taken in the turn of the change. @returns reads the notes: names of the elements
+ */
+export async function focusWhenLayersLeave(tab: Tab): Promise<() => Promise<string[]>> {
+  const watched = await tab.page.evaluateHandle(() => {
+    const notes: string[] = [];
+    new MutationObserver((records) => {
+      const gone = records.flatMap(({ removedNodes }) => [...removedNodes]);
+      const isLayer = (node: Node): boolean =>
+        node instanceof Element && (node.matches('[role=dialog]') || node.querySelector('[role=dialog]') !== null);
+      const focused = document.activeElement;
+      if (gone.some(isLayer)) notes.push(focused?.getAttribute('aria-label') ?? focused?.tagName ?? 'nothing');
+    }).observe(document.body, { childList: true, subtree: true });
+    return notes;
+  });
+  return () => watched.jsonValue();
+}

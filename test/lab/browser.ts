@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { parseServerFrame } from '@sallyport/shared/wire/frames';
-import { ServerMessage } from '@sallyport/shared/wire/control';
+import { ClientMessage, ServerMessage } from '@sallyport/shared/wire/control';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -31,6 +31,8 @@ export class Tab {
   bytes: Buffer[] = [];
   offset = 0;
   readonly messages: ServerMessage[] = [];
+  /** Sizes that the page asked for over the newest socket, as `columns x rows`. */
+  sizes: string[] = [];
 
   constructor(context: BrowserContext, page: Page) {
     this.context = context;
@@ -40,7 +42,11 @@ export class Tab {
       if (message.type() === 'error') this.faults.push(`${message.text()} (${message.location().url})`);
     });
     page.on('pageerror', (error) => this.faults.push(error.stack ?? error.message));
-    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => this.#frame(payload)));
+    page.on('websocket', (socket) => {
+      this.sizes = [];
+      socket.on('framereceived', ({ payload }) => this.#frame(payload));
+      socket.on('framesent', ({ payload }) => this.#sent(payload));
+    });
   }
 
   /** What the screen of the visible terminal shows, a line per row, without blanks at the ends. */
@@ -86,6 +92,13 @@ export class Tab {
   /** A frame of the page is the smallest step in which its screen can change. */
   async #frameOfPage(): Promise<void> {
     await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => resolve(null))));
+  }
+
+  #sent(payload: string | Buffer): void {
+    if (typeof payload !== 'string') return;
+    const message = ClientMessage.parse(JSON.parse(payload));
+    if (message.type === 'attach' || message.type === 'resume' || message.type === 'resize')
+      this.sizes.push(`${String(message.cols)} x ${String(message.rows)}`);
   }
 
   #frame(payload: string | Buffer): void {

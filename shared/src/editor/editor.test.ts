@@ -342,6 +342,17 @@ describe('questions of the target', () => {
       answer: { kind: 'key', virtualKeyCode: 65, character: 97, controlKeyState: 0 },
     });
   });
+  it('takes typing ahead as soon as the question of a dialog is over, and nothing before', async () => {
+    const d = new Desk();
+    await d.do(prompt(), type('x'), key('Enter'), { type: 'echo', lineId: 1 });
+    await d.do(ask({ id: 6, kind: 'credential' }), type('lost'), { type: 'hostCallEnded', id: 5 }, type('lost'));
+    expect(d.editor.snapshot()).toMatchObject({ mode: 'dialog', text: '' });
+    await d.do({ type: 'hostCallEnded', id: 6 }, type('ahead'));
+    expect(d.editor.snapshot()).toMatchObject({ mode: 'busy', text: 'ahead' });
+    // The gateway says it too, later; and the prompt that follows takes what was typed.
+    await d.do({ type: 'hostCallEnded', id: 6 }, prompt(2));
+    expect(d.editor.snapshot()).toMatchObject({ mode: 'line', text: 'ahead' });
+  });
   it('stops the pipeline on Ctrl+C and sends no answer', async () => {
     const d = await desk(ask({ id: 5, kind: 'line', prompt: 'a: ', secure: true }), type('x'), key('Ctrl+c'));
     expect(d.effects.at(-1)).toEqual({ type: 'stop' });

@@ -3,7 +3,7 @@ import { Buffer } from './buffer.ts';
 import { editWith, movementOf } from './commands.ts';
 import { Completion } from './completion.ts';
 import { History, keepsOut } from './history.ts';
-import { type Command, INERT_KEYS, chordOf, commandOf, keyInfo } from './keys.ts';
+import { type Command, INERT_KEYS, chordOf, commandOf, isPrintable, keyInfo } from './keys.ts';
 import { type Picture, layout } from './layout.ts';
 import { verdictOf } from './lexer.ts';
 import { Renderer } from './render.ts';
@@ -39,6 +39,8 @@ class LineEditor implements Editor {
   #sent = '';
   #queue: string[] = [];
   #ask: Ask | null = null;
+  /** The question that a dialog of the page asks. */
+  #dialogId: number | null = null;
   #effects: Effect[] = [];
   #now = 0;
 
@@ -104,7 +106,7 @@ class LineEditor implements Editor {
       case 'hostCall':
         return this.#onHostCall(event);
       case 'hostCallEnded':
-        return event.id === this.#ask?.id ? this.#endAsk() : true;
+        return event.id === (this.#ask?.id ?? this.#dialogId) ? this.#endAsk() : true;
       case 'history':
         this.#history.load(event.lines);
         return true;
@@ -174,7 +176,7 @@ class LineEditor implements Editor {
 
   #onPrompt(lineId: number, text: string): string | boolean {
     const erased = this.#renderer.erase();
-    if (this.#ask !== null) this.#endAsk();
+    if (this.#ask !== null || this.#dialogId !== null) this.#endAsk();
     this.#lineId = lineId;
     this.#prompt = text;
     this.#startCol = 0;
@@ -201,6 +203,7 @@ class LineEditor implements Editor {
     this.#secret.wipe();
     this.#ask = askOf(event.question);
     this.#mode = this.#ask?.mode ?? 'dialog';
+    this.#dialogId = this.#ask === null ? event.question.id : null;
     this.#startCol = Math.min(event.column, this.#cols - 1);
     this.#buffer.reset();
     this.#effect({ type: 'announce', text: this.#ask?.prompt ?? '', polite: false });
@@ -209,6 +212,7 @@ class LineEditor implements Editor {
   #endAsk(): boolean {
     this.#secret.wipe();
     this.#ask = null;
+    this.#dialogId = null;
     this.#buffer.reset();
     this.#mode = 'busy';
     this.#startCol = 0;
@@ -224,14 +228,10 @@ class LineEditor implements Editor {
     if (found?.command === 'CopyOrCancelLine') return this.#copyOrCancel();
     if (this.#mode === 'secure') return this.#secureKey(event);
     if (this.#mode === 'dialog') return false;
-    if (found === null) return this.#printable(event);
+    if (found === null) return isPrintable(event) ? this.#type(event.key) : false;
     if (this.#completion.isWaiting && !found.command.startsWith('Tab')) this.#cancelCompletion();
     if (!found.command.startsWith('Tab')) this.#completion.leave();
     return this.#run(found.command, found.isSelecting);
-  }
-  #printable(event: KeyEvent): boolean {
-    const isChord = event.ctrl === true || event.alt === true || event.meta === true;
-    return event.key.length === 1 && !isChord ? this.#type(event.key) : false;
   }
   #cancelCompletion(): void {
     const reqId = this.#completion.cancel();
@@ -266,7 +266,7 @@ class LineEditor implements Editor {
     else if (chord === 'Escape') {
       if (this.#secret.isEmpty) this.#effect({ type: 'stop' });
       this.#secret.wipe();
-    } else return this.#printable(event);
+    } else return isPrintable(event) ? this.#type(event.key) : false;
     return true;
   }
   #answer(input: string): void {

@@ -34,6 +34,10 @@ export type Command =
   | 'TabCompletePrevious'
   | 'ClearScreen';
 
+/** Whether a key types its own character. */
+export const isPrintable = ({ key, ctrl, alt, meta }: KeyEvent): boolean =>
+  key.length === 1 && ctrl !== true && alt !== true && meta !== true;
+
 /** Keys that are nothing by themselves. */
 export const INERT_KEYS: ReadonlySet<string> = new Set([
   'Shift',

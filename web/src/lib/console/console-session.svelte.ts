@@ -51,6 +51,8 @@ export class ConsoleSession {
   commands = $state.raw<readonly CommandMark[]>([]);
   /** When a key was last typed here: a question does not take the focus from someone who types. */
   lastTypedAt = 0;
+  /** The question that was set aside: it waits in its bar, also when the person comes back to this tab. */
+  asideId: number | null = null;
   #sink: TerminalSink | null = null;
   #ticket: string | null;
 
@@ -97,7 +99,8 @@ export class ConsoleSession {
 
   answer(question: Question, answer: Answer): void {
     this.client.answer(question.id, answer);
-    if (this.question?.id === question.id) this.question = null;
+    // Over for this page at once: what is typed from now on is typed ahead, not into a question that is gone.
+    this.#receive({ type: 'questionEnded', id: question.id });
   }
 
   dropNotice(notice: SessionNotice): void {
