@@ -196,6 +196,18 @@ describe.each(rows)('PowerShell $version over SSH', ({ subsystem }) => {
     expect(person.refusals).toEqual(['session_busy', 'session_busy']);
   });
 
+  it('stops a line in the moment that it starts', async () => {
+    for (let i = 0; i < 4; i++) {
+      const { lineId } = person;
+      person.submit('while ($true) { }');
+      await person.until(() => person.started.length === 2 * i + 1);
+      person.terminal?.stop();
+      await person.until(() => person.lineId > lineId);
+      expect(person.promptText).toMatch(/PS \/.*> $/);
+      expect(await run('"alive"')).toBe('alive\r\n');
+    }
+  });
+
   it('says after 5 s that it is still stopping', async () => {
     const clock = new FakeClock();
     const slow = await openLabConsole(lab, subsystem, { clock });

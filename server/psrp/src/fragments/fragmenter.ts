@@ -8,6 +8,10 @@ export const DEFAULT_FRAGMENT_BYTES = 32768;
 export const FLAG_START = 1;
 /** Flag of the last fragment of a message. */
 export const FLAG_END = 2;
+const FLAGS_AT = 16;
+
+/** Whether a fragment is the last of its message. [MS-PSRP] 2.2.4 Packet Fragment. */
+export const endsMessage = (fragment: Uint8Array): boolean => ((fragment[FLAGS_AT] ?? 0) & FLAG_END) !== 0;
 
 /** Writes one fragment. [MS-PSRP] 2.2.4 Packet Fragment. */
 export function encodeFragment(objectId: bigint, fragmentId: bigint, flags: number, blob: Uint8Array): Uint8Array {
@@ -15,7 +19,7 @@ export function encodeFragment(objectId: bigint, fragmentId: bigint, flags: numb
   const view = new DataView(out.buffer);
   view.setBigUint64(0, objectId);
   view.setBigUint64(8, fragmentId);
-  out[16] = flags;
+  out[FLAGS_AT] = flags;
   view.setUint32(17, blob.length);
   out.set(blob, FRAGMENT_HEADER_BYTES);
   return out;

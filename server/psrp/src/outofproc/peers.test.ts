@@ -41,6 +41,29 @@ describe('a client', () => {
       expect(client.receive(encodePacket({ element, pipelineId: null }))).toEqual([]);
   });
 
+  it('stops a pipeline when what was sent of it is acknowledged, before what waits', () => {
+    const { client } = opened();
+    const out = (): string[] =>
+      new TextDecoder()
+        .decode(client.takeOutgoing())
+        .split('\n')
+        .map((line) => line.slice(1, line.indexOf(' ')))
+        .filter((name) => name !== '');
+    const answer = (element: 'CommandAck' | 'DataAck'): void => {
+      client.receive(encodePacket({ element, pipelineId: PIPELINE }));
+    };
+    client.createPipeline({ commands: [{ command: 'x'.repeat(40_000), isScript: true }], noInput: false });
+    client.sendInput(PIPELINE, 'waits');
+    client.stop(PIPELINE);
+    expect(out()).toEqual(['Command']);
+    answer('CommandAck');
+    expect(out()).toEqual(['Data']);
+    answer('DataAck');
+    expect(out()).toEqual(['Data']);
+    answer('DataAck');
+    expect(out()).toEqual(['Signal', 'Data']);
+  });
+
   it('takes a refusal as the end of its opening, and as a note later', () => {
     const refused = bytes('__NamedPipeError__:Remote transport error: The maximum pool size cannot be less than 1.\n');
     const first = opening();

@@ -1,9 +1,12 @@
+import { endsMessage } from '../fragments/fragmenter.ts';
 import type { Outgoing } from '../pool/outgoing.ts';
 import { encodePacket } from './packets.ts';
 
 interface Slot {
   /** A CommandAck is awaited; Data must wait for it. */
   isCreating: boolean;
+  /** The first message, which makes the pipeline, has gone out whole. */
+  isCreated: boolean;
   /** One Data is on its way. */
   isAwaitingAck: boolean;
   /** Answers to host calls, sent first. */
@@ -19,8 +22,9 @@ const POOL = '';
 
 /**
  * Holds back what may not be sent yet. INVARIANT: at most one Data without DataAck per pipeline and for the pool; no Data
- * before CommandAck; the pool is closed after every pipeline's CloseAck. Servers take lines in parallel threads, so a
- * second Data could overtake the first.
+ * before CommandAck; no Signal before the DataAck of what went out, the pipeline's creation at least; the pool is closed after every pipeline's CloseAck.
+ * Servers take lines in parallel threads, so a second Data could overtake the first, and a Signal the pipeline that it is
+ * to stop: PowerShell says then that the pipeline was stopped, and runs it.
  */
 export class SendQueue {
   readonly #slots = new Map<string, Slot>([[POOL, newSlot(false)]]);
@@ -108,11 +112,12 @@ export class SendQueue {
       this.#lines.push(encodePacket({ element: 'Close', pipelineId }));
       return;
     }
-    if (!slot.isAwaitingAck) this.#sendData(pipelineId, slot);
-    if (slot.signal) {
+    if (slot.isAwaitingAck) return;
+    if (slot.signal && slot.isCreated) {
       slot.signal = false;
       this.#lines.push(encodePacket({ element: 'Signal', pipelineId }));
     }
+    this.#sendData(pipelineId, slot);
   }
 
   #sendData(pipelineId: string | null, slot: Slot): void {
@@ -130,12 +135,14 @@ export class SendQueue {
       slot.next = 0;
     }
     slot.isAwaitingAck = true;
+    slot.isCreated ||= endsMessage(data);
     this.#lines.push(encodePacket({ element: 'Data', priority: 'default', pipelineId, data }));
   }
 }
 
 const newSlot = (isCreating: boolean): Slot => ({
   isCreating,
+  isCreated: false,
   isAwaitingAck: false,
   first: [],
   rest: [],

@@ -2,6 +2,11 @@
 import type { Clock } from '../../clock.ts';
 import type { CommandEnd, RunningCommand, TerminalEvents } from '../contract.ts';
 
+/**
+ * A stop goes out no sooner than this after its line: PowerShell 7.5 and 7.6 answer a stop that meets a pipeline on its way
+ * to its thread with "stopped" and run the pipeline all the same, for ever if it has no end.
+ */
+const STOP_AFTER_MS = 250;
 const STOPPING_MS = 5_000;
 const STUCK_MS = 60_000;
 
@@ -23,20 +28,23 @@ export class RunningLine {
   /** Set by `exit n`, Exit-PSSession: the session ends with the line. */
   exitCode: number | null = null;
   readonly #options: RunningLineOptions;
+  readonly #startedAt: number;
   #timers: (() => void)[] | null = null;
 
   constructor(options: RunningLineOptions) {
     this.#options = options;
     this.text = options.text;
     this.pipelineId = options.pipelineId;
+    this.#startedAt = options.clock.monotonic();
   }
 
-  /** @returns false when it is being stopped already */
-  stopping(): boolean {
+  /** @param stop stops its pipeline; called when that is safe @returns false when it is being stopped already */
+  stop(stop: () => void): boolean {
     if (this.#timers !== null) return false;
     const { clock, command, notice } = this.#options;
     command.stopping();
     this.#timers = [
+      clock.after(Math.max(0, this.#startedAt + STOP_AFTER_MS - clock.monotonic()), stop),
       clock.after(STOPPING_MS, () => notice('info', 'stopping', 'Stopping… The target has not ended the command yet.')),
       clock.after(STUCK_MS, () =>
         notice(

@@ -143,9 +143,11 @@ class ScriptTerminal implements Terminal {
     return Promise.resolve(NO_MATCHES);
   }
   stop(): void {
-    if (this.#running?.stopping() !== true) return;
-    this.#calls.abort();
-    this.#link.stop(this.#running.pipelineId);
+    const running = this.#running;
+    running?.stop(() => {
+      this.#calls.abort();
+      this.#link.stop(running.pipelineId);
+    });
   }
   resize(): void {
     // The script was started with its width.

@@ -29,6 +29,9 @@ import { RunningLine } from './running-line.ts';
 
 const OPEN_MS = 30_000;
 const PROMPT_MS = 5_000;
+/** A stopped line may hold its runspace for a moment after the target has said that it stopped. */
+const BUSY_MS = 50;
+const BUSY_TRIES = 20;
 const CLOSE_MS = 2_000;
 const MAX_LINE = 1024 * 1024;
 const FALLBACK_PROMPT = 'PS>';
@@ -174,11 +177,10 @@ class PowerShellTerminal implements Terminal {
     if (this.#state === 'starting') this.#isStopWanted = true;
     else if (this.#state === 'prompting' && this.#promptId !== null) this.#jobs.stop(this.#promptId);
     const running = this.#running;
-    if (running === null || !running.stopping()) return;
+    if (running === null || !running.stop(() => this.#jobs.stop(running.pipelineId))) return;
     this.#output.write('^C');
     this.#output.settle();
     this.#output.flush();
-    this.#jobs.stop(running.pipelineId);
   }
   resize(cols: number, rows: number): void {
     this.#size = { cols, rows };
@@ -197,7 +199,8 @@ class PowerShellTerminal implements Terminal {
 
   // ---- prompt
 
-  #askPrompt(): void {
+  /** @param tries how often it is asked again when the runspace is busy */
+  #askPrompt(tries = 0): void {
     if (this.#isOver() || !this.#link.isOpen) return;
     this.#state = 'prompting';
     if (this.#commands !== null) {
@@ -218,8 +221,13 @@ class PowerShellTerminal implements Terminal {
     };
     const job = this.#jobs.start([{ command: 'prompt' }], {}, (event) => {
       if (event.type === 'output') text ??= displayText(event.value);
-      else if (event.type === 'pipelineState')
-        done(event.state === 'Completed' ? text : null, event.error?.reason === 'CommandNotFoundException');
+      else if (event.type !== 'pipelineState' || isDone) return;
+      else if (tries > 0 && event.error?.reason === 'PSInvalidOperationException') {
+        isDone = true;
+        cancel();
+        this.#promptId = null;
+        this.#options.clock.after(BUSY_MS, () => this.#askPrompt(tries - 1));
+      } else done(event.state === 'Completed' ? text : null, event.error?.reason === 'CommandNotFoundException');
     });
     const cancel = this.#options.clock.after(PROMPT_MS, () => {
       this.#jobs.stop(job);
@@ -331,7 +339,7 @@ class PowerShellTerminal implements Terminal {
     }
     this.#commandEnded(state === 'Completed' ? 'completed' : state === 'Stopped' ? 'stopped' : 'failed');
     if (running.exitCode !== null) this.#leave({ reason: 'exited', exitCode: running.exitCode }, CLOSE_MS);
-    else this.#askPrompt();
+    else this.#askPrompt(state === 'Stopped' ? BUSY_TRIES : 0);
   }
 
   #commandEnded(state: CommandEnd['state']): void {

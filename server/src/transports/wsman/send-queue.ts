@@ -1,3 +1,4 @@
+import { endsMessage } from '@sallyport/psrp';
 import type { Priority } from '@sallyport/psrp';
 import type { InputStream } from '@sallyport/wsman';
 
@@ -16,11 +17,6 @@ interface Item {
   readonly pipelineId: string | null;
   readonly fragment: Uint8Array;
 }
-
-/** Place and bit of the end flag in a fragment's header. [MS-PSRP] 2.2.4 Packet Fragment. */
-const FLAGS_AT = 16;
-const FLAG_END = 2;
-const endsMessage = (fragment: Uint8Array): boolean => ((fragment[FLAGS_AT] ?? 0) & FLAG_END) !== 0;
 
 /**
  * Fragments that wait for their turn. Answers to host calls overtake the rest; fragments of one destination that follow
