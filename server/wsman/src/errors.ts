@@ -7,6 +7,9 @@ export type WsManErrorCode =
   | 'wsman_fault'
   | 'target_shell_gone'
   | 'target_quota'
+  | 'ntlm_downgraded'
+  | 'wsman_seal_broken'
+  | 'wsman_server_unproven'
   | 'wsman_encode'
   | 'wsman_option'
   | 'wsman_local_state';

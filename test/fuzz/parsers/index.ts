@@ -5,6 +5,7 @@ import { address, control, editor, recording, terminalOutput } from './gateway.t
 import { lines } from './lines.ts';
 import { client, server } from './sessions.ts';
 import { wsman } from './wsman.ts';
+import { wsmanAuth } from './wsman-auth.ts';
 
 /** Everything that reads what somebody else sent. */
 export const PARSERS: readonly FuzzParser[] = [
@@ -19,4 +20,5 @@ export const PARSERS: readonly FuzzParser[] = [
   editor,
   recording,
   wsman,
+  wsmanAuth,
 ];
