@@ -149,7 +149,7 @@ export async function* invokeScript(
   const size = { cols: body.cols, rows: ROWS };
   const to = { by: 'target', targetId: body.targetId } as const;
   const { request, openTerminal } = await planSession(
-    { to, kind: 'powershell', credential: { by: 'default' }, ...size },
+    { to, kind: 'powershell', credential: { by: 'default' }, language: '', ...size },
     caller,
     opening,
     start,

@@ -121,7 +121,7 @@ const targetBody = (name: string, credentialId: string | null = null): TargetBod
 const password = (label: string) =>
   deps.credentials.create({ label, kind: 'password', user: 'ann', secret: `secret of ${label}`, passphrase: null });
 const opening = (targetId: string, credential: OpenSession['credential']): OpenSession => ({
-  ...{ to: { by: 'target', targetId }, kind: 'pty', credential },
+  ...{ to: { by: 'target', targetId }, kind: 'pty', credential, language: '' },
   ...size,
 });
 /** A page that answers every question with yes, after `before`. */
@@ -185,7 +185,7 @@ describe('whose credential goes where', () => {
     const { id } = await password('mine');
     const body: OpenSession = {
       ...{ to: { by: 'address', host: 'web07', port: 22, subsystem: '' }, kind: 'pty' },
-      ...{ credential: { by: 'vault', credentialId: id }, ...size },
+      ...{ credential: { by: 'vault', credentialId: id }, language: '', ...size },
     };
     const who = caller('administrator', { steppedUpUntil: clock.now() + 1000 });
     const { openTerminal } = await planSession(body, who, deps);

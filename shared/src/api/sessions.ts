@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DisplayName } from './common.ts';
+import { LanguageTag } from './wsman.ts';
 import { CommandMark, SessionFacts, TerminalKind } from '../wire/control.ts';
 
 const typed = z.strictObject({
@@ -30,6 +31,8 @@ export const OpenSession = z.strictObject({
   ]),
   cols: z.number().int().min(1).max(1000),
   rows: z.number().int().min(1).max(500),
+  /** The language of the person's browser, for targets that speak one; '' = the target's own. */
+  language: LanguageTag.default(''),
 });
 export type OpenSession = z.infer<typeof OpenSession>;
 /** `ticket` opens the session's socket once within 30 s (`attach`). */

@@ -17,11 +17,10 @@ export const WSMAN_METHODS = [
 export const WsManMethod = z.enum(WSMAN_METHODS);
 export type WsManMethod = z.infer<typeof WsManMethod>;
 
-/** Ports of WinRM. */
-export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
 const MAX_CA_PEM = 64 * 1024;
 
-const language = z.union([z.literal(''), z.string().regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/)]);
+/** A language tag (BCP 47), or nothing. */
+export const LanguageTag = z.union([z.literal(''), z.string().regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/)]);
 
 /** Whom the gateway takes for the target, over HTTPS. The strongest that is given decides. */
 export const TlsTrust = z.strictObject({
@@ -82,8 +81,8 @@ export const WsManSettings = z.strictObject({
     })
     .default({ service: 'HTTP', host: '', includePort: false }),
   /** Language of messages (UICulture) and of numbers and dates (Culture); '' = that of the person's browser. */
-  locale: language.default(''),
-  dataLocale: language.default(''),
+  locale: LanguageTag.default(''),
+  dataLocale: LanguageTag.default(''),
   noMachineProfile: z.boolean().default(false),
   outputBuffering: z.enum(['None', 'Block', 'Drop']).default('None'),
   /** How long the shell lives without the gateway; null = the target's own. */

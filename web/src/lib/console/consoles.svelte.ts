@@ -9,6 +9,9 @@ const KEY = 'sallyport.tabs';
 /** Size that a session is opened with; the terminal sends its own as soon as it stands. */
 const FIRST_SIZE = { cols: 120, rows: 30 };
 
+/** The language of the browser, where it is a tag that targets understand. */
+const language = (): string =>
+  /^[a-z]{2,8}(-[a-z0-9]{1,8}){0,4}$/i.test(navigator.language) ? navigator.language : '';
 const isId = (text: string): boolean => /^[a-z2-7]{52}$/.test(text);
 
 /** The tabs of the console. */
@@ -43,7 +46,13 @@ class Consoles {
     kind: TerminalKind,
     credential: OpenSession['credential'] = { by: 'default' },
   ): Promise<void> {
-    const { sessionId, ticket } = await openSession({ to, kind, credential, ...FIRST_SIZE });
+    const { sessionId, ticket } = await openSession({
+      to,
+      kind,
+      credential,
+      ...FIRST_SIZE,
+      language: language(),
+    });
     this.ensure(sessionId, ticket);
     router.go({ name: 'console', id: sessionId });
   }

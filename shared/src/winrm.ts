@@ -1,0 +1,113 @@
+/** What browser and server both say of WinRM. Free of schemas, so that the page can use it. */
+
+/** Ports of WinRM. */
+export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
+
+/** Lines to copy, per system, for one step that failed. */
+export interface Remedy {
+  readonly title: string;
+  /** Where the lines are run, for example `Windows`. */
+  readonly system: string;
+  readonly lines: string[];
+}
+const windows = (title: string, ...lines: string[]): Remedy => ({ title, system: 'Windows', lines });
+
+const ENABLE = windows('Switch WinRM on, in an elevated PowerShell', 'Enable-PSRemoting -Force');
+const PUBLIC_NETWORK = windows(
+  'On a public network the rule lets in the own subnet alone: make the network private, or open the rule to the gateway',
+  'Get-NetConnectionProfile',
+  "Set-NetConnectionProfile -InterfaceAlias 'Ethernet' -NetworkCategory Private",
+  "Set-NetFirewallRule -Name 'WINRM-HTTP-In-TCP-PUBLIC' -RemoteAddress GATEWAY-ADDRESS",
+);
+const HTTPS_LISTENER = windows(
+  'Listen on HTTPS, with a certificate of the machine, and let the port through',
+  "$cert = Get-ChildItem Cert:\\LocalMachine\\My | Where-Object { $_.EnhancedKeyUsageList.ObjectId -contains '1.3.6.1.5.5.7.3.1' } | Select-Object -First 1",
+  'New-Item -Path WSMan:\\localhost\\Listener -Transport HTTPS -Address * -CertificateThumbPrint $cert.Thumbprint -Force',
+  "New-NetFirewallRule -DisplayName 'WinRM over HTTPS' -Direction Inbound -Protocol TCP -LocalPort 5986 -Action Allow",
+);
+const LOOK = windows(
+  'See what listens, and which ways to sign in are on',
+  'winrm enumerate winrm/config/listener',
+  'winrm get winrm/config/service/auth',
+);
+
+/**
+ * What to do about a refusal over WinRM, by its code; empty when only a person can say.
+ * @param schemes ways to sign in that the target offered, when that is known
+ */
+export function winRmRemedies(code: string, schemes: readonly string[] = []): Remedy[] {
+  switch (code) {
+    case 'target_unreachable':
+      return [ENABLE, PUBLIC_NETWORK, HTTPS_LISTENER];
+    case 'target_timeout':
+      return [PUBLIC_NETWORK, ENABLE, HTTPS_LISTENER];
+    case 'wsman_not_winrm':
+      return [LOOK, ENABLE];
+    case 'tls_failed':
+    case 'tls_certificate_untrusted':
+      return [
+        HTTPS_LISTENER,
+        windows(
+          'Read the fingerprint of the certificate at the machine, and compare',
+          'Get-ChildItem WSMan:\\localhost\\Listener\\*\\CertificateThumbprint',
+          'Get-ChildItem Cert:\\LocalMachine\\My | ForEach-Object { $_.Subject; [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($_.RawData)) }',
+        ),
+      ];
+    case 'wsman_method_disabled':
+      return [LOOK, ...switchOn(schemes)];
+    case 'wsman_access_denied':
+      return ACCESS;
+    case 'wsman_endpoint_missing':
+      return [
+        windows(
+          'See which endpoints there are, and make the missing one',
+          'Get-PSSessionConfiguration | Format-Table Name, PSVersion, Enabled, Permission',
+          'Enable-PSRemoting -SkipNetworkProfileCheck -Force',
+        ),
+      ];
+    case 'target_quota':
+      return [
+        windows(
+          'See the open shells, and raise the quota',
+          'Get-WSManInstance -ResourceURI Shell -Enumerate | Format-Table Owner, ClientIP, ShellRunTime, ShellId',
+          'Set-Item WSMan:\\localhost\\Shell\\MaxShellsPerUser 50',
+        ),
+      ];
+    case 'kerberos_unknown_target':
+      return [
+        windows(
+          'See whether the service has its name in the directory, and give it',
+          'setspn -Q HTTP/FULL-NAME-OF-THE-TARGET',
+          'setspn -S HTTP/FULL-NAME-OF-THE-TARGET COMPUTER-NAME',
+        ),
+      ];
+    case 'kerberos_clock_skew':
+      return [windows('Set the clock of the machine by the domain', 'w32tm /resync', 'w32tm /query /status')];
+    default:
+      return [];
+  }
+}
+
+const ACCESS: Remedy[] = [
+  windows(
+    'Let the account in without making it an administrator',
+    "Add-LocalGroupMember -Group 'Remote Management Users' -Member 'DOMAIN\\NAME'",
+  ),
+  windows(
+    'See who may use the endpoint, and change it',
+    '(Get-PSSessionConfiguration Microsoft.PowerShell).Permission',
+    'Set-PSSessionConfiguration Microsoft.PowerShell -ShowSecurityDescriptorUI',
+  ),
+  windows(
+    'A local administrator other than the built-in one is filtered by UAC over the network: weigh this before you change it',
+    'New-ItemProperty -Path HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Policies\\System -Name LocalAccountTokenFilterPolicy -Value 1 -PropertyType DWord',
+  ),
+];
+
+function switchOn(schemes: readonly string[]): Remedy[] {
+  const offered = new Set(schemes.map((scheme) => scheme.toLowerCase()));
+  const missing = (['Negotiate', 'Kerberos'] as const).filter((name) => !offered.has(name.toLowerCase()));
+  return missing.map((name) =>
+    windows(`Switch ${name} on`, `Set-Item WSMan:\\localhost\\Service\\Auth\\${name} $true`),
+  );
+}
