@@ -24,6 +24,13 @@ describe('PowerShell console at the stand-in', () => {
   afterEach(() => person.terminal?.close('closed_by_user', 3000));
   const run = (line: string): Promise<string> => person.run(line);
 
+  it('may be closed before its first prompt: nothing is asked of a target that says good-bye', async () => {
+    const hasty = await openLabConsole(lab, 'powershell', { isPromptAwaited: false });
+    await hasty.terminal?.close('closed_by_user', 3000);
+    expect(hasty.end?.reason).toBe('closed_by_user');
+    expect(hasty.lineId).toBe(0);
+  });
+
   it('shows prompt, output, colours, each error once', async () => {
     expect(person.promptText).toBe('[web01]: PS /home/alice> ');
     expect(person.remoteText).toBe('PowerShell 7.4.0');

@@ -20,7 +20,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { acceptHostKey, addLabTarget } from '../lab/journeys.ts';
-import { isRoot, type LabSshd, startSshd } from '../lab/sshd.ts';
+import { findPwsh, isRoot, type LabSshd, startSshd } from '../lab/sshd.ts';
 
 let gateway: LabGateway;
 let sshd: LabSshd;
@@ -56,9 +56,9 @@ afterAll(async () => {
 });
 
 /** As an administrator does it in the target's form. */
-async function grant(files: Target['files']): Promise<void> {
-  const { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, notes } = target; // prettier-ignore
-  await ann.put(`/api/targets/${target.id}`, {
+async function grant(files: Target['files'], of = target): Promise<void> {
+  const { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, notes } = of; // prettier-ignore
+  await ann.put(`/api/targets/${of.id}`, {
     ...{
       name,
       transport,
@@ -168,6 +168,21 @@ describe('a download', () => {
     const isNoted = async (): Promise<boolean> => (await lastTransfer())?.detail['path'] === at('left');
     await expect.poll(isNoted, { timeout: 10_000 }).toBe(true);
     expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'cancelled' } });
+  });
+
+  test('stops when the grant goes', async () => {
+    writeFileSync(at('granted no more'), Buffer.alloc(60_000_000));
+    const answer = await fetched('granted no more');
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    await grant('off');
+    const rest = async (): Promise<void> => {
+      for (let at = await reader?.read(); at?.done === false; at = await reader?.read());
+    };
+    await expect(rest()).rejects.toThrow();
+    const isNoted = async (): Promise<boolean> => (await lastTransfer())?.detail['path'] === at('granted no more');
+    await expect.poll(isNoted, { timeout: 10_000 }).toBe(true);
+    expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'files_off' } });
   });
 
   test('follows no link and takes no odd path', async () => {
@@ -284,5 +299,70 @@ describe('an upload', () => {
       await bob.delete(route(`uploads/${begun.body.uploadId}`));
     }
     expect(readFileSync(at('victim'), 'utf8')).toBe('mine');
+  });
+});
+
+describe('a target with PowerShell and no SFTP', () => {
+  let bare: LabSshd | null = null;
+  beforeAll(async () => {
+    if (findPwsh() === null) return;
+    bare = await startSshd();
+    const other = await addLabTarget(ann, bare, 'bare');
+    await grant('readWrite', other);
+    const first = await ConsolePage.open(ann, openBody(other.id, 'powershell'));
+    await acceptHostKey(first);
+    await first.untilLive();
+    first.send({ type: 'close' });
+    await first.untilClosed();
+    page.send({ type: 'close' });
+    await page.untilClosed();
+    page = await ConsolePage.open(bob, openBody(other.id, 'powershell'));
+    await page.untilLive();
+  });
+  beforeEach((context) => {
+    if (findPwsh() === null) context.skip('no pwsh');
+  });
+  afterAll(() => bare?.stop());
+  const bytes = randomBytes(1_500_001);
+
+  test('gives its files all the same: they go on where they were cut off, with the same events', async () => {
+    writeFileSync(at('down'), bytes);
+    expect((await list()).body).toMatchObject({ path: directory, mayWrite: true });
+    const first = await fetched('down');
+    const reader = first.body?.getReader();
+    const got = (await reader?.read())?.value ?? new Uint8Array();
+    await reader?.cancel();
+    const tag = first.headers.get('x-file-tag') ?? '';
+    const rest = await fetched('down', `&offset=${String(got.length)}&tag=${tag}`);
+    expect(Buffer.concat([got, Buffer.from(await rest.arrayBuffer())]).equals(bytes)).toBe(true);
+    expect(await lastTransfer()).toMatchObject({
+      outcome: 'ok',
+      detail: { target: 'bare', path: at('down'), offset: got.length, sha256: sha256(bytes.subarray(got.length)) },
+    });
+    const [began] = (await ann.get<AuditPage>('/api/audit?limit=1&type=file.download')).events;
+    expect(began?.detail).toMatchObject({ over: 'powershell' });
+  });
+
+  test('takes files all the same: whole or not at all, resumed, replaced, cancelled', async () => {
+    const half = 700_000;
+    const first = (await begin('given', bytes.length)).body;
+    expect((await put(first.uploadId, 0, bytes.subarray(0, half))).status).toBe(200);
+    await expect.poll(() => partOf('given'), { timeout: 30_000 }).toBe(half);
+    const next = (await begin('given', bytes.length, { resume: true })).body;
+    expect(next.offset).toBe(half);
+    expect((await put(next.uploadId, half, bytes.subarray(half))).status).toBe(200);
+    expect(existsSync(at('given'))).toBe(false);
+    const end = await bob.request<Uploaded>('POST', route(`uploads/${next.uploadId}/finish`));
+    expect(end.body).toEqual({ path: at('given'), size: bytes.length, sha256: sha256(bytes) });
+    expect(readFileSync(at('given')).equals(bytes)).toBe(true);
+    const other = (await begin('given', 3, { replace: true })).body;
+    await put(other.uploadId, 0, Buffer.from('new'));
+    expect((await bob.request('POST', route(`uploads/${other.uploadId}/finish`))).status).toBe(200);
+    expect(readFileSync(at('given'), 'utf8')).toBe('new');
+    const given = (await begin('gone', 10)).body;
+    await put(given.uploadId, 0, Buffer.from('12345'));
+    await bob.delete(route(`uploads/${given.uploadId}`));
+    expect([partOf('gone'), existsSync(at('gone'))]).toEqual([-1, false]);
+    expect((await lastTransfer())?.detail).toMatchObject({ why: 'cancelled', bytes: 5 });
   });
 });

@@ -1,25 +1,21 @@
 /** Files of a real sshd over SFTP: contents, limits, and as fast as ssh2's own ways. */
-import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import ssh2, { type SFTPWrapper } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection, RemoteFiles } from '../../server/src/transports/contract.ts';
+import { remoteFilesContract } from '../contracts/remote-files.ts';
 import { codeOfRejection, connectLab } from '../lab/ssh-target.ts';
-import { isRoot, startSshd, type LabSshd } from '../lab/sshd.ts';
+import { startSshd, type LabSshd } from '../lab/sshd.ts';
 
 let lab: LabSshd;
 let directory: string;
 let connection: Connection;
 let files: RemoteFiles;
 const at = (name: string): string => path.join(directory, name);
-const give = (file: string): void => {
-  if (isRoot) execFileSync('chown', ['-h', lab.user, file]);
-};
-
 beforeAll(async () => {
   lab = await startSshd({ subsystem: null, subsystems: { sftp: 'internal-sftp' } });
   directory = mkdtempSync(path.join(tmpdir(), 'sallyport-files-'));
@@ -33,29 +29,9 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function contentsOf(name: string, offset = 0): Promise<Buffer> {
-  const file = await files.open(at(name), 'read');
-  const pieces: Uint8Array[] = [];
-  for await (const piece of file.read(offset)) pieces.push(piece);
-  await file.close();
-  return Buffer.concat(pieces);
-}
+remoteFilesContract('SFTP', () => ({ files, user: lab.user }));
 
 describe('a file', () => {
-  it.each([0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1, 64 * 32 * 1024, 64 * 32 * 1024 + 1])(
-    'of %d bytes comes and goes as it is',
-    async (size) => {
-      const bytes = randomBytes(size);
-      const file = await files.open(at(`size-${String(size)}`), 'create');
-      await file.write(bytes, 0);
-      await file.close();
-      expect(readFileSync(at(`size-${String(size)}`)).equals(bytes)).toBe(true);
-      expect((await contentsOf(`size-${String(size)}`)).equals(bytes)).toBe(true);
-      const half = Math.floor(size / 2);
-      expect((await contentsOf(`size-${String(size)}`, half)).equals(bytes.subarray(half))).toBe(true);
-    },
-  );
-
   it('that is read slowly is not asked for ahead without end', async () => {
     writeFileSync(at('slow'), randomBytes(16 * 1024 * 1024));
     const file = await files.open(at('slow'), 'read');
@@ -67,41 +43,9 @@ describe('a file', () => {
     await reading.return(undefined);
     await file.close();
   });
-
-  it('is made anew, or there already: no link that waits in its place is written through', async () => {
-    writeFileSync(at('victim'), 'mine');
-    symlinkSync(at('victim'), at('trap'));
-    expect(await codeOfRejection(files.open(at('trap'), 'create'))).toBe('file_failed');
-    expect(readFileSync(at('victim'), 'utf8')).toBe('mine');
-    expect(await files.look(at('trap'))).toMatchObject({ kind: 'link' });
-  });
-
-  it('takes the place of another by its rename', async () => {
-    for (const [name, text] of [
-      ['new', 'new'],
-      ['old', 'old'],
-    ] as const) {
-      // prettier-ignore
-      writeFileSync(at(name), text);
-      give(at(name));
-    }
-    await files.rename(at('new'), at('old'));
-    expect(readFileSync(at('old'), 'utf8')).toBe('new');
-    expect(await files.look(at('new'))).toBeNull();
-  });
 });
 
 describe('what cannot be had has a name', () => {
-  it('nothing there, not allowed, a directory, a device', async ({ skip }) => {
-    expect(await codeOfRejection(files.open(at('none'), 'read'))).toBe('file_not_found');
-    expect(await codeOfRejection(files.list(at('none'), 10))).toBe('file_not_found');
-    expect(await codeOfRejection(files.open(directory, 'read'))).toMatch(/^file_(?:refused|failed)$/);
-    expect(await codeOfRejection(files.open('/dev/zero', 'read'))).toBe('file_refused');
-    if (!isRoot) skip('needs a user of its own');
-    writeFileSync(at('secret'), 'x', { mode: 0o600 });
-    expect(await codeOfRejection(files.open(at('secret'), 'read'))).toBe('file_refused');
-  });
-
   it('no sftp at the target', async () => {
     const bare = await startSshd({ subsystem: null });
     const other = await connectLab(bare);
@@ -126,21 +70,6 @@ describe('what cannot be had has a name', () => {
     await cut.closed;
     expect(await codeOfRejection(its.look('/'))).toBe('target_lost');
     await other.stop();
-  });
-});
-
-describe('a directory', () => {
-  it('lists what is there, links as links, and stops at its limit', async () => {
-    mkdirSync(at('many'));
-    for (let n = 0; n < 300; n += 1) writeFileSync(at(`many/${String(n)}`), 'x'.repeat(n));
-    symlinkSync('/etc/passwd', at('many/link'));
-    mkdirSync(at('many/inner'));
-    const { entries, isCut } = await files.list(at('many'), 1000);
-    expect([entries.length, isCut]).toEqual([302, false]);
-    expect(entries.find(({ name }) => name === '299')).toMatchObject({ kind: 'file', size: 299 });
-    expect(entries.find(({ name }) => name === 'link')?.kind).toBe('link');
-    expect(entries.find(({ name }) => name === 'inner')?.kind).toBe('directory');
-    expect(await files.list(at('many'), 150)).toMatchObject({ isCut: true });
   });
 });
 

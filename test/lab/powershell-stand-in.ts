@@ -23,6 +23,7 @@ import type {
   HostResult,
   NewError,
   OutOfProcServerEvent,
+  PipelineCommand,
   PublicKey,
 } from '@sallyport/psrp';
 import { sessionCipher } from '../../server/src/terminals/powershell/session-key.ts';
@@ -184,6 +185,8 @@ export class StandIn {
   readonly #runs = new Map<string, Run>();
   /** Called for a typed line before the table; true when it was taken. */
   onLine: (run: Run, text: string) => boolean = () => false;
+  /** Called for every pipeline with its first command; true when it was taken. */
+  onCommand: (run: Run, command: PipelineCommand) => boolean = () => false;
 
   constructor(write: (bytes: Uint8Array) => void, exit: (status: number) => void) {
     this.#write = write;
@@ -228,7 +231,7 @@ export class StandIn {
         const [first] = event.request.commands;
         const run = new Run(this, event.pipelineId);
         this.#runs.set(event.pipelineId, run);
-        this.#command(run, first?.command ?? '');
+        if (first === undefined || !this.onCommand(run, first)) this.#command(run, first?.command ?? '');
         return;
       }
       case 'commandMetadata':

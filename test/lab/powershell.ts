@@ -38,11 +38,11 @@ export function realPowerShells(): readonly RealPowerShell[] {
   }));
 }
 
-/** Opens a console over SSH and waits for its first prompt. */
+/** Opens a console over SSH and waits for its first prompt, unless told not to. */
 export async function openLabConsole(
   lab: LabSshd,
   subsystem: string,
-  options: { readonly clock?: Clock; readonly console?: LabConsole } = {},
+  options: { readonly clock?: Clock; readonly console?: LabConsole; readonly isPromptAwaited?: boolean } = {},
 ): Promise<LabConsole> {
   const console = options.console ?? new LabConsole();
   const connection = await connectLab(lab);
@@ -56,7 +56,7 @@ export async function openLabConsole(
     clock: options.clock ?? systemClock,
     signal: new AbortController().signal,
   });
-  await console.until(() => console.lineId === 1);
+  if (options.isPromptAwaited !== false) await console.until(() => console.lineId === 1);
   return console;
 }
 
@@ -74,7 +74,7 @@ export async function buildStandIn(): Promise<{ readonly command: string; remove
 }
 
 /** A channel to a stand-in in this process; each side hears the other in a later turn. */
-function standInChannel(events: ChannelEvents, setUp: (standIn: StandIn) => void): ByteChannel {
+export function standInChannel(events: ChannelEvents, setUp: (standIn: StandIn) => void): ByteChannel {
   let isOpen = true;
   const close = (exitCode: number | null): void => {
     if (!isOpen) return;

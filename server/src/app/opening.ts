@@ -6,7 +6,7 @@ import type { Target } from '@sallyport/shared/api/targets';
 import type { Actor, AuditType } from '../audit/contract.ts';
 import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
-import { SallyportError } from '../errors.ts';
+import { SallyportError, codeOf } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
@@ -18,6 +18,7 @@ import type { HostKeyStore } from '../targets/pins.ts';
 import type { NewQuestion, Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
+import { openPowerShellFiles } from '../terminals/powershell/files.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
 import {
@@ -31,7 +32,7 @@ import {
   legsOf,
   noteAlgorithms,
 } from './chain.ts';
-import type { SessionFilesOwner } from './session-files.ts';
+import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 
 export interface OpeningDeps extends IdentityDeps {
@@ -213,6 +214,19 @@ async function startTerminal(
   });
 }
 
+/** SFTP; where there is none and the target offers PowerShell, that. */
+const filesWay = (connection: Connection, { target, subsystem }: Place, clock: Clock): FilesWay => ({
+  closed: connection.closed,
+  openFiles: () =>
+    connection.openFiles().catch((refusal: unknown) => {
+      if (codeOf(refusal) !== 'sftp_refused' || target?.offers.includes('powershell') !== true) throw refusal;
+      return openPowerShellFiles({
+        openPool: poolOverBytes((events) => connection.openSubsystem(subsystem, events)),
+        clock,
+      });
+    }),
+});
+
 /** Whether a machine is where it was, and reached in the way it was. */
 const isSamePlace = (now: Target | undefined, then: Target): boolean =>
   now?.host === then.host &&
@@ -286,7 +300,7 @@ export async function planSession(
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
       if (target !== null) await deps.inventory.opened(target.id);
-      deps.files.attach(port.sessionId, connection, target, place.name);
+      deps.files.attach(port.sessionId, filesWay(connection, place, deps.clock), target, place.name);
       return await start(body.kind, connection, place, port, size, signal, deps.clock);
     } catch (error) {
       await connection.close();

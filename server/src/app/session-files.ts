@@ -1,6 +1,6 @@
 /**
- * Files of a session's target, over the session's own connection: nobody signs in anew, and what ends the session ends
- * its transfers. Off unless the target allows it; asked at each request, so that a grant that goes is gone at once.
+ * Files of a session's target, over the session's own connection, by SFTP or else by PowerShell: nobody signs in anew, and
+ * what ends the session ends its transfers. Off unless the target allows it; asked at each request, so that a grant that goes is gone at once.
  * Bytes stream through; nothing is kept here. security.md section 3 "Files".
  */
 import { createHash, type Hash } from 'node:crypto';
@@ -21,7 +21,7 @@ import { SallyportError, codeOf } from '../errors.ts';
 import type { Download, SessionFiles } from '../http/ports.ts';
 import { randomId } from '../random.ts';
 import type { Inventory } from '../targets/inventory.ts';
-import type { Connection, RemoteEntry, RemoteFile, RemoteFiles } from '../transports/contract.ts';
+import type { RemoteEntry, RemoteFile, RemoteFiles } from '../transports/contract.ts';
 
 const MAX_ENTRIES = 10_000;
 const MAX_TRANSFERS = 4;
@@ -30,6 +30,9 @@ const MAX_AHEAD_BYTES = 2 * MAX_PIECE_BYTES;
 /** An upload without a piece: its part stays at the target, to go on with. */
 const UPLOAD_IDLE_MS = 120_000;
 const PART = '.sallyport-part';
+/** A download under way asks this often, and after so many bytes, whether it is still granted. security.md T13 */
+const ASK_AGAIN_MS = 1000;
+const ASK_AGAIN_BYTES = 8 * 1024 * 1024;
 
 interface Upload {
   readonly id: string;
@@ -47,7 +50,7 @@ interface Upload {
 }
 /** A live session whose target is at hand. */
 interface Place {
-  readonly connection: Connection;
+  readonly way: FilesWay;
   readonly target: Target | null;
   readonly name: string;
   files: Promise<RemoteFiles> | null;
@@ -55,6 +58,11 @@ interface Place {
   readonly uploads: Map<string, Upload>;
 }
 
+/** How a session comes to its target's files; ends with its connection. */
+export interface FilesWay {
+  openFiles(): Promise<RemoteFiles>;
+  readonly closed: Promise<void>;
+}
 export interface SessionFilesDeps {
   readonly inventory: Pick<Inventory, 'byId'>;
   readonly audit: Pick<AuditLog, 'append'>;
@@ -62,7 +70,7 @@ export interface SessionFilesDeps {
 }
 export interface SessionFilesOwner extends SessionFiles {
   /** From now on the session has files; until its connection ends. */
-  attach(sessionId: string, connection: Connection, target: Target | null, name: string): void;
+  attach(sessionId: string, way: FilesWay, target: Target | null, name: string): void;
 }
 
 const isLink = (entry: RemoteEntry | null): boolean => entry?.kind === 'link';
@@ -84,10 +92,10 @@ export class LiveSessionFiles implements SessionFilesOwner {
     this.#deps = deps;
   }
 
-  attach(sessionId: string, connection: Connection, target: Target | null, name: string): void {
-    const place: Place = { connection, target, name, files: null, transfers: 0, uploads: new Map() };
+  attach(sessionId: string, way: FilesWay, target: Target | null, name: string): void {
+    const place: Place = { way, target, name, files: null, transfers: 0, uploads: new Map() };
     this.#places.set(sessionId, place);
-    void connection.closed.then(() => {
+    void way.closed.then(() => {
       this.#places.delete(sessionId);
       for (const upload of place.uploads.values()) void this.#drop(place, sessionId, upload, 'target_lost');
     });
@@ -107,7 +115,7 @@ export class LiveSessionFiles implements SessionFilesOwner {
   async #files(place: Place): Promise<RemoteFiles> {
     const opened = (await place.files?.catch(() => null)) ?? null;
     if (opened !== null && !opened.isOver) return opened;
-    place.files = place.connection.openFiles();
+    place.files = place.way.openFiles();
     return place.files;
   }
 
@@ -154,7 +162,8 @@ export class LiveSessionFiles implements SessionFilesOwner {
     const seen = await files.look(path);
     if (seen === null) throw new SallyportError('file_not_found', 'there is no such file');
     plainOnly(seen);
-    await this.#note(sessionId, actor, 'file.download', { target: place.name, path, size: seen.size, offset });
+    const { over } = files;
+    await this.#note(sessionId, actor, 'file.download', { target: place.name, path, size: seen.size, offset, over });
     const file = await files.open(path, 'read');
     const tag = tagOf(file);
     if ((wish.tag !== undefined && wish.tag !== tag) || offset > file.size) {
@@ -184,9 +193,17 @@ export class LiveSessionFiles implements SessionFilesOwner {
       await this.#noteEnd(sessionId, actor, detail, why === 'ok' ? 'ok' : 'failed');
     };
     const end = (why: string): Promise<void> => (ending ??= finish(why));
+    const { clock } = this.#deps;
+    const asked = { at: clock.monotonic(), bytes: 0 };
+    const mayGoOn = async (): Promise<void> => {
+      if (clock.monotonic() - asked.at < ASK_AGAIN_MS && bytes - asked.bytes < ASK_AGAIN_BYTES) return;
+      Object.assign(asked, { at: clock.monotonic(), bytes });
+      await this.#granted(sessionId, 'read');
+    };
     async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
       try {
         for await (const piece of file.read(offset)) {
+          await mayGoOn();
           // What was announced is sent: a file that grows meanwhile ends where it ended.
           const part = piece.subarray(0, length - bytes);
           hash.update(part);
@@ -221,7 +238,8 @@ export class LiveSessionFiles implements SessionFilesOwner {
     const isResumed = wish.resume && part?.kind === 'file' && part.size <= wish.size;
     const { path, size, replace } = wish;
     const offset = isResumed ? part.size : 0;
-    await this.#note(sessionId, actor, 'file.upload', { target: place.name, path, size, offset, replace });
+    const { over } = files;
+    await this.#note(sessionId, actor, 'file.upload', { target: place.name, path, size, offset, replace, over });
     // `create` makes a new file only: a link that somebody laid there is not written through.
     if (part !== null && !isResumed) await files.remove(wish.path + PART);
     const file = await files.open(wish.path + PART, isResumed ? 'continue' : 'create');

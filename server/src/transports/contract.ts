@@ -227,8 +227,13 @@ export interface RemoteFile {
   /** Idempotent. */
   close(): Promise<void>;
 }
-/** Files of a target, over one channel. Paths are the target's; who calls has checked their form. */
+/**
+ * Files of a target, over one channel. Who calls has checked the form of paths. They are the target's, with `/` between
+ * names; on Windows `/C:/Users/ann` and `//server/share/file`, and `/` is the list of drives. Suite: test/contracts/remote-files.ts.
+ */
 export interface RemoteFiles {
+  /** What carries them, for the audit log. */
+  readonly over: 'sftp' | 'powershell';
   /** The absolute path. '' is where the user's files are. @throws SallyportError file_not_found, file_refused, file_failed */
   resolve(path: string): Promise<string>;
   /** At most `limit` entries, in the target's order. */

@@ -214,7 +214,7 @@ class ScriptTerminal implements Terminal {
       void this.#host.answer(event.call, this.#calls.signal).then(() => this.#flush());
       return;
     }
-    if (isDebuggerStop(event)) this.#link.createPipeline({ commands: CONTINUE, isNested: true });
+    if (isDebuggerStop(event) && this.#link.isOpen) this.#link.createPipeline({ commands: CONTINUE, isNested: true });
     const running = this.#running;
     if (running === null || !('pipelineId' in event) || event.pipelineId !== running.pipelineId) return;
     if (event.type === 'output') this.#object(event.value);

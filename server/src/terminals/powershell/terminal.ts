@@ -214,6 +214,8 @@ class PowerShellTerminal implements Terminal {
       isDone = true;
       cancel();
       this.#promptId = null;
+      // The pool may be on its way out: it takes no questions any more.
+      if (this.#isOver() || !this.#link.isOpen) return;
       const show = (): void => this.#showPrompt(prompt === null || prompt === '' ? FALLBACK_PROMPT : prompt);
       // Without a prompt function it may be no console at all: that is found out before the person types.
       if (!isBare || this.#isExamined) show();
@@ -243,7 +245,9 @@ class PowerShellTerminal implements Terminal {
     const late = new Promise<Endpoint>((resolve) => {
       cancel = this.#options.clock.after(PROMPT_MS, () => resolve({ kind: 'full' }));
     });
-    const endpoint = await Promise.race([examineEndpoint(this.#jobs, isBare, () => this.#link.send()), late]);
+    // The pool may go between two questions; then there is nothing to find out.
+    const seen = examineEndpoint(this.#jobs, isBare, () => this.#link.send()).catch((): Endpoint => ({ kind: 'full' }));
+    const endpoint = await Promise.race([seen, late]);
     cancel();
     if (endpoint.kind === 'restricted') this.#commands = endpoint.commands;
     if (endpoint.kind === 'not_interactive')
@@ -368,7 +372,7 @@ class PowerShellTerminal implements Terminal {
       this.#warn('host_call', `The target made a host call that is not understood: ${what}.`);
       return;
     }
-    if (isDebuggerStop(event)) {
+    if (isDebuggerStop(event) && this.#link.isOpen) {
       this.#jobs.start(CONTINUE, { isNested: true }, () => undefined);
       this.#warn('debugger', DEBUGGER_NOTICE);
     }

@@ -123,6 +123,7 @@ class SftpFile implements RemoteFile {
 
 /** One SFTP channel. */
 export class SftpFiles implements RemoteFiles {
+  readonly over = 'sftp';
   readonly #sftp: SFTPWrapper;
   readonly #waiting = new Set<(error: SallyportError) => void>();
   readonly #ended: Promise<void>;
