@@ -147,7 +147,8 @@ export function decodeAuthenticate(token: Uint8Array): Authenticate & { readonly
 
 /** The message as the code was made over it: with zeros in its place. */
 export function withoutMic(message: Uint8Array): Uint8Array {
-  const copy = message.slice();
+  // Not `slice`: that of Node's Buffer is a view.
+  const copy = new Uint8Array(message);
   copy.fill(0, MIC_AT, MIC_AT + MIC_BYTES);
   return copy;
 }

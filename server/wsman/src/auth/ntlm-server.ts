@@ -72,7 +72,7 @@ export class SpnegoNtlmServer {
       throw new WsManProtocolError('wsman_malformed', 'no NTLM as the first mechanism', { section: SECTION });
     }
     this.#mechanisms = mechanisms;
-    this.#negotiate = mechToken.slice();
+    this.#negotiate = new Uint8Array(mechToken);
     this.#serverChallenge = this.#primitives.random(8);
     const { computer, domain } = this.#options;
     this.#challenge = encodeChallenge({

@@ -85,6 +85,16 @@ describe('a sign-in between both roles', () => {
       expect(ours.unseal(theirs.seal(text))).toEqual(text);
     }
   });
+  it('works on bytes that are views of others, as Buffers are', () => {
+    const client = new SpnegoNtlmClient(primitives, OPTIONS);
+    const peer = server();
+    const challenge = Buffer.from(peer.challenge(Buffer.from(client.begin())));
+    const proof = Buffer.from(sent(client.challenged(challenge, Buffer.from(HASH))));
+    const before = Buffer.from(proof).toString('hex');
+    const accepted = peer.authenticate(proof);
+    expect(proof.toString('hex')).toBe(before);
+    expect(accepted === null ? 'refused' : client.finished(Buffer.from(accepted.token)).kind).toBe('done');
+  });
   it('fails with a wrong password or an unknown user', () => {
     for (const [user, hash] of [['jürgen', ntHash('wrong')], ['nobody', HASH]] as const) {
       const client = new SpnegoNtlmClient(primitives, { ...OPTIONS, user });
