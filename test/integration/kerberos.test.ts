@@ -1,0 +1,238 @@
+/** Kerberos against MIT's KDC and an acceptor of python3-gssapi: neither was written here. */
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock, type Clock } from '../../server/src/clock.ts';
+import { codeOf } from '../../server/src/errors.ts';
+import { Secret } from '../../server/src/secret.ts';
+import {
+  Kerberos,
+  type KerberosIdentity,
+  type KerberosOptions,
+} from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
+import { makeCertificate } from '../lab/certificate.ts';
+import { missingForAcceptor, startAcceptor, type AcceptorOptions, type LabAcceptor } from '../lab/kerberos/acceptor.ts';
+import { LabConnection, bindingOf, type LabPlace } from '../lab/kerberos/client.ts';
+import { DOMAIN, HOSTS, LabKdc, PEOPLE, REALM, missingForKdc } from '../lab/kerberos/kdc.ts';
+
+const missing = missingForKdc() ?? missingForAcceptor();
+const person = (name: keyof typeof PEOPLE, password: string = PEOPLE[name]): KerberosIdentity => ({
+  kind: 'password',
+  user: `${name}@${DOMAIN}`,
+  password: new Secret(password),
+});
+/** A deadline that is met by hand. */
+const SLOW_MS = 12_345;
+const ADA = `ada@${REALM}`;
+const pattern = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => (i * 7 + size) & 255);
+const isReversed = (one: Uint8Array, other: Uint8Array): boolean => Buffer.from(one).reverse().equals(other);
+
+describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${missing})`}`, () => {
+  let kdc: LabKdc;
+  let acceptor: LabAcceptor;
+  let kerberos: Kerberos;
+  const undo: (() => unknown)[] = [];
+  const later = (what: () => unknown): void => void undo.push(what);
+
+  beforeAll(async () => {
+    kdc = await LabKdc.start();
+    acceptor = await startAcceptor({ keytab: kdc.keytab });
+    kerberos = new Kerberos(kdc.settings);
+  });
+  afterAll(async () => {
+    kerberos.close();
+    await Promise.all([acceptor.stop(), kdc.stop()]);
+  });
+  afterEach(async () => {
+    for (const what of undo.splice(0).reverse()) await what();
+  });
+
+  const wayOf = (options: Partial<KerberosOptions> = {}, from = kerberos) => {
+    const way = from.signIn({ scheme: 'Kerberos', identity: person('ada'), ...options });
+    later(() => way.close());
+    return way;
+  };
+  const connect = (place: Partial<LabPlace> = {}): LabConnection => {
+    const connection = new LabConnection({ host: HOSTS.win, port: acceptor.port, ...place });
+    later(() => connection.close());
+    return connection;
+  };
+  const another = async (options: Omit<AcceptorOptions, 'keytab'>): Promise<LabAcceptor> => {
+    const made = await startAcceptor({ keytab: kdc.keytab, ...options });
+    later(() => made.stop());
+    return made;
+  };
+  const refusal = (
+    options: Partial<KerberosOptions>,
+    place: Partial<LabPlace> = {},
+    from = kerberos,
+  ): Promise<string> =>
+    connect(place)
+      .signIn(wayOf(options, from))
+      .then(() => 'signed in', codeOf);
+
+  it('signs in with a password and seals both ways, from 1 byte to 1 MiB', async () => {
+    const connection = connect();
+    const session = await connection.signIn(wayOf());
+    expect(session.mechanism).toBe('Kerberos');
+    expect(session.sealing?.protocol).toBe('application/HTTP-Kerberos-session-encrypted');
+    for (const size of [1, 2, 15, 16, 17, 1000, 65_536, 524_288, 1_048_576]) {
+      const plain = pattern(size);
+      expect(isReversed(await connection.exchange(plain), plain)).toBe(true);
+    }
+    expect(acceptor.events.findLast(({ event }) => event === 'signed in')).toMatchObject({
+      name: ADA,
+      delegated: false,
+    });
+  });
+
+  it.each([
+    ['aes128', 'aes128-cts-hmac-sha1-96', 'AES-128', 60],
+    ['sha256', 'aes128-cts-hmac-sha256-128', 'AES-128, SHA-2', 64],
+    ['sha384', 'aes256-cts-hmac-sha384-192', 'AES-256, SHA-2', 72],
+  ] as const)('seals as %s prefers', async (host, encryption, label, header) => {
+    const { port, events } = await another({ encryption });
+    const connection = connect({ host: HOSTS[host], port });
+    const { sealing } = await connection.signIn(wayOf());
+    expect(sealing?.label).toBe(`Kerberos sealed (${label})`);
+    const plain = pattern(5000);
+    expect(isReversed(await connection.exchange(plain), plain)).toBe(true);
+    expect(events.at(-1)).toEqual({ event: 'opened', bytes: 5000, header });
+  });
+
+  it('signs in twice at once and later with the tickets of one password, and with no other tickets', async () => {
+    const way = wayOf();
+    const [one, two] = [connect(), connect()];
+    await Promise.all([one.signIn(way), two.signIn(way, { probe: true })]);
+    await kdc.halt();
+    later(() => kdc.listen());
+    await connect().signIn(way);
+    for (const connection of [one, two])
+      expect(isReversed(await connection.exchange(pattern(9)), pattern(9))).toBe(true);
+    expect(await refusal({})).toBe('kerberos_no_kdc');
+  });
+
+  it("signs in with the gateway's own keytab and ticket cache", async () => {
+    const keytab = { kind: 'keytab', principal: `gateway@${REALM}`, file: kdc.gatewayKeytab } as const;
+    await connect().signIn(wayOf({ identity: keytab }));
+    expect(acceptor.events.at(-1)).toMatchObject({ event: 'signed in', name: `gateway@${REALM}` });
+    const name = `FILE:${kdc.makeCache('ada.ccache', 'ada')}`;
+    await connect().signIn(wayOf({ identity: { kind: 'ccache', name } }));
+    expect(acceptor.events.at(-1)).toMatchObject({ event: 'signed in', name: ADA });
+    expect(await refusal({ identity: { kind: 'ccache', name: 'FILE:/nonexistent/cache' } })).toBe('kerberos_failed');
+  });
+
+  it.each([
+    ['never', 'win', false],
+    ['always', 'aes128', true],
+    ['policy', 'aes128', false],
+    ['policy', 'win', true],
+  ] as const)('delegates %s to %s: %s', async (delegation, host, delegated) => {
+    await connect({ host: HOSTS[host] }).signIn(wayOf({ delegation }));
+    expect(acceptor.events.at(-1)).toMatchObject({ event: 'signed in', delegated });
+  });
+
+  it('names what the KDC and the target refuse', async () => {
+    expect(await refusal({ identity: person('stale') })).toBe('password_expired');
+    expect(await refusal({ identity: person('gone') })).toBe('target_account_locked');
+    expect(await refusal({ identity: person('locked') })).toBe('target_account_locked');
+    expect(await refusal({ identity: { ...person('ada'), user: `nobody@${DOMAIN}` } as KerberosIdentity })).toBe(
+      'kerberos_unknown_user',
+    );
+    expect(await refusal({ identity: { ...person('ada'), user: 'ada@elsewhere.test' } as KerberosIdentity })).toBe(
+      'kerberos_no_kdc',
+    );
+    expect(await refusal({}, { host: `other.${DOMAIN}` })).toBe('kerberos_unknown_target');
+    expect(await refusal({}, { host: HOSTS.moved })).toBe('kerberos_unknown_target');
+    expect(await refusal({}, { host: '127.0.0.1' })).toBe('kerberos_unknown_target');
+  });
+
+  it('asks about a wrong password once', async () => {
+    const way = wayOf({ identity: person('ada', 'not it') });
+    await expect(connect().signIn(way)).rejects.toMatchObject({ code: 'target_auth_failed' });
+    await kdc.halt();
+    later(() => kdc.listen());
+    await expect(connect().signIn(way)).rejects.toMatchObject({ code: 'target_auth_failed' });
+  });
+
+  it('names a clock that is an hour off', async () => {
+    // Header of a ticket cache: 05 04, its length, then field 1: how far the KDC's clock was ahead when the tickets came.
+    const file = kdc.makeCache('skewed.ccache', 'ada');
+    const bytes = readFileSync(file);
+    const skew = Buffer.from('000c0001000800000e1000000000', 'hex');
+    writeFileSync(file, Buffer.concat([bytes.subarray(0, 2), skew, bytes.subarray(4 + bytes.readUInt16BE(2))]));
+    expect(await refusal({ identity: { kind: 'ccache', name: `FILE:${file}` } })).toBe('kerberos_clock_skew');
+  });
+
+  it('gives up on a KDC that is silent, and goes on with others meanwhile', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    later(() => silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const realm = { name: 'SILENT.TEST', kdcs: [`127.0.0.1:${port}`], domains: [], netbiosName: null };
+    const deadlines: (() => void)[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      after: (ms, call) => (ms === SLOW_MS ? (deadlines.push(call), () => undefined) : systemClock.after(ms, call)),
+    };
+    const both = new Kerberos({ ...kdc.settings, realms: [...kdc.settings.realms, realm] }, clock);
+    later(() => both.close());
+    const identity = { kind: 'password', user: 'ada@silent.test', password: new Secret('x') } as const;
+    const asked = once(silent, 'connection');
+    const waiting = refusal({ identity, deadlineMs: SLOW_MS }, {}, both);
+    await asked;
+    await connect().signIn(wayOf({}, both));
+    expect(deadlines).toHaveLength(1);
+    deadlines[0]?.();
+    expect(await waiting).toBe('kerberos_no_kdc');
+  });
+
+  it('binds the sign-in to the TLS connection', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-krb-tls-'));
+    later(() => rmSync(directory, { recursive: true }));
+    const { certFile: cert, keyFile: key } = makeCertificate(directory, 'win', HOSTS.win);
+    const binding = Buffer.from(bindingOf(new X509Certificate(readFileSync(cert)).raw)).toString('hex');
+    const { port } = await another({ cert, key, binding });
+    const connection = connect({ port, isTls: true });
+    await connection.signIn(wayOf());
+    expect(isReversed(await connection.exchange(pattern(100)), pattern(100))).toBe(true);
+    const wrong = Buffer.from('tls-server-end-point:wrong');
+    expect(await refusal({}, { port, isTls: true, binding: wrong })).toBe('wsman_binding_refused');
+  });
+
+  it('accepts no server that does not prove itself, and says what it answered', async () => {
+    const code = async (options: Omit<AcceptorOptions, 'keytab'>, place: Partial<LabPlace> = {}): Promise<string> =>
+      refusal({}, { ...place, port: (await another(options)).port });
+    expect(await code({ fault: 'no final token' })).toBe('wsman_server_unproven');
+    expect(await code({ fault: 'forbidden' })).toBe('wsman_access_denied');
+    expect(await code({ fault: 'silent 401' })).toBe('target_auth_failed');
+    const { port } = await another({ offers: ['Negotiate', 'Basic realm="Kerberos, x"'] });
+    const probed = connect({ port }).signIn(wayOf(), { probe: true });
+    await expect(probed).rejects.toMatchObject({ code: 'wsman_method_disabled' });
+  });
+
+  it.each(['flip', 'replay', 'integrity-only'])('closes on a message that was changed: %s', async (fault) => {
+    const connection = connect();
+    await connection.signIn(wayOf());
+    await connection.exchange(pattern(50));
+    const broken = connection.exchange(pattern(50), { 'X-Lab-Fault': fault });
+    await expect(broken).rejects.toMatchObject({ code: 'wsman_seal_broken' });
+    await expect(connection.exchange(pattern(50))).rejects.toMatchObject({ code: 'target_lost' });
+  });
+
+  it('outlives the end of the process that holds the native code', async () => {
+    const way = wayOf();
+    const connection = connect();
+    await connection.signIn(way);
+    const { pid } = await kerberos.run();
+    process.kill(pid ?? 0, 'SIGSEGV');
+    await expect(connection.exchange(pattern(10))).rejects.toMatchObject({ code: 'target_lost' });
+    const next = connect();
+    await next.signIn(way);
+    expect(isReversed(await next.exchange(pattern(10)), pattern(10))).toBe(true);
+  });
+});
