@@ -176,6 +176,27 @@ describe('sallyport', () => {
     expect(asked[0]?.headers.authorization).toBe('Bearer secret-token');
   });
 
+  it('waits for its turn when more is opened than may be in a minute', async () => {
+    let refusals = 0;
+    let granted = 1;
+    const { url } = await serve((request, response) => {
+      if (request.url === '/api/targets' || refusals === granted) invokeAnswers([ended(0)])(request, response);
+      else {
+        refusals += 1;
+        response.statusCode = 429;
+        response.setHeader('retry-after', refusals === 1 ? '0' : '2');
+        response.end(JSON.stringify({ error: { code: 'rate_limited', message: 'wait', requestId: 'r1' } }));
+      }
+    });
+    const env = { SALLYPORT_URL: url, SALLYPORT_TOKEN: 'x' };
+    expect(await run(['invoke', 'web01', '--script', '1'], env)).toEqual({ code: 0, out: '', err: '' });
+    expect(refusals).toBe(1);
+    granted = -1;
+    const short = await run(['invoke', 'web01', '--script', '1', '--timeout', '1'], env);
+    expect(short.code).toBe(1);
+    expect(short.err).toContain('rate_limited');
+  });
+
   it('keeps the token of a login in a file that only its owner can read', () => {
     const file = saveLogin({ XDG_CONFIG_HOME: directory }, { url: 'http://127.0.0.1:1/', token: 't' });
     expect(statSync(file).mode & 0o777).toBe(0o600);

@@ -14,10 +14,13 @@ import { UsageError } from './command.ts';
 export class ApiError extends Error {
   readonly code: string;
   readonly status: number;
-  constructor(status: number, code: string, message: string) {
+  /** Whole seconds until it is worth asking again; null when the gateway did not say. */
+  readonly retryAfterS: number | null;
+  constructor(status: number, code: string, message: string, retryAfterS: number | null = null) {
     super(message);
     this.code = code;
     this.status = status;
+    this.retryAfterS = retryAfterS;
   }
 }
 
@@ -137,10 +140,12 @@ export async function toApiError(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
     const { error } = ErrorBody.parse(JSON.parse(text));
+    const seconds = response.headers.get('retry-after') ?? '';
     return new ApiError(
       response.status,
       error.code,
       visibleText(`${error.message || errorText(error.code)} (${error.code}, request ${error.requestId})`, 4096),
+      /^\d{1,6}$/.test(seconds) ? Number(seconds) : null,
     );
   } catch {
     return new ApiError(response.status, 'internal', `the answer ${response.status} is none of a Sallyport gateway`);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { InvokeEvent } from '@sallyport/shared/api/invoke';
 import { type Target, TargetList } from '@sallyport/shared/api/targets';
 import { ApiClient, ApiError } from './client.ts';
@@ -26,31 +27,43 @@ const streamTitle = {
 /** Targets at a time if nobody says otherwise: a person may have 20 sessions, and some stay for the consoles. */
 const THROTTLE = 16;
 
-/** Runs at one target; objects and text go to stdout, the other streams to stderr. @returns the script's exit code */
+/** Many targets are more than may be opened in a minute: nothing has run when the gateway says so, and it is asked again. */
+async function runInTurn(target: Target, run: Run, io: CliIo): Promise<number> {
+  const until = performance.now() + run.timeoutMs;
+  for (;;) {
+    try {
+      return await runAt(target, run, io);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const waitMs = error.code === 'rate_limited' && error.retryAfterS !== null ? error.retryAfterS * 1000 : Infinity;
+      if (performance.now() + waitMs > until) {
+        io.err(`${run.prefix ? `[${target.name}] ` : ''}${error.message}\n`);
+        return 1;
+      }
+      await sleep(waitMs);
+    }
+  }
+}
+
+/** Runs at one target; objects and text go to stdout, the other streams to stderr. @returns the script's exit code @throws ApiError a refusal */
 async function runAt(target: Target, run: Run, io: CliIo): Promise<number> {
   const mark = run.prefix ? `[${target.name}] ` : '';
   const body = { targetId: target.id, script: run.script, output: run.output, timeoutMs: run.timeoutMs };
-  try {
-    for await (const event of run.client.lines(InvokeEvent, 'POST', 'api/invoke', body)) {
-      if (event.type === 'started') continue;
-      if (event.type === 'text') {
-        const text = run.colours ? event.text : event.text.replace(/\x1b\[[0-9;:]*m/g, '');
-        io.out(mark === '' ? text : text.replace(/^(?=.)/gm, mark));
-      } else if (event.type === 'object')
-        io.out(`${JSON.stringify(run.prefix ? { PSComputerName: target.name, value: event.value } : event.value)}\n`);
-      else if (event.type === 'stream') io.err(`${mark}${streamTitle[event.stream]}${event.text}\n`);
-      else {
-        if (event.code !== null) io.err(`${mark}${event.message} (${event.code})\n`);
-        return event.exitCode;
-      }
+  for await (const event of run.client.lines(InvokeEvent, 'POST', 'api/invoke', body)) {
+    if (event.type === 'started') continue;
+    if (event.type === 'text') {
+      const text = run.colours ? event.text : event.text.replace(/\x1b\[[0-9;:]*m/g, '');
+      io.out(mark === '' ? text : text.replace(/^(?=.)/gm, mark));
+    } else if (event.type === 'object')
+      io.out(`${JSON.stringify(run.prefix ? { PSComputerName: target.name, value: event.value } : event.value)}\n`);
+    else if (event.type === 'stream') io.err(`${mark}${streamTitle[event.stream]}${event.text}\n`);
+    else {
+      if (event.code !== null) io.err(`${mark}${event.message} (${event.code})\n`);
+      return event.exitCode;
     }
-    io.err(`${mark}the gateway ended the answer before the script had ended; what ran is in the ledger\n`);
-    return 1;
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    io.err(`${mark}${error.message}\n`);
-    return 1;
   }
+  io.err(`${mark}the gateway ended the answer before the script had ended; what ran is in the ledger\n`);
+  return 1;
 }
 
 /** At most `throttle` targets at a time; the exit code is the first that is not 0, in the order of the targets. */
@@ -60,7 +73,7 @@ async function fanOut(targets: readonly Target[], run: Run, throttle: number, io
   const worker = async () => {
     for (let i = next++; i < targets.length; i = next++) {
       const target = targets[i];
-      if (target !== undefined) codes[i] = await runAt(target, run, io);
+      if (target !== undefined) codes[i] = await runInTurn(target, run, io);
     }
   };
   await Promise.all(Array.from({ length: Math.min(throttle, targets.length) }, worker));
@@ -84,6 +97,7 @@ Runs a PowerShell script at each target through a running gateway: its identity,
 Text as in the console (--output text), or one JSON object per line with the object's properties (--output json).
 Output goes to stdout; errors, warnings and the other streams to stderr.
 At most --throttle targets at a time (default ${THROTTLE}; a person may have 20 sessions), --timeout seconds each (600).
+More targets than a person may open in a minute wait for their turn.
 Exit code: the script's own "exit n", else 1 when it failed or wrote errors, else 0.`,
   async run(args, io) {
     const { values, positionals } = readArgs(args, {
