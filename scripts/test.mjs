@@ -18,6 +18,7 @@ const DEBIAN = [
   ['krb5-admin-server', ['/usr/sbin/kadmin.local']],
   ['krb5-user', ['/usr/bin/kinit']],
   ['python3-gssapi', ['/usr/lib/python3/dist-packages/gssapi']],
+  ['gss-ntlmssp', ['/etc/gss/mech.d/mech.ntlmssp.conf']],
   ['apache2', ['/usr/sbin/apache2']],
   ['libapache2-mod-auth-gssapi', ['/usr/lib/apache2/modules/mod_auth_gssapi.so']],
 ];
