@@ -1,9 +1,10 @@
 /** Every page: accessible in both themes, no wider than a phone, within its weight, under the content security policy. */
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tab } from '../lab/browser.ts';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
@@ -15,6 +16,9 @@ import { SHELL_PROMPT, World, sessionOf } from './world.ts';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** The bound of the issue: the first page with a terminal, as served, gzip. */
 const MAX_FIRST_PAGE_KB = 150;
+
+const SHOTS = path.join(import.meta.dirname, '..', '..', '.cache', 'screenshots');
+mkdirSync(SHOTS, { recursive: true });
 
 let world: World;
 let ended: string;
@@ -102,6 +106,113 @@ test('every page: within 375 px, no fault of script or policy, and nothing for a
   }
   await tab.context.close();
   expect(found).toEqual([]);
+});
+
+/** Everything that axe and a phone's width find, with all that folds unfolded. */
+async function unfoldedFindings(tab: Tab, where: string): Promise<string[]> {
+  const { page } = tab;
+  const unfold = (): Promise<void> =>
+    page.evaluate(() =>
+      document.querySelectorAll<HTMLDetailsElement>('main details').forEach((one) => (one.open = true)),
+    );
+  await page.setViewportSize({ width: 375, height: 720 });
+  await unfold();
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  await keep(tab, `${where}-375`);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  const found = await violationsInBothThemes(tab, where);
+  await keep(tab, where);
+  return width > 375 ? [...found, `${where} is ${String(width)} px wide`] : found;
+}
+const keep = (tab: Tab, name: string): Promise<unknown> =>
+  tab.page.screenshot({ path: path.join(SHOTS, `${name}.png`), fullPage: true });
+
+test('a target over WinRM: its form says what cannot be, its facts say what is weakened', async () => {
+  const tab = await world.signedIn('/targets/new');
+  const { page } = tab;
+  await page.getByLabel('Name', { exact: true }).fill('win01');
+  await page.getByLabel('Host name or address').fill('win01.contoso.test');
+  await page.getByRole('button', { name: 'WinRM', exact: true }).click();
+  expect(await page.getByLabel('Port', { exact: true }).inputValue()).toBe('5986');
+  await page.getByRole('radio', { name: /^HTTP;/ }).check();
+  expect(await page.getByLabel('Port', { exact: true }).inputValue()).toBe('5985');
+  await page.getByLabel('How to sign in').selectOption('basic');
+  await page.getByRole('button', { name: 'Add target' }).click();
+  await page.getByText('Basic and Digest go over HTTPS with a checked certificate only.').waitFor();
+  const found = await unfoldedFindings(tab, 'winrm-form-http');
+  await page.getByLabel('How to sign in').selectOption('default');
+  await page.getByRole('checkbox', { name: /^NTLM may be used/ }).check();
+  await page.getByLabel('Messages', { exact: true }).fill('de-DE');
+  await page.getByRole('button', { name: 'Add target' }).click();
+  const facts = page.getByRole('complementary', { name: 'win01' });
+  await facts.getByText('WinRM, HTTP with sealed messages').waitFor();
+  await facts.getByText('NTLM may be used although nothing proves who the target is').waitFor();
+  await facts.getByText('de-DE').waitFor();
+  found.push(...(await unfoldedFindings(tab, 'winrm-facts')));
+  // What was saved comes back; over HTTPS there is more to choose.
+  await facts.getByRole('button', { name: 'Edit' }).click();
+  await page.getByRole('radio', { name: /^HTTPS;/ }).check();
+  await page.getByLabel('Host name or address').waitFor();
+  expect(await page.getByLabel('Messages', { exact: true }).inputValue()).toBe('de-DE');
+  found.push(...(await unfoldedFindings(tab, 'winrm-form-https')));
+  await page.getByLabel('Only the certificate with this SHA-256').fill('AB:'.repeat(31) + 'AB');
+  await page.getByRole('button', { name: 'Save target' }).click();
+  await facts.getByText('ab'.repeat(32)).waitFor();
+  expect([...found, ...tab.faults]).toEqual([]);
+  await tab.context.close();
+});
+
+test('a certificate is shown with its chain, compared, and pinned only by an act', async () => {
+  const tab = await world.signedIn('/');
+  const { page } = tab;
+  const fingerprint = '3af0'.repeat(16);
+  const link = (subject: string, issuer: string, digest: string) => ({
+    ...{ subject, issuer, names: subject === 'CN=win01' ? 'win01, win01.contoso.test' : '', fingerprint: digest },
+    ...{ validFrom: Date.UTC(2026, 0, 1), validTo: Date.UTC(2027, 0, 1) },
+  });
+  // The question as a gateway asks it; everything else of the session is real.
+  const question = {
+    ...{ id: 900, kind: 'hostKey', from: 'gateway', fromName: 'gateway', host: 'win01', port: 5986, via: '' },
+    ...{ keyType: 'x509', fingerprint, problem: 'its issuer is not known here', mayAccept: true },
+    chain: [link('CN=win01', 'CN=Contoso CA', fingerprint), link('CN=Contoso CA', 'CN=Contoso CA', '0d'.repeat(32))],
+  };
+  const answers: unknown[] = [];
+  await page.routeWebSocket(/socket$/, (route) => {
+    const server = route.connectToServer();
+    server.onMessage((message) => {
+      route.send(message);
+      if (typeof message === 'string' && message.includes('"type":"attached"'))
+        route.send(JSON.stringify({ type: 'question', question }));
+    });
+    route.onMessage((message) => {
+      const isAnswer = typeof message === 'string' && message.includes('"type":"answer"');
+      if (isAnswer) answers.push(JSON.parse(message));
+      else server.send(message);
+    });
+  });
+  await page.getByRole('button', { name: /^Shell +at lab/ }).click();
+  const dialog = page.getByRole('dialog', { name: 'First time at win01: is this its certificate?' });
+  await dialog.getByText('its issuer is not known here').waitFor();
+  await dialog.getByText('win01, win01.contoso.test').waitFor();
+  await dialog.getByText(/The chain that was shown/).click();
+  await dialog.getByRole('list', { name: 'Chain' }).getByText('signed by itself').waitFor();
+  const given = dialog.getByLabel(/^Paste the SHA-256/);
+  await given.fill('00'.repeat(32));
+  await dialog.getByText('Not the same certificate. Do not connect.').waitFor();
+  await dialog.getByRole('button', { name: 'Pin certificate and connect' }).click({ force: true });
+  expect(answers).toEqual([]);
+  await given.fill(fingerprint.toUpperCase().replace(/..(?=.)/g, '$&-'));
+  await dialog.getByText('equal', { exact: true }).waitFor();
+  const found = await violationsInBothThemes(tab, 'certificate');
+  await keep(tab, 'certificate');
+  await page.setViewportSize({ width: 375, height: 720 });
+  await keep(tab, 'certificate-375');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);
+  await dialog.getByRole('button', { name: 'Pin certificate and connect' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  expect(answers).toEqual([{ type: 'answer', id: 900, answer: { kind: 'accept' } }]);
+  expect([...found, ...tab.faults]).toEqual([]);
+  await tab.context.close();
 });
 
 test('a console, its layers and its end: nothing for axe in either theme', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareFingerprints, fingerprintsIn } from './fingerprints.ts';
+import { compareDigests, compareFingerprints, fingerprintsIn } from './fingerprints.ts';
 
 const KEY = 'SHA256:fK3p9QztVw2L7mXeRbH8cN1yTgJ5aU0sPdE6oZ4iYk8';
 
@@ -21,4 +21,16 @@ describe('fingerprints', () => {
     const other = 'SHA256:' + 'A'.repeat(43);
     expect(fingerprintsIn(`host key is ${KEY}, expected ${other}`)).toEqual([KEY, other]);
   });
+});
+
+describe('the SHA-256 of a certificate', () => {
+  const shown = '3af0'.repeat(16);
+  it.each([
+    ['', 'none'],
+    [shown, 'equal'],
+    [shown.toUpperCase().replace(/..(?=.)/g, '$&-'), 'equal'],
+    [`sha256 Fingerprint=${shown.replace(/..(?=.)/g, '$&:')}`, 'equal'],
+    [`sha-256: ${shown.replace(/..(?=.)/g, '$&:')}`, 'equal'],
+    [shown.replace('3', '4'), 'different'],
+  ])('compares %s', (given, verdict) => expect(compareDigests(given, shown)).toBe(verdict));
 });

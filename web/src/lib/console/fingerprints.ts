@@ -13,5 +13,12 @@ export function compareFingerprints(given: string, shown: string): Comparison {
   return digest === clean(shown.replace(/^SHA256:/, '')) ? 'equal' : 'different';
 }
 
+/** The same for the SHA-256 of a certificate: hexadecimal, with colons, hyphens or blanks, in any case. */
+export function compareDigests(given: string, shown: string): Comparison {
+  const clean = (text: string): string => text.replace(/^\s*SHA-?256\b(?:\s+Fingerprint=)?[: ]*/i, '').replace(/[\s:-]/g, '').toLowerCase(); // prettier-ignore
+  if (given.trim() === '') return 'none';
+  return clean(given) === clean(shown) ? 'equal' : 'different';
+}
+
 /** Every SHA-256 fingerprint that a text names, in order. */
 export const fingerprintsIn = (text: string): string[] => text.match(/SHA256:[A-Za-z0-9+/]{43}=?/g) ?? [];

@@ -1,4 +1,5 @@
 import type { Relaxation, Target } from '@sallyport/shared/api/targets';
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
 import type { TerminalKind } from '@sallyport/shared/wire/control';
 
 /** What may be opened at a target, best first; PowerShell only where it was not missing. */
@@ -6,8 +7,9 @@ export const waysOf = (target: Target): TerminalKind[] =>
   (['powershell', 'pty'] as const).filter(
     (kind) => target.offers.includes(kind) && !(kind === 'powershell' && target.powershellMissing),
   );
-/** "SSH, PowerShell and shell" */
+/** "SSH, PowerShell and shell", "WinRM over HTTPS, PowerShell" */
 export function transportOf(target: Target): string {
+  if (target.wsman !== null) return `WinRM over ${target.wsman.tls ? 'HTTPS' : 'HTTP'}, PowerShell`;
   const names = target.offers.map((kind) => (kind === 'powershell' ? 'PowerShell' : 'shell'));
   return `SSH, ${names.join(' and ')}`;
 }
@@ -18,7 +20,7 @@ export const WAY_GIVES: Readonly<Record<TerminalKind, string>> = {
   powershell: 'Commands are seen as commands, exact ledger',
   pty: 'Terminal; the ledger sees keys, not commands',
 };
-/** `host:port`, the port only when it is not 22. */
+/** `host:port`, the port only when it is not the usual one of SSH. */
 export const addressOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   port === 22 ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
 /** With the port always: as host keys are kept for a way. */
@@ -34,6 +36,17 @@ export function wayTo(target: Target, all: readonly Target[]): readonly Target[]
     at = all.find(({ id }) => id === next);
   }
   return way;
+}
+/** Everything in which a target over WinRM is less than the best, in words. */
+export function weaknessesOf({ tls, trust, ...wsman }: WsManSettings): string[] {
+  const isChecked = !tls || trust.pin !== '';
+  return [
+    !isChecked && trust.skipCaCheck ? 'the authority of the certificate is not checked' : '',
+    !isChecked && trust.skipCnCheck ? 'the name in the certificate is not compared' : '',
+    wsman.isTrustedForNtlm ? 'NTLM may be used although nothing proves who the target is' : '',
+    wsman.isTrustedForDelegation ? 'the target may receive passwords' : '',
+    wsman.redirects ? 'redirects are followed' : '',
+  ].filter((words) => words !== '');
 }
 /** What a relaxation gives up, for old devices. */
 export const RELAXATION_WORDS: Readonly<Record<Relaxation, string>> = {

@@ -1,0 +1,90 @@
+import { TargetBody, type Target } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { describe, expect, it } from 'vitest';
+import { bodyOf, draftOf, hintOf, portFor, problemsOf, type TargetDraft } from './target-draft.ts';
+import { WSMAN_DRAFT, wsManDraftOf, wsManOf } from './wsman-draft.ts';
+
+const typed = (more: Partial<TargetDraft>): TargetDraft => ({
+  ...draftOf(null),
+  name: 'web01',
+  host: 'web01',
+  ...more,
+});
+const winRm = (more: Partial<TargetDraft['wsman']> = {}): TargetDraft =>
+  typed({ transport: 'wsman', port: '5986', wsman: { ...WSMAN_DRAFT, ...more } });
+const wrong = (draft: TargetDraft): string[] =>
+  Object.entries(problemsOf(draft)).flatMap(([field, problem]) => (problem === null ? [] : [field]));
+
+describe('a new target', () => {
+  it('is what the gateway takes, over SSH and over WinRM with the defaults of both', () => {
+    expect(TargetBody.parse(bodyOf(typed({})))).toMatchObject({ transport: 'ssh', offers: ['powershell', 'pty'] });
+    const body = TargetBody.parse(bodyOf(winRm()));
+    expect(body).toMatchObject({ transport: 'wsman', offers: ['powershell'], files: 'off', relaxations: [] });
+    expect(body.wsman).toEqual(WsManSettings.parse({}));
+  });
+  it('loses over WinRM what only SSH has', () => {
+    const draft = { ...winRm(), relaxations: ['kex-sha1' as const], files: 'readWrite' as const, powershell: false };
+    expect(TargetBody.parse(bodyOf(draft)).wsman).not.toBeNull();
+    expect(bodyOf({ ...draft, transport: 'ssh', powershell: true }).wsman).toBeNull();
+  });
+  it('comes from a hint in the address', () => {
+    const read = (query: string) => hintOf(new URLSearchParams(query));
+    expect(read('')).toBeNull();
+    expect(read('host=web01&way=http')).toEqual({ host: 'web01', port: 5985, transport: 'wsman', tls: false });
+    expect(read('host=web01&way=https&port=443')).toMatchObject({ port: 443, tls: true });
+    expect(read('host=web01&way=ssh&port=0')).toMatchObject({ port: 22, transport: 'ssh' });
+    expect(draftOf(null, read('host=web01&way=http'))).toMatchObject({
+      host: 'web01',
+      port: '5985',
+      wsman: { tls: false },
+    });
+  });
+});
+
+describe('the port', () => {
+  it('follows the way while it is a usual one', () => {
+    expect(portFor({ transport: 'wsman', port: '22' }, true)).toBe('5986');
+    expect(portFor({ transport: 'wsman', port: '5986' }, false)).toBe('5985');
+    expect(portFor({ transport: 'ssh', port: '5985' }, false)).toBe('22');
+    expect(portFor({ transport: 'wsman', port: '8443' }, false)).toBe('8443');
+  });
+});
+
+describe('settings of WinRM', () => {
+  it('come back as they were stored', () => {
+    const stored = WsManSettings.parse({
+      trust: { pin: 'ab'.repeat(32), skipCaCheck: true },
+      spn: { service: 'HOST', host: 'web01.contoso.test', includePort: true },
+      idleTimeoutMs: 7_200_000,
+      operationTimeoutMs: 20_000,
+      locale: 'de-DE',
+      method: 'kerberos',
+    });
+    expect(wsManOf(wsManDraftOf(stored))).toEqual(stored);
+    expect(draftOf({ ...({} as Target), offers: [], relaxations: [], wsman: stored }).wsman.idleMinutes).toBe('120');
+  });
+  it('take a pin as tools print it', () => {
+    expect(wsManOf({ ...WSMAN_DRAFT, pin: `${'AB:'.repeat(31)}AB` }).trust.pin).toBe('ab'.repeat(32));
+  });
+  it.each([
+    [{ pin: 'abc' }, 'pin'],
+    [{ ca: 'not PEM' }, 'ca'],
+    [{ method: 'basic', tls: false }, 'method'],
+    [{ method: 'digest', skipCnCheck: true }, 'method'],
+    [{ method: 'certificate', tls: false }, 'method'],
+    [{ method: 'credssp' }, 'method'],
+    [{ applicationName: '/wsman' }, 'applicationName'],
+    [{ configurationName: ' ' }, 'configurationName'],
+    [{ locale: 'de_DE' }, 'locale'],
+    [{ idleMinutes: '0' }, 'idleMinutes'],
+    [{ operationS: '' }, 'operationS'],
+    [{ spnHost: 'a b' }, 'spnHost'],
+  ] as const)('say what is wrong with %j', (more, field) => {
+    expect(wrong(winRm(more))).toEqual([field]);
+    expect(wrong({ ...winRm(more), transport: 'ssh' })).toEqual([]);
+  });
+  it('let Basic over a pinned certificate, whatever else is not checked', () => {
+    expect(wrong(winRm({ method: 'basic', skipCaCheck: true, pin: 'ab'.repeat(32) }))).toEqual([]);
+    expect(wrong(winRm({ method: 'credssp', isTrustedForDelegation: true }))).toEqual([]);
+  });
+});
