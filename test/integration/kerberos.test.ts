@@ -1,6 +1,6 @@
 /** Kerberos against MIT's KDC and an acceptor of python3-gssapi: neither was written here. */
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -75,11 +75,14 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
       .signIn(wayOf(options, from))
       .then(() => 'signed in', codeOf);
 
-  it('signs in with a password and seals both ways, from 1 byte to 1 MiB', async () => {
+  it.each([
+    ['Kerberos', 'application/HTTP-Kerberos-session-encrypted'],
+    ['Negotiate', 'application/HTTP-SPNEGO-session-encrypted'],
+  ] as const)('signs in with a password and seals both ways, from 1 byte to 1 MiB: %s', async (scheme, protocol) => {
     const connection = connect();
-    const session = await connection.signIn(wayOf());
+    const session = await connection.signIn(wayOf({ scheme }));
     expect(session.mechanism).toBe('Kerberos');
-    expect(session.sealing?.protocol).toBe('application/HTTP-Kerberos-session-encrypted');
+    expect(session.sealing?.protocol).toBe(protocol);
     for (const size of [1, 2, 15, 16, 17, 1000, 65_536, 524_288, 1_048_576]) {
       const plain = pattern(size);
       expect(isReversed(await connection.exchange(plain), plain)).toBe(true);
@@ -147,7 +150,8 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
       'kerberos_no_kdc',
     );
     expect(await refusal({}, { host: `other.${DOMAIN}` })).toBe('kerberos_unknown_target');
-    expect(await refusal({}, { host: HOSTS.moved })).toBe('kerberos_unknown_target');
+    for (const scheme of ['Kerberos', 'Negotiate'] as const)
+      expect(await refusal({ scheme }, { host: HOSTS.moved })).toBe('kerberos_unknown_target');
     expect(await refusal({}, { host: '127.0.0.1' })).toBe('kerberos_unknown_target');
   });
 
@@ -201,18 +205,22 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
     await connection.signIn(wayOf());
     expect(isReversed(await connection.exchange(pattern(100)), pattern(100))).toBe(true);
     const wrong = Buffer.from('tls-server-end-point:wrong');
-    expect(await refusal({}, { port, isTls: true, binding: wrong })).toBe('wsman_binding_refused');
+    for (const scheme of ['Kerberos', 'Negotiate'] as const) {
+      expect(await refusal({ scheme }, { port, isTls: true })).toBe('signed in');
+      expect(await refusal({ scheme }, { port, isTls: true, binding: wrong })).toBe('wsman_binding_refused');
+    }
   });
 
   it('accepts no server that does not prove itself, and says what it answered', async () => {
-    const code = async (options: Omit<AcceptorOptions, 'keytab'>, place: Partial<LabPlace> = {}): Promise<string> =>
-      refusal({}, { ...place, port: (await another(options)).port });
-    expect(await code({ fault: 'no final token' })).toBe('wsman_server_unproven');
-    expect(await code({ fault: 'forbidden' })).toBe('wsman_access_denied');
-    expect(await code({ fault: 'silent 401' })).toBe('target_auth_failed');
-    const { port } = await another({ offers: ['Negotiate', 'Basic realm="Kerberos, x"'] });
-    const probed = connect({ port }).signIn(wayOf(), { probe: true });
-    await expect(probed).rejects.toMatchObject({ code: 'wsman_method_disabled' });
+    for (const scheme of ['Kerberos', 'Negotiate'] as const) {
+      const code = (fault: string): Promise<string> => refusal({ scheme }, { path: `/wsman?fault=${fault}` });
+      expect(await code('no-final-token')).toBe('wsman_server_unproven');
+      expect(await code('forbidden')).toBe('wsman_access_denied');
+      expect(await code('silent')).toBe('target_auth_failed');
+      const path = `/wsman?offer=Basic%20realm%3D%22${scheme},%20x%22&offer=CredSSP`;
+      const probed = connect({ path }).signIn(wayOf({ scheme }), { probe: true });
+      await expect(probed).rejects.toMatchObject({ code: 'wsman_method_disabled' });
+    }
   });
 
   it.each(['flip', 'replay', 'integrity-only'])('closes on a message that was changed: %s', async (fault) => {
@@ -235,4 +243,34 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
     await next.signIn(way);
     expect(isReversed(await next.exchange(pattern(10)), pattern(10))).toBe(true);
   });
+
+  it.skipIf(process.getuid?.() !== 0)('keeps no password once there is a ticket (needs root to look)', async () => {
+    const fresh = new Kerberos(kdc.settings);
+    later(() => fresh.close());
+    const connection = connect();
+    await connection.signIn(wayOf({}, fresh));
+    const { pid = 0 } = await fresh.run();
+    expect(hasInMemory(pid, [REALM, PEOPLE.ada])).toEqual([true, false]);
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').map((line) => line.split('=')[0])).not.toContain('PATH'); // prettier-ignore
+  });
 });
+
+/** Whether a text lies anywhere in what a process may write to. */
+function hasInMemory(pid: number, texts: readonly string[]): boolean[] {
+  const file = openSync(`/proc/${pid}/mem`, 'r');
+  const found = texts.map(() => false);
+  const window = Buffer.alloc(1 << 20);
+  for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+    const [, from = '', to = ''] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+    // The windows overlap, so that no text is cut by their edge.
+    for (let at = Number.parseInt(from, 16); at < Number.parseInt(to, 16); at += window.length - 64)
+      try {
+        const piece = window.subarray(0, readSync(file, window, 0, window.length, at));
+        for (const [index, text] of texts.entries()) found[index] ||= piece.includes(text);
+      } catch {
+        break; // A piece that the kernel keeps for itself.
+      }
+  }
+  closeSync(file);
+  return found;
+}

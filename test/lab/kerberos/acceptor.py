@@ -2,6 +2,7 @@
 
 Not one line of it is shared with the client under test. What it opens, it sends back in reverse order.
 Argument: one JSON object: keytab, cert, key (PEM files, for TLS), binding (hex, required when present).
+The query of the path chooses what it does wrong: offer=... (what it offers), fault=no-final-token, forbidden, silent.
 Prints `listening PORT`, then one line of JSON for each thing that happened.
 """
 import base64
@@ -11,6 +12,7 @@ import ssl
 import struct
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import gssapi.raw as gss
 from gssapi.exceptions import GSSError
@@ -103,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         if authorization:
             return self.sign_in(authorization)
         if not self.complete:
-            return self.answer(401, tokens=OPTIONS.get('offers', ['Negotiate', 'Kerberos']))
+            return self.answer(401, tokens=parse_qs(urlsplit(self.path).query).get('offer', ['Negotiate', 'Kerberos']))
         protocol = f'application/HTTP-{NAMES[self.scheme]}-session-encrypted'
         fault = self.headers.get('X-Lab-Fault')
         try:
@@ -132,17 +134,17 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(401, tokens=[text])
         self.context = done.context
         self.complete = not done.more_steps
-        fault = OPTIONS.get('fault')
+        fault = parse_qs(urlsplit(self.path).query).get('fault', [''])[0]
         reply = f'{self.scheme} {base64.b64encode(done.token or b"").decode()}'
         if self.complete:
             delegated = done.delegated_creds
             name = gss.display_name(done.initiator_name).name.decode()
             say(event='signed in', name=name, delegated=delegated is not None, flags=int(sum(done.flags)))
-        if fault == 'no final token' and self.complete:
+        if fault == 'no-final-token' and self.complete:
             return self.answer(200)
         if fault == 'forbidden' and self.complete:
             return self.answer(403)
-        if fault == 'silent 401':
+        if fault == 'silent':
             return self.answer(401, tokens=[self.scheme])
         self.answer(200 if self.complete else 401, tokens=[reply] if done.token else [])
 

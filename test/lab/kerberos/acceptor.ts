@@ -18,8 +18,6 @@ export interface AcceptorOptions {
   readonly key?: string;
   /** Application data of the channel bindings that it demands, in hex. */
   readonly binding?: string;
-  readonly offers?: readonly string[];
-  readonly fault?: 'no final token' | 'forbidden' | 'silent 401';
 }
 /** One line of its log. */
 export interface AcceptorEvent {

@@ -5,6 +5,7 @@ import type { ConnectionSignIn, MessageSealing, SealedPart, SignInAnswer, SignIn
 import { KerberosError } from './errors.ts';
 import type { ContextState, Delegation } from './messages.ts';
 import type { Identified, KerberosRun } from './process.ts';
+import type { ContextSigner, TokenWrapping } from './wrapping.ts';
 
 /** Without these a context is worth nothing here: mutual 2, confidentiality 16, integrity 32. RFC 2744 section 5.19. */
 const NEEDED_FLAGS = 2 + 16 + 32;
@@ -20,23 +21,6 @@ const MAX_LEGS = 6;
 /** The longest body of WinRM here is 2 MiB; the frame to the process takes more. */
 const MAX_PART = 4 * 1024 * 1024;
 
-/** How tokens of the mechanism travel under a scheme. */
-export interface TokenWrapping {
-  /** @param token the first one of the mechanism */
-  first(token: Uint8Array): Uint8Array;
-  /** @returns the mechanism's own token; null when there is none in it. @throws SallyportError when the peer refuses */
-  open(token: Uint8Array): Uint8Array | null;
-  /** @param token the mechanism's next one; empty when it needs none. @returns what to send; null = nothing more */
-  next(token: Uint8Array, context: ContextHandle): Promise<Uint8Array | null>;
-}
-
-/** `Kerberos`: tokens travel bare. */
-export const bare = (): TokenWrapping => ({
-  first: (token) => token,
-  open: (token) => token,
-  next: (token) => Promise.resolve(token.length === 0 ? null : token),
-});
-
 export interface ConnectionOptions {
   readonly scheme: 'Kerberos' | 'Negotiate';
   readonly wrapping: TokenWrapping;
@@ -51,7 +35,7 @@ export interface ConnectionOptions {
 }
 
 /** A context in the Kerberos process. */
-export class ContextHandle {
+export class ContextHandle implements ContextSigner {
   readonly run: KerberosRun;
   readonly context: number;
   #isOver = false;
@@ -74,6 +58,10 @@ export class ContextHandle {
       this.close();
       throw error;
     }
+  }
+
+  async sign(bytes: Uint8Array): Promise<Uint8Array> {
+    return (await this.message('sign', [bytes])).body;
   }
 
   /** @throws SallyportError wsman_seal_broken */
@@ -159,10 +147,12 @@ export class KerberosConnection implements ConnectionSignIn {
     if (answer === null) throw new SallyportError('bad_state', 'kerberos: the answer is missing');
     const challenge = findChallenge(answer.challenges, this.#options.scheme);
     if (challenge === null || challenge.token === null) throw this.#refusedBy(answer, challenge !== null);
-    const inner = this.#options.wrapping.open(challenge.token);
+    const { inner, isRejected } = this.#options.wrapping.open(challenge.token);
     let token: Uint8Array = new Uint8Array();
     if (inner !== null && !this.#state.isComplete) token = await this.#step(handle, inner, signal);
-    const next = await this.#options.wrapping.next(token, handle);
+    // After the step: a rejection may carry Kerberos' own reason.
+    if (isRejected) throw this.#refusedBy({ ...answer, status: 401 }, true);
+    const next = await this.#options.wrapping.next(token, this.#state.isComplete ? handle : null);
     if (answer.status === 401) {
       if (next === null) throw this.#refusedBy(answer, true);
       return this.#send(next);

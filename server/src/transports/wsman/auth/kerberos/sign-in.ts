@@ -4,11 +4,12 @@ import { systemClock, type Clock } from '../../../../clock.ts';
 import { SallyportError, codeOf } from '../../../../errors.ts';
 import type { Secret } from '../../../../secret.ts';
 import type { ConnectionSignIn, HttpSignIn, SignInPlace } from '../contract.ts';
-import { KerberosConnection, bare } from './connection.ts';
+import { KerberosConnection } from './connection.ts';
 import { IS_FINAL } from './errors.ts';
 import type { Delegation, TicketSource } from './messages.ts';
 import { KerberosProcess, type Identified, type KerberosRun } from './process.ts';
 import { toPrincipal, type KerberosSettings } from './realms.ts';
+import { bare, inSpnego } from './wrapping.ts';
 
 /** Looking up, connecting and asking a KDC, twice. The library gives up by itself after about this time. */
 const NETWORK_DEADLINE_MS = 25_000;
@@ -17,7 +18,7 @@ const FRESH_S = 120;
 
 /** Who signs in. */
 export type KerberosIdentity =
-  /** As typed: `DOM\user` or `user@domain`. The secret is wiped when the sign-in is closed. */
+  /** As typed: `DOM\user` or `user@domain`. The secret stays the caller's and is needed until the sign-in is closed. */
   | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
   /** The gateway's own account. */
   | { readonly kind: 'keytab'; readonly principal: string; readonly file: string }
@@ -97,7 +98,7 @@ class KerberosSignIn implements HttpSignIn {
     const host = place.host.replace(/\.$/, '').toLowerCase();
     return new KerberosConnection({
       scheme,
-      wrapping: bare(),
+      wrapping: scheme === 'Kerberos' ? bare() : inSpnego(),
       service: `${service}@${host}${isPortNamed ? `:${place.port}` : ''}`,
       delegation,
       isTls: place.isTls,
@@ -115,8 +116,6 @@ class KerberosSignIn implements HttpSignIn {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { identity } = this.#options;
-    if (identity.kind === 'password') identity.password.wipe();
     const identified = await this.#identified?.catch(() => null);
     if (identified) identified.run.tell({ op: 'forget', identity: identified.identity });
     this.#release();
