@@ -56,6 +56,25 @@ test('a target is put behind a jump host, its key asked about there, and the bar
   await tab.context.close();
 });
 
+test('a test goes over the jump host; what to do is shown with a failure, also with one to open', async () => {
+  const tab = await world.signedIn(`/targets/${target.id}`);
+  const { page } = tab;
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  const diagnosis = page.getByRole('region', { name: 'Diagnosis' });
+  await diagnosis.getByRole('heading', { name: 'inner answers' }).waitFor();
+  await diagnosis.getByText('Jump host passed').waitFor();
+  await diagnosis.getByText('Host key is the pinned one').waitFor();
+  const silent = await addLabTarget(world.ann, { ...inner, port: 1 }, 'silent');
+  await page.goto(`${world.gateway.url}/targets/${silent.id}`);
+  await page.getByRole('complementary').getByRole('button', { name: 'Shell', exact: true }).click();
+  const ended = page.getByRole('region', { name: 'silent does not answer' });
+  await ended.getByRole('heading', { name: 'Do this on silent, once' }).waitFor();
+  await ended.getByRole('button', { name: 'Windows' }).click();
+  await ended.getByText('Start-Service sshd').waitFor();
+  expect(tab.faults).toEqual([]);
+  await tab.context.close();
+});
+
 test('a known_hosts file is taken, told about, and given back', async () => {
   const tab = await world.signedIn('/settings/host-keys');
   const { page } = tab;

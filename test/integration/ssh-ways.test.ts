@@ -2,7 +2,7 @@
 import type { AuditPage, LedgerPage } from '@sallyport/shared/api/audit';
 import type { KnownHostRow, KnownHostsReport } from '@sallyport/shared/api/host-keys';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
-import type { HostKeyPin, Target, TargetBody } from '@sallyport/shared/api/targets';
+import type { HostKeyPin, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
@@ -119,6 +119,46 @@ describe('over a jump host', () => {
     expect([heard(impostor), heard(inner)]).toEqual([0, before]);
     expect((await audit('session.end'))[0]?.detail).toMatchObject({ reason: 'host_key_changed', at });
     await impostor.stop();
+    hop = await startSshd({ port, hostKeySet: 1, lines: ['LogLevel DEBUG1'] });
+  });
+
+  test('is tested as far as the host key of the target, which hears no name; a hop that does not open is named', async () => {
+    const test = () => ann.post<ProbeResult>('/api/probe', { targetId: target.id });
+    const before = heard(inner);
+    const good = await test();
+    const label = `bastion (127.0.0.1:${String(hop.port)})`;
+    expect(good.stations.map(({ step, state }) => `${step} ${state}`)).toEqual([
+      ...['hop ok', 'resolve ok', 'policy ok', 'tcp ok', 'ssh ok', 'host-key ok', 'sign-in not-tried'],
+      'powershell not-tried',
+    ]);
+    expect(good.stations[0]?.detail).toBe(label);
+    expect(good.hostKey).toMatchObject({ fingerprint: inner.hostKeys[0]?.fingerprint, state: 'pinned' });
+    expect(heard(inner)).toBe(before);
+    expect((await audit('target.probed'))[0]?.detail).toMatchObject({ via: `127.0.0.1:${String(hop.port)}` });
+    expect((await audit('credential.used'))[0]?.detail).toMatchObject({ target: 'bastion', session: 'connection-test' }); // prettier-ignore
+    const closed = await change(target, { port: 1 });
+    expect((await test()).stations.find(({ state }) => state === 'failed')).toMatchObject({ step: 'tcp' });
+    target = await change(closed, { port: inner.port });
+    // Nobody is asked during a test: a hop without a credential in the vault is as far as it goes.
+    const { credentialId } = bastion;
+    await change(bastion, { credentialId: null, user: 'sallyport-lab' });
+    const bad = await test();
+    expect(bad).toMatchObject({ at: 'bastion', hostKey: null });
+    expect(bad.stations.map(({ step, state }) => `${step} ${state}`).slice(0, 3)).toEqual([
+      ...['hop failed', 'resolve not-tried', 'policy not-tried'],
+    ]);
+    await change(bastion, { credentialId });
+  });
+
+  test('that only lets itself be signed in to: the test names it and what to look at', async () => {
+    const port = hop.port;
+    await hop.stop();
+    hop = await startSshd({ port, hostKeySet: 1, lines: ['LogLevel DEBUG1', 'AllowTcpForwarding no'] });
+    const refused = await ann.post<ProbeResult>('/api/probe', { targetId: target.id });
+    expect(refused.at).toBe('bastion');
+    expect(refused.stations.find(({ state }) => state === 'failed')?.detail).toContain('(hop_refused)');
+    expect(refused.remedies[0]?.title).toContain('AllowTcpForwarding');
+    await hop.stop();
     hop = await startSshd({ port, hostKeySet: 1, lines: ['LogLevel DEBUG1'] });
   });
 

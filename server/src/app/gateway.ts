@@ -28,24 +28,19 @@ import type { Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import {
   type AllowedRange,
-  type CheckedEndpoint,
   createAddressGate,
   createFarGate,
   farRefusalOf,
   refusalOf,
 } from '../targets/address-policy.ts';
-import { judgeHostKey } from '../targets/host-keys.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
 import { createKnownHosts } from '../targets/known-host-lines.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
-import type { Connector } from '../transports/contract.ts';
-import { type ProbeRequest, probe } from '../transports/probe.ts';
 import { createKeyAgent } from '../transports/ssh/agent.ts';
 import { createSshConnector } from '../transports/ssh/connector.ts';
 import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
-import type { RoutesJoin } from '../http/ports.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
 import { hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
 import { createAlerts } from './alerts.ts';
@@ -53,7 +48,8 @@ import { createAuthority } from './authority.ts';
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
-import { planSession, timeoutsOf } from './opening.ts';
+import { planSession } from './opening.ts';
+import { testConnection } from './probing.ts';
 import { LiveSessionFiles } from './session-files.ts';
 import { answerRecovery } from './recovery.ts';
 import { keepRetention, repeat, watchSpace } from './upkeep.ts';
@@ -243,27 +239,6 @@ function portOf(app: HttpServer['app']): number | null {
   return typeof address === 'object' && address !== null ? address.port : null;
 }
 
-/** How far a connection comes, seen with the keys on record. */
-const probeOf =
-  (
-    { pins }: Pick<Rooms, 'pins'>,
-    connector: Connector,
-    endpoint: (host: string, port: number, actor: Actor) => CheckedEndpoint,
-  ): RoutesJoin['probe'] =>
-  async (caller, { host, port, subsystem }, signal) => {
-    const [accepted, listed] = await Promise.all([pins.find('', host, port), pins.listed('', host, port)]);
-    const request: ProbeRequest = {
-      endpoint: endpoint(host, port, caller.actor),
-      ...{ subsystem, timeouts: timeoutsOf(30_000) },
-      pinnedTypes: [...accepted, ...listed.keys].map(({ keyType }) => keyType),
-      pinState: (key) => {
-        const { kind } = judgeHostKey(key, accepted, listed);
-        return Promise.resolve(kind === 'known' ? 'pinned' : kind === 'revoked' ? 'changed' : kind);
-      },
-    };
-    return probe(connector, request, signal);
-  };
-
 async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) {
   const listen = checkFrontDoor(config);
   let door: FrontDoor = openFrontDoor(config, listen.port);
@@ -292,7 +267,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     recordingAdmin: recordingAdmin(storage, recordings),
     sessionOpensPerMinute: config.sessionOpensPerMinute,
     planSession: (caller, body) => planSession(body, caller, opening),
-    probe: probeOf(rooms, connector, endpoint),
+    probe: (caller, body, signal) => testConnection(body, caller, opening, signal),
     invoke: (caller, body, signal) => invokeScript(body, caller, { broker, opening }, signal),
   });
   await app.register(

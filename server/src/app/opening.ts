@@ -49,7 +49,8 @@ export interface OpeningDeps extends IdentityDeps {
 /** security.md section 4: TCP 10 s, handshake 20 s, the whole sign-in by the target's own limit. */
 export const timeoutsOf = (loginMs: number) => ({ tcpMs: 10_000, handshakeMs: 20_000, loginMs });
 
-interface Place {
+/** Where a session goes. */
+export interface Place {
   readonly target: Target | null;
   readonly name: string;
   readonly host: string;
@@ -60,7 +61,8 @@ interface Place {
   readonly hops: readonly Target[];
 }
 
-async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps): Promise<Place> {
+/** @throws SallyportError not_found, forbidden, bad_request, jump_chain */
+export async function placeOf(to: OpenSession['to'], caller: Caller, deps: OpeningDeps): Promise<Place> {
   if (to.by === 'target') {
     const target = await deps.inventory.byId(to.targetId);
     if (target === null || (target.administratorOnly && caller.subject.role !== 'administrator'))
@@ -99,7 +101,7 @@ async function checkHostKey(
   key: HostKey,
   via: string,
   caller: Caller,
-  port: OpeningPort,
+  port: Pick<OpeningPort, 'ask'>,
   signal: AbortSignal,
   deps: OpeningDeps,
 ): Promise<void> {
@@ -140,9 +142,9 @@ async function checkHostKey(
 }
 
 /** One opening, on its way. */
-interface Opening {
+export interface Opening {
   readonly caller: Caller;
-  readonly port: OpeningPort;
+  readonly port: Pick<OpeningPort, 'sessionId' | 'ask' | 'notice' | 'step'>;
   readonly signal: AbortSignal;
   readonly deps: OpeningDeps;
   /** Filled while connecting: weak algorithms in use. */
@@ -175,7 +177,7 @@ function connectPort(leg: Leg, name: string, { caller, port, signal, deps, weak 
 }
 
 /** What connecting needs of this room, for each machine on the way. */
-function chainDeps(place: Place, identity: () => Promise<Identity>, opening: Opening): ChainDeps {
+export function chainDeps(place: Place, identity: () => Promise<Identity>, opening: Opening): ChainDeps {
   const { caller, deps, port: page } = opening;
   return {
     connector: deps.connector,

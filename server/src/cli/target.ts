@@ -54,15 +54,16 @@ async function add(client: ApiClient, name: string, given: NewTarget, json: bool
   show(io, [made], json, [made, ...targets]);
 }
 
-async function probe(
-  client: ApiClient,
-  host: string,
-  port: string,
-  subsystem: string,
-  json: boolean,
-  io: CliIo,
-): Promise<number> {
-  const result = await client.call(ProbeResult, 'POST', 'api/probe', { host, port: Number(port), subsystem });
+/** @throws UsageError */
+async function find(client: ApiClient, name: string): Promise<Target> {
+  const { targets } = await client.call(TargetList, 'GET', 'api/targets');
+  const found = targets.find((t) => t.name === name || t.id === name);
+  if (found === undefined) throw new UsageError(`there is no target named ${name}`);
+  return found;
+}
+
+async function probe(client: ApiClient, body: unknown, json: boolean, io: CliIo): Promise<number> {
+  const result = await client.call(ProbeResult, 'POST', 'api/probe', body);
   if (json) io.out(`${JSON.stringify(result)}\n`);
   else {
     io.out(
@@ -88,7 +89,8 @@ export const target: Command = {
 sallyport target add NAME --host HOST [--port 22] [--subsystem powershell] [--user USER] [--via TARGET]
                           [--weaken NAME]…     (for old devices: ${RELAXATIONS.join(', ')})
 sallyport target remove NAME
-sallyport target test --host HOST [--port 22] [--subsystem powershell] [--json]     (sends no credential; exit code 1 when a step fails)
+sallyport target test NAME [--json]     (over its jump hosts; sends no credential to the target; exit code 1 when a step fails)
+sallyport target test --host HOST [--port 22] [--subsystem powershell] [--json]
 
 Speaks to a running gateway with a token that covers target.list, target.write, target.probe.`,
   async run(args, io) {
@@ -109,8 +111,10 @@ Speaks to a running gateway with a token that covers target.list, target.write, 
       return 0;
     }
     if (verb === 'test') {
-      if (values.host === undefined) throw new UsageError('give --host');
-      return probe(client, values.host, values.port, values.subsystem, values.json, io);
+      if ((values.host === undefined) === (name === undefined)) throw new UsageError('give a NAME or --host');
+      const { host, subsystem, json } = values;
+      if (name === undefined) return probe(client, { host, port: Number(values.port), subsystem }, json, io);
+      return probe(client, { targetId: (await find(client, name)).id }, json, io);
     }
     if (verb === 'add' && name !== undefined) {
       if (values.host === undefined) throw new UsageError('give --host');
@@ -124,10 +128,7 @@ Speaks to a running gateway with a token that covers target.list, target.write, 
       return 0;
     }
     if (verb === 'remove' && name !== undefined) {
-      const { targets } = await client.call(TargetList, 'GET', 'api/targets');
-      const found = targets.find((t) => t.name === name || t.id === name);
-      if (found === undefined) throw new UsageError(`there is no target named ${name}`);
-      await client.send('DELETE', `api/targets/${found.id}`);
+      await client.send('DELETE', `api/targets/${(await find(client, name)).id}`);
       return 0;
     }
     throw new UsageError('target list | add NAME | remove NAME | test');

@@ -92,43 +92,42 @@ export interface Inventory {
 }
 
 export function createInventory(deps: {
-  readonly storage: Pick<Storage, 'targets' | 'credentials'>;
+  readonly storage: Pick<Storage, 'targets' | 'credentials' | 'transaction'>;
   readonly clock: Clock;
 }): Inventory {
   const { storage, clock } = deps;
 
-  async function mustExist(id: string): Promise<TargetRecord> {
-    const row = await storage.targets.byId(id);
+  type Rows = Pick<Storage, 'targets' | 'credentials'>;
+
+  async function mustExist(rows: Rows, id: string): Promise<TargetRecord> {
+    const row = await rows.targets.byId(id);
     if (row === null) throw new SallyportError('not_found', `no target ${id}`);
     return row;
-  }
-  async function checkCredential(id: string | null): Promise<void> {
-    if (id !== null && (await storage.credentials.byId(id)) === null)
-      throw new SallyportError('bad_request', 'the credential of the target does not exist');
   }
 
   const list = async (): Promise<Target[]> => (await storage.targets.list()).map(toTarget);
 
   /** Every way that leads over this target must stay one. */
-  async function check(id: string | null, body: TargetBody): Promise<void> {
-    await checkCredential(body.credentialId);
+  async function check(rows: Rows, id: string | null, body: TargetBody): Promise<void> {
+    if (body.credentialId !== null && (await rows.credentials.byId(body.credentialId)) === null)
+      throw new SallyportError('bad_request', 'the credential of the target does not exist');
     const self = { id: id ?? '', viaTargetId: body.viaTargetId, transport: body.transport };
-    const after = [...(await storage.targets.list()).filter((row) => row.id !== id), self];
+    const after = [...(await rows.targets.list()).filter((row) => row.id !== id), self];
     for (const one of id === null ? [self] : after) {
       if (hopsOf(one, after).some(({ transport }) => transport !== 'ssh'))
         throw new SallyportError('jump_chain', 'a jump host is one over SSH');
     }
   }
-  async function checkDelete(id: string): Promise<void> {
-    if ((await storage.targets.list()).some(({ viaTargetId }) => viaTargetId === id))
+  async function checkDelete(rows: Rows, id: string): Promise<void> {
+    if ((await rows.targets.list()).some(({ viaTargetId }) => viaTargetId === id))
       throw new SallyportError('target_in_use', 'other targets are reached through this one');
   }
 
   return {
     list,
     hopsOf: async (target) => (target.viaTargetId === null ? [] : hopsOf(target, await list())),
-    check,
-    checkDelete,
+    check: (id, body) => check(storage, id, body),
+    checkDelete: (id) => checkDelete(storage, id),
     async byId(id) {
       const row = await storage.targets.byId(id);
       return row === null ? null : toTarget(row);
@@ -137,27 +136,31 @@ export function createInventory(deps: {
       const row = await storage.targets.byName(name);
       return row === null ? null : toTarget(row);
     },
-    async create(body, flags = NO_FLAGS) {
-      await check(null, body);
-      const row: TargetRecord = {
-        id: randomId(),
-        ...toColumns(body, flags),
-        createdAt: clock.now(),
-        lastOpenedAt: null,
-      };
-      await storage.targets.insert(row);
-      return toTarget(row);
-    },
-    async change(id, body, flags) {
-      const before = toTarget(await mustExist(id));
-      await check(id, body);
-      await storage.targets.update(id, toColumns(body, flags ?? before));
-      return toTarget(await mustExist(id));
-    },
-    async delete(id) {
-      await checkDelete(id);
-      return storage.targets.delete(id);
-    },
+    // Checked and written in one: two changes that cross could make a circle that neither of them is.
+    create: (body, flags = NO_FLAGS) =>
+      storage.transaction(async (rows) => {
+        await check(rows, null, body);
+        const row: TargetRecord = {
+          id: randomId(),
+          ...toColumns(body, flags),
+          createdAt: clock.now(),
+          lastOpenedAt: null,
+        };
+        await rows.targets.insert(row);
+        return toTarget(row);
+      }),
+    change: (id, body, flags) =>
+      storage.transaction(async (rows) => {
+        const before = toTarget(await mustExist(rows, id));
+        await check(rows, id, body);
+        await rows.targets.update(id, toColumns(body, flags ?? before));
+        return toTarget(await mustExist(rows, id));
+      }),
+    delete: (id) =>
+      storage.transaction(async (rows) => {
+        await checkDelete(rows, id);
+        return rows.targets.delete(id);
+      }),
     opened: (id) => storage.targets.update(id, { lastOpenedAt: clock.now() }),
   };
 }

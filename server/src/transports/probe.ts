@@ -1,9 +1,9 @@
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { errorText } from '@sallyport/shared/error-codes';
-import type { ProbeResult } from '@sallyport/shared/api/targets';
+import type { ProbeResult, Relaxation } from '@sallyport/shared/api/targets';
+import { remediesFor, subsystemRemedies } from '@sallyport/shared/remedies';
 import { SallyportError, codeOf } from '../errors.ts';
-import type { ConnectStep, Connector, Endpoint, HostKey } from './contract.ts';
-import { remediesFor, subsystemRemedies } from './remedies.ts';
+import type { ConnectStep, Connector, Endpoint, HostKey, Hop } from './contract.ts';
 
 type Station = ProbeResult['stations'][number];
 type Step = Station['step'];
@@ -20,15 +20,48 @@ export interface ProbeRequest {
   readonly timeouts: { readonly tcpMs: number; readonly handshakeMs: number; readonly loginMs: number };
   /** Types of the host keys on record; asked for first. */
   readonly pinnedTypes?: readonly string[];
+  readonly relaxations?: readonly Relaxation[];
+  /** The last jump host on the way; closed with the probe. */
+  readonly through?: { readonly hop: Hop; readonly name: string };
   /** Compares the presented key with the pins. */
   pinState(key: HostKey): Promise<'pinned' | 'unknown' | 'changed'>;
 }
+
+/**
+ * What a failure on the way says of it: stations of the jump hosts that were passed and of the one that was not, then those
+ * of the target, not tried.
+ */
+export function failedOnTheWay(
+  hops: readonly { readonly name: string; readonly label: string }[],
+  failedAt: number,
+  error: unknown,
+): ProbeResult {
+  const code = codeOf(error);
+  return {
+    stations: [...hopStations(hops, failedAt, `${errorText(code)} (${code})`), ...stations('resolve', () => '')].map(
+      (station, i) => (i < hops.length ? station : { ...station, state: 'not-tried' }),
+    ),
+    at: hops[failedAt]?.name ?? '',
+    hostKey: null,
+    remedies: remediesFor(code, ''),
+  };
+}
+/** Stations of jump hosts. @param failedAt beyond the last: all were passed */
+export const hopStations = (
+  hops: readonly { readonly label: string }[],
+  failedAt: number,
+  why: string,
+): ProbeResult['stations'] =>
+  hops.map(({ label }, i) => {
+    const state = i < failedAt ? 'ok' : i === failedAt ? 'failed' : 'not-tried';
+    return { step: 'hop', state, detail: i === failedAt ? `${label}: ${why}` : label };
+  });
 
 /** Which station a failure belongs to: by its code, else by how far the connector had come. */
 function stationOf(code: ErrorCode, reached: ConnectStep | null): Step {
   if (code === 'target_name_unresolved') return 'resolve';
   if (code === 'target_address_refused') return 'policy';
-  if (code === 'target_unreachable') return 'tcp';
+  if (code === 'target_unreachable' || code === 'hop_refused') return 'tcp';
   if (code === 'ssh_algorithms' || code === 'ssh_protocol_error') return 'ssh';
   if (reached === null || reached === 'resolving') return 'resolve';
   return reached === 'connecting' ? 'tcp' : 'ssh';
@@ -73,6 +106,8 @@ export async function probe(connector: Connector, request: ProbeRequest, signal:
         identity: { kind: 'ask', user: '' },
         timeouts: request.timeouts,
         pinnedTypes: request.pinnedTypes ?? [],
+        relaxations: request.relaxations ?? [],
+        ...(request.through === undefined ? {} : { through: request.through.hop }),
       },
       port,
       signal,
@@ -90,7 +125,7 @@ function failed(request: ProbeRequest, code: ErrorCode, reached: ConnectStep | n
   const at = stationOf(code, reached);
   return {
     stations: stations(at, (step) => (step === at ? `${errorText(code)} (${code})` : '')),
-    hostKey: null,
+    ...{ at: code === 'hop_refused' ? (request.through?.name ?? '') : '', hostKey: null },
     remedies: remediesFor(code, request.subsystem),
   };
 }
@@ -106,6 +141,7 @@ async function seen(request: ProbeRequest, key: HostKey, ip: string): Promise<Pr
   };
   return {
     stations: stations(state === 'changed' ? 'host-key' : null, (step) => detail[step] ?? ''),
+    at: '',
     hostKey: { type: key.type, fingerprint: key.fingerprint, state },
     remedies: state === 'changed' ? [] : subsystemRemedies(request.subsystem),
   };

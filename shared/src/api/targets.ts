@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TargetId } from '../ids.ts';
 import { CertificateFacts, CertificateText } from './certificates.ts';
 import { DisplayName } from './common.ts';
 import { WsManSettings } from './wsman.ts';
@@ -170,16 +171,22 @@ export const WhereTo = z.object({
 });
 export type WhereTo = z.infer<typeof WhereTo>;
 
-/** `POST /api/probe`: how far a connection comes, one station per step; sends no credential. product.md "diagnosis". */
-export const ProbeBody = z.strictObject({ host, port, subsystem });
+/**
+ * `POST /api/probe`: how far a connection comes, one station per step; sends no credential there. Of a target that is kept:
+ * with its relaxations, and over its jump hosts, which are signed in to with what the vault has for them.
+ */
+export const ProbeBody = z.union([z.strictObject({ host, port, subsystem }), z.strictObject({ targetId: TargetId })]);
 export type ProbeBody = z.infer<typeof ProbeBody>;
 export const ProbeStation = z.object({
-  step: z.enum(['resolve', 'policy', 'tcp', 'ssh', 'host-key', 'sign-in', 'powershell']),
+  /** `hop`: a jump host, there may be several. */
+  step: z.enum(['hop', 'resolve', 'policy', 'tcp', 'ssh', 'host-key', 'sign-in', 'powershell']),
   state: z.enum(['ok', 'failed', 'not-tried']),
   detail: z.string(),
 });
 export const ProbeResult = z.object({
   stations: z.array(ProbeStation),
+  /** The machine that the remedies are for: a jump host's name, or empty for the target. */
+  at: z.string(),
   hostKey: z
     .object({ type: z.string(), fingerprint: z.string(), state: z.enum(['pinned', 'unknown', 'changed']) })
     .nullable(),

@@ -66,7 +66,7 @@ function matches(line: string, targets: readonly Target[], address: WhereTo['add
 }
 
 /** `/api/where-to` connects to nothing; `/api/probe` connects and sends no credential. */
-function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly Route[] {
+function whereToRoutes({ inventory, probe, clock }: RoutesJoin): readonly Route[] {
   const probes = new RateLimiter(PROBES_PER_MINUTE, 60_000, clock);
   return [
     userRoute({
@@ -87,9 +87,7 @@ function whereToRoutes({ inventory, probe, audit, clock }: RoutesJoin): readonly
       body: ProbeBody,
       handle: async ({ body: asked, reply }, caller) => {
         probes.take(caller.subject.userId);
-        const body = withHost(asked);
-        const subject = `${body.host}:${body.port}`;
-        await audit.append({ type: 'target.probed', actor: caller.actor, subject, outcome: 'ok' });
+        const body = 'host' in asked ? withHost(asked) : asked;
         const gone = new AbortController();
         reply.raw.once('close', () => {
           gone.abort();

@@ -24,8 +24,8 @@ export const deleteTarget = (id: string): Promise<void> => request('DELETE', `ta
 export const readLine = (line: string, signal: AbortSignal): Promise<WhereTo> =>
   request('POST', 'where-to', { line }, signal);
 /** `POST /api/probe` */
-export const probe = (host: string, port: number, subsystem: string, signal: AbortSignal): Promise<ProbeResult> =>
-  request('POST', 'probe', { host, port, subsystem }, signal);
+export const probe = (targetId: string, signal: AbortSignal): Promise<ProbeResult> =>
+  request('POST', 'probe', { targetId }, signal);
 
 /** `GET /api/credentials` */
 export const listCredentials = async (): Promise<Credential[]> =>

@@ -5,6 +5,7 @@ type Station = ProbeResult['stations'][number];
 const WORDS: Readonly<
   Record<Station['step'], { readonly ok: string; readonly failed: string; readonly open: string }>
 > = {
+  hop: { ok: 'Jump host passed', failed: 'Jump host not passed', open: 'Jump host' },
   resolve: { ok: 'Name found', failed: 'Name not found', open: 'Name' },
   policy: { ok: 'Address allowed', failed: 'Address refused', open: 'Address' },
   tcp: { ok: 'Port open', failed: 'Port closed', open: 'Port' },

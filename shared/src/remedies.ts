@@ -1,5 +1,5 @@
-import type { ErrorCode } from '@sallyport/shared/error-codes';
-import type { ProbeResult } from '@sallyport/shared/api/targets';
+import type { ProbeResult } from './api/targets.ts';
+import type { ErrorCode } from './error-codes.ts';
 
 type Remedies = ProbeResult['remedies'];
 
@@ -122,6 +122,19 @@ export function remediesFor(code: ErrorCode, subsystem: string): Remedies {
           system: 'Linux, Windows, macOS',
           lines: ['ssh -V', 'sshd -T | grep -Ei "^(ciphers|macs|kexalgorithms|hostkeyalgorithms)"'],
         },
+      ];
+    case 'hop_refused':
+      return [
+        {
+          title: 'See what the jump host lets through: AllowTcpForwarding, PermitOpen, restrict in authorized_keys',
+          system: 'Linux, Windows, macOS',
+          lines: ['sshd -T | grep -Ei "^(allowtcpforwarding|disableforwarding|permitopen)"'],
+        },
+      ];
+    case 'sftp_refused':
+      return [
+        { title: 'Offer SFTP', system: 'Linux', lines: ['Subsystem sftp internal-sftp'] },
+        { title: 'Offer SFTP', system: 'Windows', lines: ['Subsystem sftp sftp-server.exe'] },
       ];
     case 'target_address_refused':
       return [
