@@ -16,7 +16,7 @@ import {
   PsVersion,
   PsXml,
 } from './scalars.ts';
-import type { NumberTag, PsScalar } from './scalars.ts';
+import type { NumberTag, PsProgress, PsScalar } from './scalars.ts';
 
 /** Turns the text of an element into a value; null means that the text is not one of this type. */
 export type ParsePrimitive = (text: string) => { readonly value: PsScalar } | null;
@@ -75,14 +75,12 @@ const float =
     return ok(new PsNumber(tag, value, text));
   };
 
-const DECIMAL = /^[ \t\r\n]*([+-]?(?:[0-9]{1,64}\.?[0-9]{0,64}|\.[0-9]{1,64}))[ \t\r\n]*$/;
+const DECIMAL = /^[ \t\r\n]*([+-]?(?:([0-9]{1,64})\.?[0-9]{0,64}|\.[0-9]{1,64}))[ \t\r\n]*$/;
 const MAX_DECIMAL = 79228162514264337593543950335n;
 
 function parseDecimal(text: string): { value: PsScalar } | null {
-  const digits = DECIMAL.exec(text)?.[1];
-  if (digits === undefined) return null;
-  const whole = (digits.replace(/^[+-]/, '').split('.')[0] ?? '') || '0';
-  return BigInt(whole) > MAX_DECIMAL ? null : ok(new PsDecimal(digits));
+  const [, digits, whole = '0'] = DECIMAL.exec(text) ?? [];
+  return digits === undefined || BigInt(whole) > MAX_DECIMAL ? null : ok(new PsDecimal(digits));
 }
 
 function parseBoolean(text: string): { value: PsScalar } | null {
@@ -99,10 +97,10 @@ function parseChar(text: string): { value: PsScalar } | null {
 function parseVersion(text: string): { value: PsScalar } | null {
   const m = /^\s*(\d{1,10})\.(\d{1,10})(?:\.(\d{1,10}))?(?:\.(\d{1,10}))?\s*$/.exec(text);
   if (m === null) return null;
-  const parts = m.slice(1).map((part: string | undefined) => (part === undefined ? -1 : Number(part)));
-  if (parts.some((part) => part > 2147483647)) return null;
-  const [major, minor, build, revision] = parts;
-  return ok(new PsVersion(major ?? 0, minor ?? 0, build ?? -1, revision ?? -1));
+  const part = (index: number): number => Number(m[index] ?? -1);
+  const version = new PsVersion(part(1), part(2), part(3), part(4));
+  const isTooHigh = [version.major, version.minor, version.build, version.revision].some((each) => each > 2147483647);
+  return isTooHigh ? null : ok(version);
 }
 
 function parseGuidValue(text: string): { value: PsScalar } | null {
@@ -148,12 +146,7 @@ export function doubleText(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? 'INF' : '-INF';
   if (Object.is(value, -0)) return '-0';
   const size = Math.abs(value);
-  if (value !== 0 && (size < 1e-4 || size >= 1e17)) return dotnetExponent(value.toExponential());
-  const text = value.toString();
-  // Digits beyond the precision of a double are shown as an exponent from 16 significant ones on.
-  return size >= 1e15 && text.replace('-', '').replace(/0+$/, '').length > 15
-    ? dotnetExponent(value.toExponential())
-    : text;
+  return value !== 0 && (size < 1e-4 || size >= 1e17) ? dotnetExponent(value.toExponential()) : value.toString();
 }
 
 const dotnetExponent = (text: string): string =>
@@ -195,14 +188,15 @@ function numberScalar(value: number): WireScalar {
 
 function bigintScalar(value: bigint): WireScalar {
   const fits = value >= -9223372036854775808n && value <= 9223372036854775807n;
+  if (value > MAX_DECIMAL || value < -MAX_DECIMAL) throw new PsrpEncodeError('an integer of more than 96 bits');
   return { tag: fits ? 'I64' : 'D', text: value.toString() };
 }
 
 /**
  * Tag and text of a scalar other than Nil and PR.
- * @throws PsrpEncodeError for an integer beyond 96 bits
+ * @throws PsrpEncodeError for an integer beyond 96 bits and for what is no value at all
  */
-export function scalarToWire(value: Exclude<PsScalar, null>): WireScalar {
+export function scalarToWire(value: Exclude<PsScalar, null | PsProgress>): WireScalar {
   switch (typeof value) {
     case 'string':
       return { tag: 'S', text: encodeText(value) };
@@ -217,7 +211,7 @@ export function scalarToWire(value: Exclude<PsScalar, null>): WireScalar {
   }
 }
 
-function classScalar(value: Exclude<PsScalar, null | string | boolean | number | bigint>): WireScalar {
+function classScalar(value: Exclude<PsScalar, null | string | boolean | number | bigint | PsProgress>): WireScalar {
   if (value instanceof Uint8Array) return { tag: 'BA', text: value.length === 0 ? null : toBase64(value) };
   if (value instanceof PsNumber) return { tag: value.tag, text: encodeText(value.wireText) };
   if (value instanceof PsChar) return { tag: 'C', text: value.code.toString() };
@@ -231,5 +225,6 @@ function classScalar(value: Exclude<PsScalar, null | string | boolean | number |
   if (value instanceof PsXml) return { tag: 'XD', text: encodeText(value.text) };
   if (value instanceof PsScriptBlock) return { tag: 'SBK', text: encodeText(value.text) };
   if (value instanceof PsSecureString) return { tag: 'SS', text: encodeText(value.cipherText) };
-  throw new PsrpEncodeError('a progress record has elements, not text');
+  // Callers without types can hand in anything.
+  throw new PsrpEncodeError('a value of no CLIXML type');
 }
