@@ -9,7 +9,20 @@ export { parseBase64, toBase64 } from './base64.ts';
 export { bodyText, decodeBody, encodeBody } from './body.ts';
 
 export * from './clixml/scalars.ts';
-export * from './clixml/object.ts';
+export {
+  listItems,
+  PsDictionary,
+  PsList,
+  PsMemberSet,
+  PsObject,
+  toBigInt,
+  toBoolean,
+  toDictionary,
+  toNumber,
+  toText,
+  unwrap,
+} from './clixml/object.ts';
+export type { ListTag, PsBase, PsValue } from './clixml/object.ts';
 export * from './clixml/build.ts';
 export { displayText } from './clixml/display.ts';
 export { PropertySet } from './clixml/properties.ts';

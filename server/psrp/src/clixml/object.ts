@@ -55,6 +55,10 @@ export type PsBase = PsValue | PsList | PsDictionary | undefined;
 const PREFIX = 'Deserialized.';
 const NO_NAMES: readonly string[] = [];
 
+/** Which writing an object was met in, and as which: see `WriteMarks`. */
+let markOf: (object: PsObject) => number;
+let setMark: (object: PsObject, mark: number) => void;
+
 /** Obj: anything that is not a primitive. Cycles are possible: whoever walks one counts. [MS-PSRP] 2.2.5.2 Complex Objects. */
 export class PsObject {
   /** As on the wire, most derived first; null when the sender gave none. */
@@ -66,6 +70,14 @@ export class PsObject {
   adapted: PropertySet<PsValue> | null = null;
   /** MS: properties added to the instance. */
   extended: PropertySet<PsValue> | null = null;
+  #mark = -1;
+
+  static {
+    markOf = (object) => object.#mark;
+    setMark = (object, mark) => {
+      object.#mark = mark;
+    };
+  }
 
   get typeNames(): readonly string[] {
     return this.wireTypeNames ?? NO_NAMES;
@@ -118,6 +130,28 @@ export class PsObject {
 
 /** An MS inside an MS: `PSStandardMembers` and its like. Its properties are in `extended`. */
 export class PsMemberSet extends PsObject {}
+
+let nextMark = 0;
+
+/**
+ * Numbers the objects of one document in order of appearance. The number stands in the object itself: a table of objects
+ * costs a walk through memory that is the longer the more objects there are. Marks grow from document to document, so
+ * that those of an earlier one count for nothing.
+ */
+export class WriteMarks {
+  readonly #first = nextMark;
+
+  /** The number of an object that was met before; -1 when it is new. */
+  find(object: PsObject): number {
+    const mark = markOf(object);
+    return mark < this.#first ? -1 : mark - this.#first;
+  }
+  /** Numbers a new object. */
+  add(object: PsObject): number {
+    setMark(object, nextMark);
+    return nextMark++ - this.#first;
+  }
+}
 
 /** An object around one primitive (an enum, a value with notes) as that primitive; anything else as it is. */
 export function unwrap(value: PsValue): PsBase {

@@ -1,6 +1,6 @@
 import { PsrpEncodeError } from '../errors.ts';
 import { encodeText } from './escape.ts';
-import { PsDictionary, PsList, PsMemberSet, PsObject } from './object.ts';
+import { PsDictionary, PsList, PsMemberSet, PsObject, WriteMarks } from './object.ts';
 import type { PsValue } from './object.ts';
 import { scalarToWire } from './primitives.ts';
 import type { PropertySet } from './properties.ts';
@@ -18,7 +18,7 @@ const MAX_DEPTH = 50;
 class Writer {
   readonly #out = new TextParts();
   #depth = 0;
-  readonly #objects = new Map<PsObject, number>();
+  readonly #objects = new WriteMarks();
   readonly #typeLists = new Map<readonly string[], number>();
   readonly #typeTexts = new Map<string, number>();
 
@@ -36,21 +36,19 @@ class Writer {
     else this.#scalar(value, name);
   }
 
-  #scalar(value: Exclude<PsScalar, null>, name: string): void {
+  #scalar(value: Exclude<PsScalar, null | PsProgress>, name: string): void {
     const { tag, text } = scalarToWire(value);
     this.#out.add(text === null ? `<${tag}${name} />` : `<${tag}${name}>${text}</${tag}>`);
   }
 
   #object(object: PsObject, name: string): void {
-    const known = this.#objects.get(object);
-    if (known !== undefined) {
+    const known = this.#objects.find(object);
+    if (known >= 0) {
       this.#out.add(`<Ref${name} RefId="${known}" />`);
       return;
     }
     if (++this.#depth > MAX_DEPTH) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);
-    const id = this.#objects.size;
-    this.#objects.set(object, id);
-    this.#out.add(`<Obj${name} RefId="${id}">`);
+    this.#out.add(`<Obj${name} RefId="${this.#objects.add(object)}">`);
     this.#typeNames(object.wireTypeNames);
     if (object.text !== null) {
       this.#out.add(object.text === '' ? '<ToString />' : `<ToString>${encodeText(object.text)}</ToString>`);
