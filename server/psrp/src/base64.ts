@@ -1,23 +1,28 @@
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const PAD = 61;
-/** 255 = not in the alphabet, 254 = white space. */
-const DECODE = new Uint8Array(256).fill(255);
-const ENCODE = new Uint8Array(64);
-for (let i = 0; i < 64; i++) {
-  const code = ALPHABET.charCodeAt(i);
-  DECODE[code] = i;
-  ENCODE[i] = code;
-}
-for (const space of [9, 10, 13, 32]) DECODE[space] = 254;
-
+/** Codes in `DECODE` that stand for no six bits. */
+const SPACE = 254;
+const FOREIGN = 255;
 /** Above every value of twelve bits: one of the two characters is special. */
 const SPECIAL = 0x1000;
-/** Two characters at once, `first | second << 8`, to their twelve bits: half the look-ups on the way of every byte. */
-const PAIRS = new Uint16Array(65536).fill(SPECIAL);
-for (let first = 0; first < 64; first++) {
-  for (let second = 0; second < 64; second++) {
-    PAIRS[(ENCODE[first] ?? 0) | ((ENCODE[second] ?? 0) << 8)] = (first << 6) | second;
-  }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** One character to its six bits. Views, not arrays: an index beyond the end is an error and not one more case. */
+const DECODE = viewOf(new Uint8Array(256).fill(FOREIGN));
+/** Two characters at once, as they stand in memory, to their twelve bits: half the look-ups on the way of every byte. */
+const DECODE_PAIR = new DataView(new ArrayBuffer(2 * 65536));
+/** Twelve bits to two characters. */
+const ENCODE_PAIR = new DataView(new ArrayBuffer(2 * 4096));
+
+for (const space of [9, 10, 13, 32]) DECODE.setUint8(space, SPACE);
+for (let pair = 0; pair < 65536; pair++) DECODE_PAIR.setUint16(2 * pair, SPECIAL);
+for (let bits = 0; bits < 4096; bits++) {
+  const first = ALPHABET.charCodeAt(bits >>> 6);
+  const pair = (first << 8) | ALPHABET.charCodeAt(bits & 63);
+  DECODE.setUint8(first, bits >>> 6);
+  DECODE_PAIR.setUint16(2 * pair, bits);
+  ENCODE_PAIR.setUint16(2 * bits, pair);
 }
 
 /**
@@ -26,23 +31,23 @@ for (let first = 0; first < 64; first++) {
  * @returns the index after the last byte written
  */
 export function writeBase64(bytes: Uint8Array, out: Uint8Array, at: number): number {
+  const from = viewOf(bytes);
+  const text = viewOf(out);
   const whole = bytes.length - (bytes.length % 3);
   let to = at;
   for (let i = 0; i < whole; i += 3) {
-    const v = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    out[to] = ENCODE[v >>> 18] ?? 0;
-    out[to + 1] = ENCODE[(v >>> 12) & 63] ?? 0;
-    out[to + 2] = ENCODE[(v >>> 6) & 63] ?? 0;
-    out[to + 3] = ENCODE[v & 63] ?? 0;
+    const v = (from.getUint16(i) << 8) | from.getUint8(i + 2);
+    text.setUint16(to, ENCODE_PAIR.getUint16(2 * (v >>> 12)));
+    text.setUint16(to + 2, ENCODE_PAIR.getUint16(2 * (v & 0xfff)));
     to += 4;
   }
   const rest = bytes.length - whole;
   if (rest === 0) return to;
-  const v = ((bytes[whole] ?? 0) << 16) | ((bytes[whole + 1] ?? 0) << 8);
-  out[to] = ENCODE[v >>> 18] ?? 0;
-  out[to + 1] = ENCODE[(v >>> 12) & 63] ?? 0;
-  out[to + 2] = rest === 2 ? (ENCODE[(v >>> 6) & 63] ?? 0) : PAD;
-  out[to + 3] = PAD;
+  const v = rest === 2 ? from.getUint16(whole) << 8 : from.getUint8(whole) << 16;
+  text.setUint16(to, ENCODE_PAIR.getUint16(2 * (v >>> 12)));
+  text.setUint16(to + 2, ENCODE_PAIR.getUint16(2 * (v & 0xfff)));
+  if (rest === 1) text.setUint8(to + 2, PAD);
+  text.setUint8(to + 3, PAD);
   return to + 4;
 }
 
@@ -55,28 +60,27 @@ export const base64Length = (byteCount: number): number => Math.ceil(byteCount /
  * @returns the bytes, or null when the text is not base64
  */
 export function readBase64(text: Uint8Array, from: number, to: number): Uint8Array | null {
-  let end = to;
-  while (end > from && DECODE[text[end - 1] ?? 0] === 254) end--;
+  const codes = viewOf(text);
+  let end = withoutSpace(codes, from, to);
   let pads = 0;
-  while (pads < 2 && end > from && text[end - 1] === PAD) {
+  while (pads < 2 && end > from && codes.getUint8(end - 1) === PAD) {
     pads++;
-    end--;
-    while (end > from && DECODE[text[end - 1] ?? 0] === 254) end--;
+    end = withoutSpace(codes, from, end - 1);
   }
   const out = new Uint8Array(Math.ceil(((end - from) * 3) / 4));
   let at = 0;
   let i = from;
   // Four characters at a time while none of them is special.
   for (; i + 4 <= end; i += 4) {
-    const high = PAIRS[(text[i] ?? 0) | ((text[i + 1] ?? 0) << 8)] ?? SPECIAL;
-    const low = PAIRS[(text[i + 2] ?? 0) | ((text[i + 3] ?? 0) << 8)] ?? SPECIAL;
+    const high = DECODE_PAIR.getUint16(2 * codes.getUint16(i));
+    const low = DECODE_PAIR.getUint16(2 * codes.getUint16(i + 2));
     if ((high | low) >= SPECIAL) break;
     out[at] = high >>> 4;
     out[at + 1] = (high << 4) | (low >>> 8);
     out[at + 2] = low;
     at += 3;
   }
-  const tail = readBase64Slowly(text, i, end, out, at);
+  const tail = readBase64Slowly(text.subarray(i, end), out, at);
   if (tail === null) return null;
   return (tail.characters + pads) % 4 === 0 && tail.isExact && tail.characters !== 1
     ? tail.at === out.length
@@ -92,15 +96,22 @@ interface Tail {
   readonly isExact: boolean;
 }
 
-function readBase64Slowly(text: Uint8Array, from: number, end: number, out: Uint8Array, start: number): Tail | null {
+/** The end without the white space before it. */
+function withoutSpace(codes: DataView, from: number, to: number): number {
+  let end = to;
+  while (end > from && DECODE.getUint8(codes.getUint8(end - 1)) === SPACE) end--;
+  return end;
+}
+
+function readBase64Slowly(text: Uint8Array, out: Uint8Array, start: number): Tail | null {
   let at = start;
   let bits = 0;
   let held = 0;
   let characters = 0;
-  for (let i = from; i < end; i++) {
-    const v = DECODE[text[i] ?? 0] ?? 255;
-    if (v === 254) continue;
-    if (v === 255) return null;
+  for (const code of text) {
+    const v = DECODE.getUint8(code);
+    if (v === SPACE) continue;
+    if (v === FOREIGN) return null;
     held = ((held << 6) | v) & 0xffffff;
     bits += 6;
     characters = (characters + 1) % 4;

@@ -3,10 +3,6 @@ import { PsrpEncodeError } from './errors.ts';
 /** The GUID of no pipeline. */
 export const EMPTY_GUID = '00000000-0000-0000-0000-000000000000';
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
-/** Text position order of the 16 wire bytes: .NET writes the first three groups little-endian. */
-const ORDER = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15] as const;
-
 /** A GUID in braces with some white space around. */
 const MAX_GUID_CHARS = 128;
 
@@ -29,46 +25,50 @@ export function parseGuid(text: string): string | null {
   return [bare.slice(0, 8), bare.slice(8, 12), bare.slice(12, 16), bare.slice(16, 20), bare.slice(20)].join('-');
 }
 
-/** GUIDs come again and again: the pool's in every message, a pipeline's in thousands. Slots of bytes and their text. */
-const SLOTS = 4;
-const known = new Uint8Array(16 * SLOTS);
-const knownTexts: string[] = Array.from({ length: SLOTS }, () => EMPTY_GUID);
-let nextSlot = 1;
+/** GUIDs come again and again: the pool's in every message, a pipeline's in thousands. The newest replaces the oldest. */
+const SLOTS = 3;
+interface Known {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+const NONE: Known = { bytes: new Uint8Array(16), text: EMPTY_GUID };
+let known: readonly Known[] = [];
 
-function knownSlot(bytes: Uint8Array, at: number): number {
-  for (let slot = 0; slot < SLOTS; slot++) {
-    let i = 0;
-    while (i < 16 && known[slot * 16 + i] === bytes[at + i]) i++;
-    if (i === 16) return slot;
-  }
-  return -1;
+function stands({ bytes }: Known, source: Uint8Array, at: number): boolean {
+  for (let i = 0; i < 16; i++) if (bytes[i] !== source[at + i]) return false;
+  return true;
 }
 
 /** Reads 16 bytes in .NET order; there must be 16. [MS-DTYP] 2.3.4.2 GUID--Packet Representation. */
 export function readGuid(bytes: Uint8Array, at: number): string {
-  const slot = knownSlot(bytes, at);
-  if (slot >= 0) return knownTexts[slot] ?? EMPTY_GUID;
-  const text = guidText(bytes, at);
-  known.set(bytes.subarray(at, at + 16), nextSlot * 16);
-  knownTexts[nextSlot] = text;
-  // Slot 0 is the empty one for good.
-  nextSlot = 1 + (nextSlot % (SLOTS - 1));
+  for (const each of known) if (stands(each, bytes, at)) return each.text;
+  if (stands(NONE, bytes, at)) return NONE.text;
+  const own = bytes.slice(at, at + 16);
+  const text = guidText(own);
+  known = [{ bytes: own, text }, ...known.slice(0, SLOTS - 1)];
   return text;
 }
 
-function guidText(bytes: Uint8Array, at: number): string {
-  let text = '';
-  for (let i = 0; i < 16; i++) {
-    text += HEX[bytes[at + (ORDER[i] ?? 0)] ?? 0] ?? '';
-    if (i === 3 || i === 5 || i === 7 || i === 9) text += '-';
-  }
-  return text;
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
+
+/** .NET writes the first three groups little-endian. */
+function guidText(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
+  const node = hex(view.getUint16(10), 4) + hex(view.getUint32(12), 8);
+  const middle = `${hex(view.getUint16(4, true), 4)}-${hex(view.getUint16(6, true), 4)}-${hex(view.getUint16(8), 4)}`;
+  return `${hex(view.getUint32(0, true), 8)}-${middle}-${node}`;
 }
 
 /** Writes 16 bytes in .NET order. @throws PsrpEncodeError when the text is no GUID */
 export function writeGuid(text: string, out: Uint8Array, at: number): void {
   const guid = parseGuid(text);
   if (guid === null) throw new PsrpEncodeError(`${JSON.stringify(text)} is no guid`);
-  const hex = guid.replaceAll('-', '');
-  for (let i = 0; i < 16; i++) out[at + (ORDER[i] ?? 0)] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16);
+  const view = new DataView(out.buffer, out.byteOffset + at, 16);
+  const group = (from: number, to: number): number => Number.parseInt(guid.slice(from, to), 16);
+  view.setUint32(0, group(0, 8), true);
+  view.setUint16(4, group(9, 13), true);
+  view.setUint16(6, group(14, 18), true);
+  view.setUint16(8, group(19, 23));
+  view.setUint16(10, group(24, 28));
+  view.setUint32(12, group(28, 36));
 }

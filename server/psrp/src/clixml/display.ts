@@ -9,9 +9,8 @@ const SHOWN_ITEMS = 4;
  * never a walk into depth, so cycles do no harm.
  */
 export function displayText(value: PsValue): string {
-  if (value === null) return '';
   const text = toText(value);
-  if (text !== null) return text;
+  if (text !== null || !(value instanceof PsObject)) return text ?? '';
   const inner = unwrap(value);
   if (inner instanceof PsList) {
     const shown = inner.items.slice(0, SHOWN_ITEMS).map((item) => toText(item) ?? '');
@@ -22,7 +21,6 @@ export function displayText(value: PsValue): string {
       .slice(0, SHOWN_ITEMS)
       .map((k) => toText(k) ?? '')
       .join(', ')}}`;
-  if (!(value instanceof PsObject)) return '';
   const parts = [...value.properties()].map(([name, each]) => `${name}=${toText(each) ?? ''}`);
   return parts.length === 0 ? value.typeName : `@{${parts.join('; ')}}`;
 }

@@ -1,12 +1,12 @@
 import { PsProgress } from './scalars.ts';
 import type { PsScalar } from './scalars.ts';
 
-/** Parts of PR: the tag that reads them, or null for S and Nil (the current operation). */
-export const PROGRESS_PARTS: ReadonlyMap<string, 'S' | 'I32' | null> = new Map<string, 'S' | 'I32' | null>([
+/** Parts of PR: the tag that reads them. S and Nil are the current operation. */
+export const PROGRESS_PARTS: ReadonlyMap<string, 'S' | 'I32' | 'Nil'> = new Map<string, 'S' | 'I32' | 'Nil'>([
   ['AV', 'S'],
   ['AI', 'I32'],
-  ['S', null],
-  ['Nil', null],
+  ['S', 'S'],
+  ['Nil', 'Nil'],
   ['PI', 'I32'],
   ['PC', 'I32'],
   ['T', 'S'],

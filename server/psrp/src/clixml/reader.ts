@@ -35,12 +35,6 @@ const TAG = {
   PR: packTag('PR'),
   Objs: packTag('Objs'),
 } as const;
-const LISTS: ReadonlyMap<number, ListTag> = new Map([
-  [TAG.LST, 'LST'],
-  [TAG.IE, 'IE'],
-  [TAG.STK, 'STK'],
-  [TAG.QUE, 'QUE'],
-]);
 const BY_PACKED = new Map(
   [...PRIMITIVES].filter(([tag]) => tag.length <= 4).map(([tag, parse]) => [packTag(tag), parse]),
 );
@@ -247,10 +241,16 @@ export class CliXmlReader {
         object.extended = this.#readProperties(from, to);
         return;
       case TAG.LST:
+        object.base = this.#readList('LST', from, to);
+        return;
       case TAG.IE:
+        object.base = this.#readList('IE', from, to);
+        return;
       case TAG.STK:
+        object.base = this.#readList('STK', from, to);
+        return;
       case TAG.QUE:
-        object.base = this.#readList(LISTS.get(tag) ?? 'LST', from, to);
+        object.base = this.#readList('QUE', from, to);
         return;
       case TAG.DCT:
         object.base = this.#readDictionary(from, to);
@@ -423,21 +423,12 @@ export class CliXmlReader {
       const part = scan.localName();
       const kind = PROGRESS_PARTS.get(part);
       if (kind === undefined) scan.fail('clixml_unknown_tag', 'an unknown part of a progress record');
-      parts.set(
-        part,
-        kind === null ? this.#readScalarOnly() : this.#readPrimitive(TAG[kind], scan.nameFrom, scan.nameTo),
-      );
+      if (kind === 'Nil') this.#readNothing(scan.nameFrom, scan.nameTo);
+      else parts.set(part, this.#readPrimitive(TAG[kind], scan.nameFrom, scan.nameTo));
     }
     scan.readEnd(from, to);
     this.#depth--;
     return progressOf(parts);
-  }
-
-  #readScalarOnly(): PsScalar {
-    const value = this.#readValue();
-    const scan: Scanner = this.#scan;
-    if (value instanceof PsObject) scan.fail('clixml_bad_value', 'an object in a progress record');
-    return value;
   }
 
   /** An unknown child of Obj: counted and passed over, with all that is in it. */

@@ -3,7 +3,6 @@ const SECOND = 10_000_000n;
 const DAY = 86_400n * SECOND;
 /** Ticks at 1970-01-01T00:00:00. */
 const UNIX_EPOCH = 621_355_968_000_000_000n;
-const MAX_DATE_TICKS = 3_155_378_975_999_999_999n;
 const MAX_SPAN = 9_223_372_036_854_775_807n;
 
 /** What a DateTime knows of its zone: `local` carries the sender's offset. */
@@ -14,12 +13,12 @@ const DATE = /^\s*(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,7}))?(Z|[
 function daysFrom(year: number, month: number, day: number): number | null {
   if (year < 1 || month < 1 || month > 12 || day < 1) return null;
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  const lengths = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-  if (day > (lengths[month - 1] ?? 0)) return null;
+  if (day > (month === 2 ? (leap ? 29 : 28) : 31 - (((month - 1) % 7) % 2))) return null;
   const before = year - 1;
-  let days = before * 365 + Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400);
-  for (let m = 0; m < month - 1; m++) days += lengths[m] ?? 0;
-  return days + day - 1;
+  const days = before * 365 + Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400);
+  // Days of the months before: 30.56 each from January on, and February gives back one or two.
+  const inYear = Math.floor((275 * month) / 9) - (leap ? 1 : 2) * Math.floor((month + 9) / 12) - 30;
+  return days + inYear + day - 1;
 }
 
 function clockTicks(hours: number, minutes: number, seconds: number, fraction: string): bigint | null {
@@ -58,8 +57,7 @@ export class PsDateTime {
     const zone = m[8] ?? '';
     const offset = offsetMinutes(zone);
     if (days === null || clock === null || offset === null) return null;
-    const ticks = BigInt(days) * DAY + clock;
-    return ticks > MAX_DATE_TICKS ? null : { ticks, offset, zone };
+    return { ticks: BigInt(days) * DAY + clock, offset, zone };
   }
   /** 100 ns units since 0001-01-01T00:00:00 of the clock that the text shows, its offset not applied. */
   get ticks(): bigint {

@@ -94,9 +94,9 @@ export function secureStringBytes(text: string): Uint8Array {
 }
 
 function secureStringText(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let text = '';
-  for (let i = 0; i + 1 < bytes.length; i += 2)
-    text += String.fromCharCode((bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8));
+  for (let i = 0; i + 1 < bytes.length; i += 2) text += String.fromCharCode(view.getUint16(i, true));
   return text;
 }
 

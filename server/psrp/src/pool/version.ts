@@ -12,9 +12,8 @@ export type ProtocolVersion = '2.0' | '2.1' | '2.2' | '2.3' | '2.4';
 
 /** What a side says about itself. */
 export function capability(version: ProtocolVersion): SessionCapability {
-  const [major, minor] = version.split('.').map(Number);
   return {
-    protocolVersion: new PsVersion(major ?? 2, minor ?? 3),
+    protocolVersion: new PsVersion(2, Number(version.slice(2))),
     psVersion: PS_VERSION,
     serializationVersion: SERIALIZATION_VERSION,
   };
