@@ -51,9 +51,12 @@ const MUTATIONS: readonly Mutation[] = [
   length('clixml/scanner.ts', 'i - start > 9', 'i - start > 12'),
   length(
     'clixml/writer.ts',
-    '++this.#depth > MAX_DEPTH) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);\n    const id',
-    '++this.#depth > MAX_DEPTH + 1) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);\n    const id',
+    '++this.#depth > MAX_DEPTH) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);\n    this.#out.add(`<Obj',
+    '++this.#depth > MAX_DEPTH + 1) throw new PsrpEncodeError(`objects nested deeper than ${MAX_DEPTH}`);\n    this.#out.add(`<Obj',
   ),
+  length('clixml/object.ts', 'mark < this.#first', 'mark <= this.#first'),
+  length('clixml/primitives.ts', 'value > MAX_DECIMAL || ', ''),
+  length('base64.ts', '% 4 === 0 && tail.isExact', '% 4 === 0'),
   length(
     'pool/states.ts',
     "Opening: { opened: 'Opened', close: 'Closing'",

@@ -174,6 +174,8 @@ describe('a packet', () => {
     ['no element', 'hello'],
     ['no GUID', '<DataAck />'],
     ['a bad GUID', `<DataAck PSGuid='1' />`],
+    ['Data with a bad GUID', `<Data Stream='Default' PSGuid='${'x'.repeat(36)}'>AAAA</Data>`],
+    ['an attribute without quotes', `<DataAck PSGuid=${ZERO} />`],
     ['an attribute twice', `<DataAck PSGuid='${ZERO}' PSGuid='${ZERO}' />`],
     ['an attribute too many', `<DataAck PSGuid='${ZERO}' Stream='Default' />`],
     ['content where there is none', `<DataAck PSGuid='${ZERO}'>x</DataAck>`],
