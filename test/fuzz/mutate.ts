@@ -89,9 +89,11 @@ const MUTATIONS: readonly Mutation[] = [
     return bytes.subarray(0, random.below(bytes.length + 1));
   },
   function changeNumber(bytes, random) {
-    const digits = [...bytes.keys()].filter((i) => (bytes[i] ?? 0) >= 48 && (bytes[i] ?? 0) <= 57);
-    if (digits.length === 0) return bytes;
-    const at = random.pick(digits);
+    const isDigit = (byte: number): boolean => byte >= 48 && byte <= 57;
+    const from = random.below(bytes.length);
+    const next = bytes.subarray(from).findIndex(isDigit);
+    const at = next < 0 ? bytes.findIndex(isDigit) : from + next;
+    if (at < 0) return bytes;
     const put = random.pick(['0', '9', '-1', '99999999999', '2147483648', '1e9', '00', '4294967296', '.5']);
     return cut(bytes, at, at + 1, encoder.encode(put));
   },
