@@ -1,4 +1,12 @@
-/** What grows with what: the time of ten times the size over the time of the size. */
+/**
+ * What grows with what: the time of ten times the size over the time of the size. Small and large are measured in turn,
+ * each with a heap that was just collected, and each keeps all that it reads until its measure is over. The result is the
+ * median of the ratios of neighbours: what else runs on the machine slows both.
+ *
+ * `node --expose-gc --min-semi-space-size=64 --max-semi-space-size=64 --import tsx growth.ts NAME PAIRS` prints one JSON
+ * line. The young generation has one size from the start: else the heap gives pages back after each collection, and what
+ * is measured is how the kernel clears them again.
+ */
 import { CliXmlReader, encodeMessage, fragmentsOf, Reassembler, writeCliXml } from '@sallyport/psrp';
 import type { PsValue } from '@sallyport/psrp';
 import { GROWING } from './inputs.ts';
@@ -70,3 +78,42 @@ export const GROWTHS: readonly Growth[] = [
     },
   },
 ];
+
+/** CPU time in ms of doing a job this many times. */
+function cpuMs(job: () => unknown, count: number): number {
+  const kept: unknown[] = [];
+  globalThis.gc?.();
+  const before = process.cpuUsage();
+  for (let i = 0; i < count; i++) kept.push(job());
+  const { user, system } = process.cpuUsage(before);
+  return kept.length === count ? (user + system) / 1000 : NaN;
+}
+
+/** A measure shorter than this tells about the clock. */
+const LEAST_MS = 60;
+
+/** The ratio of one kind, 10 when time grows as the size does: median and quartiles of the pairs. */
+function measureGrowth({ size, make }: Growth, pairs: number): readonly [number, number, number] {
+  const small = make(size);
+  const large = make(size * 10);
+  cpuMs(small, 30);
+  cpuMs(large, 3);
+  const count = Math.max(1, Math.ceil(LEAST_MS / cpuMs(large, 1)));
+  const ratios: number[] = [];
+  for (let i = 0; i < pairs; i++) {
+    const first = i % 2 === 0 ? cpuMs(small, 10 * count) : 0;
+    const ten = cpuMs(large, count);
+    const one = i % 2 === 0 ? first : cpuMs(small, 10 * count);
+    ratios.push((10 * ten) / one);
+  }
+  ratios.sort((a, b) => a - b);
+  const at = (part: number): number => ratios[Math.floor(ratios.length * part)] ?? NaN;
+  return [at(0.5), at(0.25), at(0.75)];
+}
+
+const [name, pairs = ''] = process.argv.slice(2);
+const growth = GROWTHS.find((each) => each.name === name);
+if (growth !== undefined && process.argv[1] === import.meta.filename) {
+  if (globalThis.gc === undefined) throw new Error('--expose-gc is missing');
+  console.log(JSON.stringify(measureGrowth(growth, Number(pairs))));
+}
