@@ -1,6 +1,6 @@
 /** Kerberos against MIT's KDC and an acceptor of python3-gssapi: neither was written here. */
 import { X509Certificate } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -164,11 +164,7 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
   });
 
   it('names a clock that is an hour off', async () => {
-    // Header of a ticket cache: 05 04, its length, then field 1: how far the KDC's clock was ahead when the tickets came.
-    const file = kdc.makeCache('skewed.ccache', 'ada');
-    const bytes = readFileSync(file);
-    const skew = Buffer.from('000c0001000800000e1000000000', 'hex');
-    writeFileSync(file, Buffer.concat([bytes.subarray(0, 2), skew, bytes.subarray(4 + bytes.readUInt16BE(2))]));
+    const file = kdc.makeCache('skewed.ccache', 'ada', 3600);
     expect(await refusal({ identity: { kind: 'ccache', name: `FILE:${file}` } })).toBe('kerberos_clock_skew');
   });
 

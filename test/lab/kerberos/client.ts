@@ -4,8 +4,14 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import { TLSSocket } from 'node:tls';
-import { decodeSealedBody, encodeSealedBody, joinPlain } from '@sallyport/wsman';
-import type { ConnectionSignIn, HttpSignIn, SignInAnswer, SignedIn } from '../../../server/src/transports/wsman/auth/contract.ts'; // prettier-ignore
+import { decodeSealedBody, encodeSealedBody, joinPlain, type BodyPart } from '@sallyport/wsman';
+import type {
+  ConnectionSignIn,
+  HttpSignIn,
+  MessageSealing,
+  SignInAnswer,
+  SignedIn,
+} from '../../../server/src/transports/wsman/auth/contract.ts';
 
 /** RFC 5929 section 4: the certificate's hash with SHA-256, which is right for those of the lab. */
 export const bindingOf = (certificate: Buffer): Uint8Array =>
@@ -59,14 +65,24 @@ export class LabConnection {
 
   /** Sends a body sealed and opens what comes back. */
   async exchange(plain: Uint8Array, headers: Record<string, string> = {}): Promise<Uint8Array> {
-    const sealing = this.#session?.sealing;
-    if (sealing === undefined || sealing === null) throw new Error('not signed in with a method that seals');
+    const parts = await this.exchangeSealed(plain, headers);
+    return joinPlain(parts, await Promise.all(parts.map((each) => this.#sealing.unseal(each))));
+  }
+
+  /** Sends a body sealed; what comes back stays sealed. */
+  async exchangeSealed(plain: Uint8Array, headers: Record<string, string> = {}): Promise<readonly BodyPart[]> {
+    const sealing = this.#sealing;
     const part = await sealing.seal(plain);
     const body = encodeSealedBody([{ plainLength: part.sealed.length, ...part }], { protocol: sealing.protocol });
     const answer = await this.post({ 'Content-Type': body.contentType, ...headers }, body.bytes);
     if (answer.status !== 200) throw new Error(`status ${answer.status}`);
-    const { parts } = decodeSealedBody(answer.contentType, answer.body, 4 * 1024 * 1024);
-    return joinPlain(parts, await Promise.all(parts.map((each) => sealing.unseal(each))));
+    return decodeSealedBody(answer.contentType, answer.body, 4 * 1024 * 1024).parts;
+  }
+
+  get #sealing(): MessageSealing {
+    const sealing = this.#session?.sealing ?? null;
+    if (sealing === null) throw new Error('not signed in with a method that seals');
+    return sealing;
   }
 
   close(): void {

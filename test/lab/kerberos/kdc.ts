@@ -1,7 +1,7 @@
 /** A Kerberos realm of its own: MIT's KDC as an unprivileged process on a free loopback port, with a database in a folder. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { KerberosSettings } from '../../../server/src/transports/wsman/auth/kerberos/realms.ts';
@@ -93,14 +93,24 @@ export class LabKdc {
     return { defaultRealm: null, realms: [realm], findsKdcsInDns: false, configFile: null };
   }
 
-  /** Tickets of a user in a file, as kinit gets them. */
-  makeCache(name: string, user: keyof typeof PEOPLE): string {
+  /**
+   * Tickets of a user in a file, as kinit gets them.
+   * @param skewS how far the KDC's clock is said to be ahead: who uses them sends times that are as far off
+   */
+  makeCache(name: string, user: keyof typeof PEOPLE, skewS = 0): string {
     const file = path.join(this.directory, name);
     execFileSync('kinit', ['-c', `FILE:${file}`, `${user}@${REALM}`], {
       env: this.#env,
       input: `${PEOPLE[user]}\n`,
       stdio: ['pipe', 'ignore', 'pipe'],
     });
+    if (skewS !== 0) {
+      // 05 04, length of the header, then its field 1, of 8 bytes: seconds and microseconds.
+      const bytes = readFileSync(file);
+      const header = Buffer.from('000c00010008' + '00'.repeat(8), 'hex');
+      header.writeInt32BE(skewS, 6);
+      writeFileSync(file, Buffer.concat([bytes.subarray(0, 2), header, bytes.subarray(4 + bytes.readUInt16BE(2))]));
+    }
     return file;
   }
 

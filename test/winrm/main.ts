@@ -1,0 +1,13 @@
+/** Prints the matrix; ends with 1 when anything is not as it should be. */
+import { kerberosPart } from './kerberos.ts';
+import { apachePart } from './apache.ts';
+import { runMatrix, tableOf } from './matrix.ts';
+import { kerberosThroughput } from './throughput.ts';
+
+const results = await runMatrix([kerberosPart, apachePart]);
+console.log(tableOf(results));
+const failed = results.filter(({ isFailed }) => isFailed).length;
+console.log(`\n${results.length - failed} as they should be, ${failed} not`);
+console.log('\nBodies of 512 KiB, one after the other:');
+for (const line of await kerberosThroughput()) console.log(`  ${line}`);
+process.exitCode = failed === 0 ? 0 : 1;

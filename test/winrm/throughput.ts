@@ -1,0 +1,53 @@
+/** How fast bodies are sealed and opened, one after the other, as the gateway does it: through the Kerberos process. */
+import type { BodyPart } from '@sallyport/wsman';
+import { Secret } from '../../server/src/secret.ts';
+import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
+import { missingForAcceptor, startAcceptor } from '../lab/kerberos/acceptor.ts';
+import { LabConnection } from '../lab/kerberos/client.ts';
+import { DOMAIN, HOSTS, LabKdc, PEOPLE, missingForKdc } from '../lab/kerberos/kdc.ts';
+
+const BYTES = 512 * 1024;
+const ROUNDS = 40;
+const KINDS = [
+  ['win', 'aes256-cts-hmac-sha1-96'],
+  ['aes128', 'aes128-cts-hmac-sha1-96'],
+  ['sha256', 'aes128-cts-hmac-sha256-128'],
+  ['sha384', 'aes256-cts-hmac-sha384-192'],
+] as const;
+
+async function timed(rounds: number, work: (round: number) => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  for (let round = 0; round < rounds; round++) await work(round);
+  return (BYTES * rounds) / (performance.now() - started) / 1000;
+}
+
+/** @returns one line per kind of encryption; none where something is missing */
+export async function kerberosThroughput(): Promise<string[]> {
+  if ((missingForKdc() ?? missingForAcceptor()) !== null) return [];
+  const kdc = await LabKdc.start();
+  const kerberos = new Kerberos(kdc.settings);
+  const identity = { kind: 'password', user: `ada@${DOMAIN}`, password: new Secret(PEOPLE.ada) } as const;
+  const way = kerberos.signIn({ scheme: 'Kerberos', identity });
+  const lines: string[] = [];
+  for (const [host, encryption] of KINDS) {
+    const acceptor = await startAcceptor({ keytab: kdc.keytab, encryption });
+    const connection = new LabConnection({ host: HOSTS[host], port: acceptor.port });
+    const { sealing } = await connection.signIn(way);
+    if (sealing === null) throw new Error('no sealing');
+    const plain = new Uint8Array(BYTES).fill(65);
+    const parts: BodyPart[] = [];
+    for (let round = 0; round < ROUNDS; round++) parts.push(...(await connection.exchangeSealed(plain)));
+    const opened = await timed(ROUNDS, async (round) => {
+      const part = parts[round];
+      if (part === undefined || (await sealing.unseal(part)).length !== BYTES) throw new Error('another body');
+    });
+    const sealed = await timed(ROUNDS, () => sealing.seal(plain));
+    lines.push(`${encryption}: ${sealed.toFixed(0)} MB/s sealed, ${opened.toFixed(0)} MB/s opened`);
+    connection.close();
+    await acceptor.stop();
+  }
+  await way.close();
+  kerberos.close();
+  await kdc.stop();
+  return lines;
+}
