@@ -57,11 +57,15 @@ const sallyport = (token: string, ...args: string[]): Promise<{ code: number; ou
 async function tokenFor(scopes: readonly string[]): Promise<string> {
   return (await ann.post<{ token: string }>('/api/tokens', { label: 'ca', scopes, days: 1 })).token;
 }
-async function targetWith(name: string, credential: Record<string, unknown>): Promise<Target> {
+async function targetWith(
+  name: string,
+  credential: Record<string, unknown>,
+  more: Record<string, unknown> = {},
+): Promise<Target> {
   const { id } = await ann.post<Credential>('/api/credentials', { label: name, passphrase: null, secret: '', ...credential }); // prettier-ignore
   return ann.post<Target>('/api/targets', {
     ...{ name, transport: 'ssh', host: sshd.host, port: sshd.port, subsystem: 'powershell', offers: ['pty'] },
-    ...{ credentialId: id, user: '', connectTimeoutMs: 30_000, notes: '' },
+    ...{ credentialId: id, user: '', connectTimeoutMs: 30_000, notes: '', ...more },
   });
 }
 const events = async (type: string) => (await ann.get<AuditPage>(`/api/audit?limit=200&type=${type}`)).events;
@@ -124,6 +128,26 @@ describe('a certificate of this gateway', () => {
       );
       expect(page.all('facts').at(-1)?.facts.protection).toContain(`certificate of this gateway for ${sshd.user}`);
     }
+  });
+
+  test('signs in at a hop and behind it, each time with a certificate of its own', async () => {
+    const behind = await startSshd({ methods: ['publickey'], subsystem: null, lines: ['AuthorizedKeysFile none', `TrustedUserCAKeys ${fileOfKeys()}`] }); // prettier-ignore
+    const inner = await targetWith('inner', { kind: 'signed', user: behind.user }, { port: behind.port, viaTargetId: target.id }); // prettier-ignore
+    const page = await ConsolePage.open(ann, openBody(inner.id, 'pty'));
+    await acceptHostKey(page);
+    await page.untilLive();
+    const issued = (await events('certificate.issued')).slice(0, 2);
+    expect(issued.map(({ subject, detail }) => [subject, detail['target']])).toEqual(
+      ['inner', 'signed'].map((name) => [`session:${page.sessionId}`, name]),
+    );
+    const [last, first] = issued.map(({ detail }) => String(detail['serial']));
+    expect(last).not.toBe(first);
+    await sshd.logged(new RegExp(`ID ann:${page.sessionId} \\(serial ${String(first)}\\)`));
+    await behind.logged(new RegExp(`ID ann:${page.sessionId} \\(serial ${String(last)}\\)`));
+    page.send({ type: 'close' });
+    await page.untilClosed();
+    await ann.delete(`/api/targets/${inner.id}`);
+    await behind.stop();
   });
 
   test('opens a terminal and forwards nothing', async () => {

@@ -1,11 +1,14 @@
 /** Jump hosts, imported host keys and relaxations through the running gateway, as a person and an auditor see them. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text as textOf } from 'node:stream/consumers';
 import type { AuditPage, LedgerPage } from '@sallyport/shared/api/audit';
 import type { KnownHostRow, KnownHostsReport } from '@sallyport/shared/api/host-keys';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
 import type { HostKeyPin, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
-import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
+import { LAB_PASSWORD, PROGRAM, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { acceptHostKey, addLabTarget } from '../lab/journeys.ts';
 import { type LabSshd, findPwsh, startSshd } from '../lab/sshd.ts';
 
@@ -24,6 +27,19 @@ const change = (of: Target, more: Partial<TargetBody>): Promise<Target> =>
   ann.put<Target>(`/api/targets/${of.id}`, { ...bodyOf(of), ...more });
 const audit = async (type: string): Promise<AuditPage['events']> =>
   (await ann.get<AuditPage>(`/api/audit?limit=200&type=${type}`)).events;
+/** Runs the program with a token of ann's. */
+async function program(
+  args: readonly string[],
+  input = '',
+): Promise<{ code: number | null; out: string; err: string }> {
+  const scopes = ['hostkey.list', 'hostkey.accept'];
+  const { token } = await ann.post<{ token: string }>('/api/tokens', { label: 'cli', scopes, days: 1 });
+  const env = { ...process.env, SALLYPORT_URL: gateway.url, SALLYPORT_TOKEN: token };
+  const child = spawn(process.execPath, [PROGRAM, ...args], { env });
+  child.stdin.end(input);
+  const [out, err] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
+  return { code: child.exitCode ?? ((await once(child, 'exit'))[0] as number | null), out, err };
+}
 /** What an sshd heard of sign-ins: the name comes with the first request. */
 const heard = (sshd: LabSshd): number => sshd.log().match(/userauth-request for user/g)?.length ?? 0;
 
@@ -192,6 +208,9 @@ describe('known_hosts', () => {
     const { text } = await ann.get<{ text: string }>('/api/host-keys/known-hosts/file');
     expect(text).toContain(`\n${line}\n`);
     expect(text).toMatch(new RegExp(`^# behind 127\\.0\\.0\\.1:${String(hop.port)}: `, 'm'));
+    const told = await program(['known-hosts', 'import', '-'], `${line}\nrubbish\n`);
+    expect([told.code, told.out, told.err]).toEqual([1, '0 imported, 1 known already, 1 not taken\n', 'line 2: there is no key\n']); // prettier-ignore
+    expect((await program(['known-hosts', 'export'])).out).toContain(`\n${line}\n`);
     const hashed = await ann.get<{ text: string }>('/api/host-keys/known-hosts/file?hashed=1');
     expect(hashed.text).toMatch(/^\|1\|/m);
 

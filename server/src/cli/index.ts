@@ -8,6 +8,7 @@ import { demo } from './demo/demo.ts';
 import { doctor } from './doctor.ts';
 import { healthcheck } from './healthcheck.ts';
 import { invoke } from './invoke.ts';
+import { knownHosts } from './known-hosts.ts';
 import { psrp } from './psrp.ts';
 import { recording } from './recording.ts';
 import { serve } from './serve.ts';
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   target,
   token,
   ca,
+  knownHosts,
   recording,
   audit,
   config,

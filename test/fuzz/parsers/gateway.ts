@@ -5,6 +5,7 @@ import type { JournalEvent } from '../../../server/src/recording/event-codec.ts'
 import { chainStart, encodeHeader, parseHeader, sealChunk } from '../../../server/src/recording/format.ts';
 import { readChunks } from '../../../server/src/recording/journal-reader.ts';
 import { parseAddress, parseHost, parsePort, parseUser } from '../../../server/src/targets/address.ts';
+import { matchesHost, readKnownHosts, writeLine } from '../../../server/src/targets/known-hosts.ts';
 import { parseControl, parseInputFrame } from '../../../server/src/ws/message.ts';
 import { verdictOf } from '../../../shared/src/editor/lexer.ts';
 import { cleanText } from '../../../shared/src/editor/text.ts';
@@ -84,6 +85,36 @@ export const address: FuzzParser = {
       'an address does not come back',
     );
     return 'ok';
+  },
+};
+
+const LINE_KEY = 'AAAAC3NzaC1lZDI1NTE5AAAAIEe9MtYPZpbyTLM7J3OkzIG9lQXFzSpzM1Sq4vJtyIBf';
+const KNOWN = [
+  `web01,*.example,!bad.example ssh-ed25519 ${LINE_KEY} ann@desk\n`, `[web01]:2222,[2001:db8::7]:22 ssh-ed25519 ${LINE_KEY}\r\n`,
+  `@revoked * ssh-ed25519 ${LINE_KEY}\n# comment\n\n`, `@cert-authority *.example ssh-ed25519 ${LINE_KEY}\n`,
+  `|1|AAAAAAAAAAAAAAAAAAAAAAAAAAA=|AAAAAAAAAAAAAAAAAAAAAAAAAAA= ssh-ed25519 ${LINE_KEY}\n`,
+]; // prettier-ignore
+
+/** Imported `known_hosts` files, and the matching of their names. */
+export const knownHosts: FuzzParser = {
+  name: 'known-hosts',
+  material: () =>
+    material(KNOWN.map(encode), [
+      ' ', '\t', '\n', '\r', ',', '!', '*', '?', '*'.repeat(40), '@revoked ', '@cert-authority ', '@', '#', '|1|', '|', '=', '[', ']:22', 'ssh-rsa ', 'ssh-ed25519 ', 'ecdsa-sha2-nistp256 ', LINE_KEY, LINE_KEY.slice(0, 20), '\ufeff', '\0', '\u0660', 'a,'.repeat(200),
+    ]), // prettier-ignore
+  run(input) {
+    const { lines, problems, problemCount } = readKnownHosts(text(input));
+    must(problems.length <= 50 && problems.length <= problemCount, 'more problems than are told');
+    for (const line of lines) {
+      must(/^[\x21-\x7e]+$/.test(line.hosts) && line.hosts.length <= 16 * 1024, 'names that are none were taken');
+      const [again] = readKnownHosts(writeLine(line)).lines;
+      must(
+        again !== undefined && again.hosts === line.hosts && again.key === line.key && again.marker === line.marker,
+        'a line does not come back',
+      );
+      for (const name of ['web01', '[web01]:2222', line.hosts.slice(0, 300)]) matchesHost(line.hosts, name);
+    }
+    return problemCount > 0 ? 'refused' : 'ok';
   },
 };
 

@@ -1,7 +1,7 @@
 import type { FuzzParser } from '../parser.ts';
 import { clixml } from './clixml.ts';
 import { fragments } from './fragments.ts';
-import { address, control, editor, recording, terminalOutput } from './gateway.ts';
+import { address, control, editor, knownHosts, recording, terminalOutput } from './gateway.ts';
 import { lines } from './lines.ts';
 import { client, server } from './sessions.ts';
 import { wsman } from './wsman.ts';
@@ -16,6 +16,7 @@ export const PARSERS: readonly FuzzParser[] = [
   server,
   control,
   address,
+  knownHosts,
   terminalOutput,
   editor,
   recording,
