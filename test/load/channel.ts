@@ -10,6 +10,8 @@ export interface ShellHost {
   readonly privateKey: string;
   /** The host's key as `known_hosts` spells it: type and base64. */
   readonly hostKey: { readonly type: string; readonly key: string };
+  /** The jump host in front, for the floor of the measure of hops. */
+  readonly hop?: Omit<ShellHost, 'hop'>;
 }
 
 export interface Channel {

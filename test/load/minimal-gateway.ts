@@ -111,10 +111,27 @@ function serve(socket: WebSocket): void {
       join(opened, socket);
     });
   });
-  const tcp = connect({ host: shell.host, port: shell.port, noDelay: true });
+  const { hop, host, port: at, user: username, privateKey } = shell;
+  const tcp = connect({
+    ...(hop === undefined ? { host, port: at } : { host: hop.host, port: hop.port }),
+    noDelay: true,
+  });
   tcp.on('error', fail);
   yieldFairly(tcp);
-  tcp.once('connect', () => client.connect({ sock: tcp, username: shell.user, privateKey: shell.privateKey }));
+  if (hop === undefined) {
+    tcp.once('connect', () => client.connect({ sock: tcp, username, privateKey }));
+    return;
+  }
+  const near = new ssh2.Client();
+  near.on('error', fail);
+  client.on('close', () => near.end());
+  near.on('ready', () => {
+    near.forwardOut('127.0.0.1', 0, host, at, (error, sock) => {
+      if (error === undefined) client.connect({ sock, username, privateKey });
+      else fail();
+    });
+  });
+  tcp.once('connect', () => near.connect({ sock: tcp, username: hop.user, privateKey: hop.privateKey }));
 }
 
 new WebSocketServer({ port: Number(port), host: '127.0.0.1', perMessageDeflate: false }).on(

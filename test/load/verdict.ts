@@ -10,7 +10,7 @@ const OWED: Readonly<Record<string, readonly string[]>> = {
   credit: ['unacknowledged ours'],
   scale: ['memory ours / floor'],
   powershell: ['first prompt ours / pwsh', 'prompt to prompt ours / pwsh'],
-  hops: ['p50 connector / ssh2', 'p50 ours / ssh2'],
+  hops: ['p50 connector / ssh2', `p50 ours / ${FLOOR}`],
   'first-shell': ['first shell ours / direct'],
 };
 
