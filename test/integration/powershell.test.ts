@@ -3,24 +3,38 @@ import { FakeClock } from '../contracts/fake-clock.ts';
 import { openLabConsole, realPowerShells } from '../lab/powershell.ts';
 import type { LabConsole } from '../lab/console.ts';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
+import { openWsManConsole, startLabWsMan } from '../lab/wsman/console.ts';
+import type { LabWsMan } from '../lab/wsman/server.ts';
 
-/** One row so that a machine without pwsh reports its tests as skipped, with the reason. */
 const shells = realPowerShells();
-const rows = shells.length > 0 ? shells : [{ version: 'none', subsystem: '', program: '' }];
+/** Every PowerShell over SSH, and one over WinRM: what differs there is the way, not the shell. */
+const ways = [
+  ...shells.map((each) => ({ ...each, way: 'SSH' })),
+  ...shells.slice(0, 1).map((each) => ({ ...each, way: 'WinRM' })),
+];
+/** One row so that a machine without pwsh reports its tests as skipped, with the reason. */
+const rows = ways.length > 0 ? ways : [{ version: 'none', subsystem: '', program: '', way: 'SSH' }];
 console.log(`PowerShell under test: ${shells.map(({ version }) => version).join(', ') || 'none'}`);
 
 let lab: LabSshd;
+let winrm: LabWsMan;
 beforeAll(async () => {
   const subsystems = Object.fromEntries(shells.map((each) => [each.subsystem, `${each.program} -sshs -NoLogo`]));
   lab = await startSshd({ subsystem: null, subsystems });
+  winrm = await startLabWsMan({ command: [shells[0]?.program ?? '', '-s', '-NoLogo'] });
 });
-afterAll(() => lab.stop());
+afterAll(async () => {
+  await lab.stop();
+  await winrm.stop();
+});
 
-describe.each(rows)('PowerShell $version over SSH', ({ subsystem }) => {
+describe.each(rows)('PowerShell $version over $way', ({ subsystem, way }) => {
+  const open = (options: { readonly clock?: FakeClock; readonly console?: LabConsole } = {}): Promise<LabConsole> =>
+    way === 'SSH' ? openLabConsole(lab, subsystem, options) : openWsManConsole(winrm, options);
   let person: LabConsole;
   beforeEach(async (context) => {
     if (subsystem === '') context.skip('no pwsh');
-    person = await openLabConsole(lab, subsystem);
+    person = await open();
   });
   afterEach(async () => {
     if (subsystem !== '') await person.terminal?.close('closed_by_user', 5000);
@@ -210,7 +224,7 @@ describe.each(rows)('PowerShell $version over SSH', ({ subsystem }) => {
 
   it('says after 5 s that it is still stopping', async () => {
     const clock = new FakeClock();
-    const slow = await openLabConsole(lab, subsystem, { clock });
+    const slow = await open({ clock });
     const { lineId } = slow;
     slow.submit('try { Write-Host begun; Start-Sleep 600 } finally { while (!(Test-Path "$HOME/go")) { } }');
     await slow.until(() => slow.text.includes('begun\r\n'));
@@ -265,7 +279,7 @@ describe.each(rows)('PowerShell $version over SSH', ({ subsystem }) => {
 
   it('does not wait for ever for a prompt', async () => {
     const clock = new FakeClock();
-    const slow = await openLabConsole(lab, subsystem, { clock });
+    const slow = await open({ clock });
     slow.submit('function prompt { Write-Host asked; Start-Sleep 600 }');
     await slow.until(() => slow.text.includes('asked\r\n'));
     clock.advance(5000);
@@ -312,8 +326,9 @@ describe.each(rows)('PowerShell $version over SSH', ({ subsystem }) => {
   it('ends as lost when PowerShell goes away, and when the link breaks', async () => {
     person.submit('Stop-Process -Id $PID -Force');
     await person.until(() => person.end !== null);
-    expect(person.end?.reason).toBe('target_lost');
+    expect(person.end?.reason).toBe(way === 'SSH' ? 'target_lost' : 'target_shell_gone');
     expect(person.ends[0]?.state).toBe('lost');
+    if (way !== 'SSH') return;
     const other = await startSshd({ subsystem: null, subsystems: { p: `${rows[0]?.program ?? ''} -sshs -NoLogo` } });
     const second = await openLabConsole(other, 'p');
     second.submit('Write-Host begun; Start-Sleep 600');

@@ -38,6 +38,7 @@ import { createKnownHosts } from '../targets/known-host-lines.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
 import { createKeyAgent } from '../transports/ssh/agent.ts';
 import { createSshConnector } from '../transports/ssh/connector.ts';
+import { createWsManConnector } from '../transports/wsman/connector.ts';
 import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
@@ -256,7 +257,8 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   });
   const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
-  const opening = { ...rooms, hostKeys: rooms.pins, connector, endpoint, mayReach };
+  const winrm = createWsManConnector({ clock });
+  const opening = { ...rooms, hostKeys: rooms.pins, connector, winrm, endpoint, mayReach };
   const routes = apiRoutes({
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },

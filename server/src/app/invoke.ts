@@ -11,7 +11,6 @@ import type { Broker, Page, Requester, SessionSocket } from '../broker/contract.
 import { requesterOf } from '../http/routes/account.ts';
 import { codeOf } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
-import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
 import { type ScriptEnd, type ScriptEvent, openScriptTerminal } from '../terminals/powershell/script.ts';
 import { type OpeningDeps, type StartTerminal, planSession } from './opening.ts';
 
@@ -133,10 +132,10 @@ export async function* invokeScript(
   const who = requesterOf(caller);
   let id = '';
   const page = new ScriptPage(() => id);
-  const start: StartTerminal = (_kind, connection, place, port, size, aborted, clock) =>
+  const start: StartTerminal = (_kind, way, place, port, size, aborted, clock) =>
     openScriptTerminal({
-      openPool: poolOverBytes((events) => connection.openSubsystem(place.subsystem, events)),
-      closeConnection: () => connection.close(),
+      openPool: way.openPool,
+      closeConnection: () => way.close(),
       targetName: place.name,
       ...size,
       events: port,

@@ -14,6 +14,7 @@ import { openStorage } from '../storage/sqlite/open.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
 import { createInventory } from '../targets/inventory.ts';
 import { createKnownHosts } from '../targets/known-host-lines.ts';
+import { SallyportError } from '../errors.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
 import type { ConnectPort, ConnectRequest, Connection } from '../transports/contract.ts';
 import { createKeyAgent } from '../transports/ssh/agent.ts';
@@ -72,6 +73,7 @@ beforeEach(async () => {
         return connection();
       },
     },
+    winrm: { connect: () => Promise.reject(new SallyportError('target_unreachable', 'no WinRM here')) },
     mayReach: () => true,
     endpoint: (host, port) => ({ host, port, resolve: () => Promise.resolve('192.0.2.7') }),
     audit: {

@@ -20,7 +20,7 @@ import { openPtyTerminal } from '../terminals/pty.ts';
 import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
 import { openPowerShellFiles } from '../terminals/powershell/files.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
-import type { ConnectPort, Connection, Connector, HostKey, Identity } from '../transports/contract.ts';
+import type { ConnectPort, Connection, Connector, HostKey, Identity, OpenPool } from '../transports/contract.ts';
 import {
   type ChainDeps,
   type Leg,
@@ -34,8 +34,9 @@ import {
 } from './chain.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
+import { type WinRmDeps, connectWinRm, poolOf, winRmOf } from './winrm.ts';
 
-export interface OpeningDeps extends IdentityDeps {
+export interface OpeningDeps extends IdentityDeps, WinRmDeps {
   readonly files: Pick<SessionFilesOwner, 'attach'>;
   readonly inventory: Inventory;
   readonly hostKeys: HostKeyStore;
@@ -147,6 +148,8 @@ export interface Opening {
   readonly port: Pick<OpeningPort, 'sessionId' | 'ask' | 'notice' | 'step'>;
   readonly signal: AbortSignal;
   readonly deps: OpeningDeps;
+  /** Of the person; '' = none is known. */
+  readonly language: string;
   /** Filled while connecting: weak algorithms in use. */
   readonly weak: string[];
 }
@@ -192,22 +195,35 @@ export function chainDeps(place: Place, identity: () => Promise<Identity>, openi
   };
 }
 
+/** What stands when the sign-in is done. */
+export interface Reachable {
+  /** SSH; null over WinRM. */
+  readonly connection: Connection | null;
+  readonly openPool: OpenPool;
+  readonly protection: string;
+  readonly weakened: readonly string[];
+  readonly reached: readonly Reached[];
+  close(): Promise<void>;
+}
 /** Makes a terminal of an open connection. */
 export type StartTerminal = typeof startTerminal;
 
 async function startTerminal(
   kind: OpenSession['kind'],
-  connection: Connection,
-  place: Pick<Place, 'name' | 'subsystem'>,
+  { connection, openPool, ...way }: Reachable,
+  place: Pick<Place, 'name'>,
   port: OpeningPort,
   size: { readonly cols: number; readonly rows: number },
   signal: AbortSignal,
   clock: Clock,
 ): Promise<Terminal> {
-  if (kind === 'pty') return openPtyTerminal({ connection, ...size, events: port, clock });
+  if (kind === 'pty') {
+    if (connection === null) throw new SallyportError('bad_request', 'there is no plain shell over WinRM');
+    return openPtyTerminal({ connection, ...size, events: port, clock });
+  }
   return openPowerShellTerminal({
-    openPool: poolOverBytes((events) => connection.openSubsystem(place.subsystem, events)),
-    closeConnection: () => connection.close(),
+    openPool,
+    closeConnection: () => way.close(),
     targetName: place.name,
     ...size,
     events: port,
@@ -228,6 +244,48 @@ const filesWay = (connection: Connection, { target, subsystem }: Place, clock: C
       });
     }),
 });
+
+/** Signs in at the target, over SSH or WinRM, behind its jump hosts. */
+async function reach(place: Place, identity: () => Promise<Identity>, opening: Opening): Promise<Reachable> {
+  const { signal, weak, port, language } = opening;
+  const deps = chainDeps(place, identity, opening);
+  const legs = legsOf(place.hops, place);
+  const wsman = winRmOf(place.target);
+  if (wsman === null) {
+    const { connection, reached } = await connectChain(legs, deps, signal);
+    const openPool = poolOverBytes((events) => connection.openSubsystem(place.subsystem, events));
+    const { protection } = connection;
+    return { connection, openPool, protection, weakened: weak, reached, close: () => connection.close() };
+  }
+  const last = legs.at(-1);
+  if (last === undefined) throw new SallyportError('internal', 'a way without an end');
+  const hops = legs.length === 1 ? null : await connectChain(legs.slice(0, -1), deps, signal);
+  const endpoint = deps.endpoint(last);
+  const connection = await prepared(hops?.connection, async () => {
+    const { identity: who, timeouts } = await deps.request(last);
+    const through = hops === null ? {} : { through: hops.connection };
+    const request = { endpoint, identity: who, timeouts, settings: wsman, language, ...through };
+    return connectWinRm(request, last.via, deps.port(last), opening);
+  });
+  return {
+    connection: null,
+    openPool: poolOf(connection, port),
+    protection: connection.protection,
+    weakened: [...weak, ...connection.weakened],
+    reached: [...(hops?.reached ?? []), { ip: connection.ip, port: connection.port, isBeyond: last.via !== '' }],
+    close: () => connection.close(),
+  };
+}
+
+/** What fails on the way closes the way. */
+async function prepared<T>(through: Connection | undefined, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    await through?.close();
+    throw error;
+  }
+}
 
 /** Whether a machine is where it was, and reached in the way it was. */
 const isSamePlace = (now: Target | undefined, then: Target): boolean =>
@@ -263,7 +321,6 @@ export async function planSession(
   const { target } = place;
   if (target !== null && !target.offers.includes(body.kind))
     throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
-  if (target?.transport === 'wsman') throw new SallyportError('bad_request', 'WinRM is not joined to sessions yet');
   const identity = await identityOf(body.credential, place, caller, deps);
   let reached: readonly Reached[] = [];
   const request: OpenRequest = {
@@ -291,21 +348,19 @@ export async function planSession(
       if (note !== null) port.facts({ protection: note });
       return opened.identity;
     };
-    const legs = legsOf(place.hops, place);
-    const opening: Opening = { caller, port, signal, deps, weak: [] };
-    const chain = await connectChain(legs, chainDeps(place, noted, opening), signal);
-    const { connection } = chain;
-    ({ reached } = chain);
-    const protection = [connection.protection, note].filter((part) => part !== null).join('; ');
-    port.facts({ protection, weakened: opening.weak, ...(user === '' ? {} : { identity: user }) });
+    const way = await reach(place, noted, { caller, port, signal, deps, language: body.language, weak: [] });
+    ({ reached } = way);
+    const protection = [way.protection, note].filter((part) => part !== null).join('; ');
+    port.facts({ protection, weakened: [...way.weakened], ...(user === '' ? {} : { identity: user }) });
     try {
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
       if (target !== null) await deps.inventory.opened(target.id);
-      deps.files.attach(port.sessionId, filesWay(connection, place, deps.clock), target, place.name);
-      return await start(body.kind, connection, place, port, size, signal, deps.clock);
+      if (way.connection !== null)
+        deps.files.attach(port.sessionId, filesWay(way.connection, place, deps.clock), target, place.name);
+      return await start(body.kind, way, place, port, size, signal, deps.clock);
     } catch (error) {
-      await connection.close();
+      await way.close();
       throw error;
     }
   };

@@ -39,7 +39,7 @@ async function connectHops(
 ): Promise<Connection | null> {
   if (place.hops.length === 0) return null;
   if (place.hops.some(({ credentialId }) => credentialId !== null)) await must(caller, 'credential.use', deps);
-  const opening: Opening = { caller, port: NOBODY, signal, deps, weak: [] };
+  const opening: Opening = { caller, port: NOBODY, signal, deps, language: '', weak: [] };
   const nobody = (): never => {
     throw new SallyportError('internal', 'a test does not sign in at the target');
   };

@@ -31,6 +31,7 @@ export const AUDIT_TYPES = [
   'hostkey.exported',
   'hostkey.deleted',
   'ssh.negotiated',
+  'winrm.connected',
   'ssrf.refused',
   'session.open',
   'session.attach',

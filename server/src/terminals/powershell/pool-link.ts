@@ -256,7 +256,7 @@ export class PoolLink {
   #closed(end: PoolEnd): void {
     if (this.#opening !== null) {
       if (end.code !== undefined) {
-        this.#failOpening(end.code, 'the channel could not go on', end.detail);
+        this.#failOpening(end.code, end.error?.message ?? 'the channel ended', end.detail);
         return;
       }
       const isNamed = NOT_FOUND_STATUS.has(end.exitCode ?? 0) || NOT_FOUND.test(this.#peerText);

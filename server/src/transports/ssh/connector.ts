@@ -8,7 +8,7 @@ import type { Clock } from '../../clock.ts';
 import { SallyportError, placed, toError } from '../../errors.ts';
 import type { Connection, Connector, ConnectPort, ConnectRequest, Hop, Link } from '../contract.ts';
 import { algorithmsFor, toNegotiated, toProtection } from './algorithms.ts';
-import { ConnectClock } from './connect-clock.ts';
+import { ConnectClock } from '../connect-clock.ts';
 import { SshConnection } from './connection.ts';
 import { toTransportError, type Stage } from './errors.ts';
 import { parseHostKey } from './host-key.ts';

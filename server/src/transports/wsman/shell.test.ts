@@ -199,7 +199,7 @@ function shown(event: ShellEvent): string {
     case 'failed':
     case 'shellFailed':
     case 'pipelineRefused':
-      return `${event.type} ${event.error.code}`;
+      return `${event.type} ${'code' in event.error ? event.error.code : ''}`;
     default:
       return event.type;
   }

@@ -31,7 +31,7 @@ export type ShellEvent =
   /** The server did not start this pipeline; it is closed. */
   | { readonly type: 'pipelineRefused'; readonly pipelineId: string; readonly error: WsManError }
   /** The shell cannot go on; Broken follows. */
-  | { readonly type: 'shellFailed'; readonly error: WsManError };
+  | { readonly type: 'shellFailed'; readonly error: Error };
 
 /** How the shell is opened, besides the pool. */
 export interface ShellOpening {
@@ -85,6 +85,7 @@ export class WsManShell {
   #created: CreateResponse | null = null;
   #isShellPolled = false;
   #isDeleting = false;
+  #isDeleted = false;
   #isPaused = false;
   #nextId = 1;
 
@@ -128,6 +129,16 @@ export class WsManShell {
     this.#delete();
   }
 
+  /** Nothing is open on the server any more, as far as can be known. */
+  get isOver(): boolean {
+    return this.#isDeleted || (this.#created === null && this.#pending.size === 0 && this.#ready.length === 0);
+  }
+
+  /** What carries the shell cannot go on: not an answer to a request, and none will come. */
+  failed(error: Error): ShellEvent[] {
+    return this.#isDeleting ? this.#deleted() : this.#fail(error);
+  }
+
   /** The requests to make now. */
   takeRequests(): ShellRequest[] {
     this.#sort(this.#pool.takeOutgoing());
@@ -160,7 +171,7 @@ export class WsManShell {
    * The connection of a request broke before its answer. A poll is made again, a few times; anything else may have
    * happened or not, so the shell is given up.
    */
-  lost(id: number, error: WsManError): ShellEvent[] {
+  lost(id: number, error: Error): ShellEvent[] {
     const pending = this.#pending.get(id);
     if (pending === undefined) return [];
     if (!pending.isRepeatable || pending.repeats >= MAX_REPEATS || this.#isDeleting) {
@@ -383,12 +394,13 @@ export class WsManShell {
   }
 
   #deleted(): ShellEvent[] {
+    this.#isDeleted = true;
     this.#commands.clear();
     this.#pending.clear();
     return this.#pool.closed(null);
   }
 
-  #fail(error: WsManError): ShellEvent[] {
+  #fail(error: Error): ShellEvent[] {
     if (this.#isDeleting) return [];
     this.#controls = [];
     this.#ready.length = 0;

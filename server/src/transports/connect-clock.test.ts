@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../../../../test/contracts/fake-clock.ts';
+import { FakeClock } from '../../../test/contracts/fake-clock.ts';
 import { ConnectClock } from './connect-clock.ts';
 
 describe('the deadlines of a connection', () => {

@@ -1,0 +1,117 @@
+/** Opening a target over WinRM: its certificate on record or accepted, then the connection that its pool goes over. */
+import type { Target } from '@sallyport/shared/api/targets';
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
+import type { OpeningPort } from '../broker/contract.ts';
+import { SallyportError } from '../errors.ts';
+import type { Caller } from '../http/route.ts';
+import { decide } from '../policy.ts';
+import { fingerprintOf } from '../targets/host-keys.ts';
+import type { NewQuestion } from '../terminals/contract.ts';
+import type { ConnectPort } from '../transports/contract.ts';
+import type { WsManConnection, WsManConnector, WsManConnectRequest } from '../transports/wsman/connector.ts';
+import type { PresentedCertificate } from '../transports/wsman/tls.ts';
+import { addressOf } from './chain.ts';
+import type { IdentityDeps } from './target-identity.ts';
+import type { HostKeyStore } from '../targets/pins.ts';
+
+/** Certificates are kept beside host keys under this type. */
+const X509 = 'x509';
+const RETRYING = 'The connection to the target broke. It is being made again; the session goes on when it stands.';
+
+export interface WinRmDeps extends Pick<IdentityDeps, 'audit'> {
+  readonly hostKeys: HostKeyStore;
+  readonly winrm: WsManConnector;
+}
+export interface WinRmOpening {
+  readonly caller: Caller;
+  readonly port: Pick<OpeningPort, 'ask' | 'notice'>;
+  readonly signal: AbortSignal;
+  readonly deps: WinRmDeps;
+}
+/** The place of a certificate. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly via: string;
+}
+
+/** A target's settings; what is no WinRM target has none. */
+export const winRmOf = (target: Target | null): WsManSettings | null => target?.wsman ?? null;
+
+/**
+ * A certificate on record decides alone. Without one it must be good by itself, or be accepted by who may: the event comes
+ * first, then it is on record.
+ * @throws SallyportError tls_certificate_changed, tls_certificate_untrusted
+ */
+export async function checkCertificate(
+  presented: PresentedCertificate,
+  problem: string | null,
+  place: Place,
+  { caller, port, signal, deps }: WinRmOpening,
+): Promise<'verified' | 'pinned'> {
+  const { host, port: at, via } = place;
+  const key = Buffer.from(presented.leaf).toString('base64');
+  const fingerprint = fingerprintOf(key);
+  const subject = addressOf(host, at);
+  const detail = { type: X509, fingerprint, ...(via === '' ? {} : { via }) };
+  const pinned = async (): Promise<boolean> => {
+    const pins = (await deps.hostKeys.find(via, host, at)).filter(({ keyType }) => keyType === X509);
+    if (pins.length === 0) return false;
+    if (pins.some((pin) => pin.key === key)) return true;
+    await deps.audit.append({ type: 'hostkey.changed', actor: caller.actor, subject, outcome: 'refused', detail });
+    const expected = pins.map((pin) => fingerprintOf(pin.key)).join(', ');
+    throw new SallyportError('tls_certificate_changed', `certificate is ${fingerprint}, on record is ${expected}`);
+  };
+  if (await pinned()) return 'pinned';
+  if (problem === null) return 'verified';
+  const untrusted = (): SallyportError => new SallyportError('tls_certificate_untrusted', `certificate: ${problem}`);
+  if (!decide(caller.subject, 'hostkey.accept', null).allowed) throw untrusted();
+  const question = {
+    ...{ kind: 'hostKey', from: 'gateway', fromName: 'gateway', host, port: at, via, keyType: X509 },
+    ...{ fingerprint, problem, chain: [...presented.chain], mayAccept: true },
+  } satisfies NewQuestion;
+  if ((await port.ask(question, signal)).kind !== 'accept') throw untrusted();
+  // Somebody else may have accepted another one while the question stood.
+  if (await pinned()) return 'pinned';
+  await deps.audit.append({ type: 'hostkey.accepted', actor: caller.actor, subject, outcome: 'ok', detail });
+  await deps.hostKeys.pin({ host, port: at, type: X509, key, fingerprint }, via, caller.principal.user.name);
+  return 'pinned';
+}
+
+/** Connects and tells the page what protects the session. @throws SallyportError */
+export async function connectWinRm(
+  request: WsManConnectRequest,
+  via: string,
+  asks: Pick<ConnectPort, 'askSecret' | 'step'>,
+  opening: WinRmOpening,
+): Promise<WsManConnection> {
+  const { endpoint } = request;
+  const place = { host: endpoint.host, port: endpoint.port, via };
+  const connection = await opening.deps.winrm.connect(
+    request,
+    { ...asks, checkCertificate: (presented, problem) => checkCertificate(presented, problem, place, opening) },
+    opening.signal,
+  );
+  try {
+    await opening.deps.audit.append({
+      ...{ type: 'winrm.connected', actor: opening.caller.actor, subject: addressOf(place.host, place.port) },
+      outcome: 'ok',
+      detail: {
+        protection: connection.protection,
+        ...(connection.weakened.length === 0 ? {} : { weakened: connection.weakened.join(', ') }),
+        ...(via === '' ? {} : { via }),
+      },
+    });
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  return connection;
+}
+
+/** The pool of a connection, with what the page is told of it. */
+export const poolOf = (connection: WsManConnection, port: Pick<OpeningPort, 'notice'>) =>
+  connection.openPool({
+    shellCreated: () => undefined,
+    retrying: () => port.notice('warning', 'target_retrying', RETRYING),
+  });

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { Secret } from '../../../secret.ts';
+import type { SignInPlace } from './contract.ts';
+import { digestAuthorization, digestResponse, digestSignIn, findDigest } from './digest.ts';
+import type { DigestChallenge } from './digest.ts';
+
+const PLACE: SignInPlace = { host: 'lab', port: 5986, isTls: true, channelBinding: null };
+const challenge = (more: Partial<DigestChallenge>): DigestChallenge => ({
+  ...{ realm: 'r', nonce: 'n', opaque: null, algorithm: 'MD5', hasQop: true, isStale: false, hashesUser: false },
+  ...more,
+});
+
+describe('an answer to a Digest challenge', () => {
+  it.each([
+    ['RFC 2617 section 3.5', 'testrealm@host.com', 'dcd98b7102dd2f0e8b11d0f600bfb0c093', '0a4f113b', 'MD5', 'Circle Of Life', '6629fae49393a05397450978507c4ef1'],
+    ['RFC 7616 section 3.9.1, MD5', 'http-auth@example.org', '7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v', 'f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ', 'MD5', 'Circle of Life', '8ca523f5e9506fed4657c9700eebdbec'],
+    ['RFC 7616 section 3.9.1, SHA-256', 'http-auth@example.org', '7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v', 'f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ', 'SHA-256', 'Circle of Life', '753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1'],
+  ] as const)('is that of %s', (_, realm, nonce, cnonce, algorithm, password, expected) => {
+    const input = { user: 'Mufasa', password, method: 'GET', path: '/dir/index.html', count: 1, cnonce };
+    expect(digestResponse(challenge({ realm, nonce, algorithm }), input)).toBe(expected);
+  }); // prettier-ignore
+
+  it('is that of MD5-sess', () => {
+    const input = { user: 'u', password: 'p', method: 'POST', path: '/wsman', count: 1, cnonce: 'xyz' };
+    const asked = challenge({ realm: 'WSMAN', nonce: 'abc', algorithm: 'MD5-sess' });
+    expect(digestResponse(asked, input)).toBe('83447f8b033489a913159581fac901f8');
+  });
+
+  it('quotes what must be quoted, and nothing else', () => {
+    const input = { user: 'DOM\\an"n', password: 'p', method: 'POST', path: '/wsman', count: 17, cnonce: 'c' };
+    const text = digestAuthorization(challenge({ opaque: 'o"', algorithm: 'SHA-256' }), input);
+    expect(text).toContain('username="DOM\\\\an\\"n", realm="r", nonce="n", uri="/wsman", algorithm=SHA-256, qop=auth');
+    expect(text).toContain('nc=00000011, cnonce="c"');
+    expect(text).toMatch(/opaque="o\\""$/);
+  });
+});
+
+describe('what is found in challenges', () => {
+  it('is the strongest that is known', () => {
+    const offers = ['Basic realm="Digest nonce=x"', 'Digest realm="a, b", nonce="1", algorithm=MD5, Digest realm="c", nonce="2", qop="auth, auth-int", algorithm=sha-256'];
+    expect(findDigest(offers)).toMatchObject({ nonce: '2', realm: 'c', algorithm: 'SHA-256', hasQop: true });
+    expect(findDigest([offers[1]?.slice(0, 46) ?? ''])).toMatchObject({ nonce: '1', realm: 'a, b', hasQop: false });
+  }); // prettier-ignore
+  it.each([
+    ['another scheme', 'Negotiate, Basic realm="x"'],
+    ['no nonce', 'Digest realm="x"'],
+    ['an unknown algorithm', 'Digest realm="x", nonce="y", algorithm=SHA-512-256'],
+    ['protection of bodies only', 'Digest realm="x", nonce="y", qop="auth-int"'],
+    ['nothing', 'Digest '],
+  ])('is nothing for %s', (_, value) => {
+    expect(findDigest([value])).toBeNull();
+  });
+});
+
+describe('a connection with Digest', () => {
+  const refused = (value: string) => ({ status: 401, challenges: [value] });
+  it('asks for a challenge, answers with a count, and takes a fresh nonce when the old one is stale', async () => {
+    const attempt = digestSignIn({ user: 'u', password: new Secret('p') }).begin(PLACE);
+    const signal = new AbortController().signal;
+    expect(await attempt.next(null, signal)).toEqual({ kind: 'send', authorization: '' });
+    const step = await attempt.next(refused('Digest realm="r", nonce="1", qop="auth"'), signal);
+    if (step.kind !== 'done') throw new Error('not done');
+    const sign = (): string => step.session.authorize?.({ method: 'POST', path: '/wsman' }) ?? '';
+    expect([sign(), sign()].map((text) => /nc=(\d+)/.exec(text)?.[1])).toEqual(['00000001', '00000002']);
+    const isTaken = (value: string): boolean | undefined => step.session.answered?.(refused(value));
+    expect(isTaken('Digest realm="r", nonce="2", qop="auth"')).toBe(false);
+    expect(isTaken('Digest realm="r", nonce="1", qop="auth", stale=true')).toBe(false);
+    expect(isTaken('Digest realm="r", nonce="2", qop="auth", stale=TRUE')).toBe(true);
+    expect(sign()).toMatch(/nonce="2".*nc=00000001/);
+  });
+  it('ends where Digest is not offered', async () => {
+    const attempt = digestSignIn({ user: 'u', password: new Secret('p') }).begin(PLACE);
+    const next = attempt.next(refused('Negotiate'), new AbortController().signal);
+    await expect(next).rejects.toMatchObject({ code: 'wsman_method_disabled' });
+  });
+});

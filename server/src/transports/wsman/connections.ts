@@ -1,0 +1,136 @@
+/**
+ * The connections of one shell. A request takes one that is free, or a new one is made: a poll that the target holds, or a
+ * Send that it delays, never holds up anything else. An idle session has two, one of them held by its poll; while a command
+ * runs it has three.
+ */
+import type { Clock } from '../../clock.ts';
+import { SallyportError } from '../../errors.ts';
+import type { Lane } from './shell.ts';
+import type { SignedConnection } from './signed-connection.ts';
+
+/** At most. Polls leave two for what must go out. */
+const MAX_CONNECTIONS = 8;
+const MAX_POLLS = MAX_CONNECTIONS - 2;
+/** A free one is closed after this: HTTP.SYS closes them after 120 s, and what is closed in the very moment of a Send is lost. */
+const FREE_MS = 60_000;
+
+const RANK: Readonly<Record<Lane, number>> = { control: 0, send: 1, poll: 2 };
+
+interface Waiting {
+  readonly lane: Lane;
+  readonly use: (connection: SignedConnection) => void;
+  readonly fail: (error: unknown) => void;
+}
+interface Free {
+  readonly connection: SignedConnection;
+  readonly cancel: () => void;
+}
+
+/** Who owns it closes it. */
+export class Connections {
+  readonly #open: () => Promise<SignedConnection>;
+  readonly #clock: Clock;
+  readonly #all = new Set<SignedConnection>();
+  #free: Free[] = [];
+  #waiting: Waiting[] = [];
+  #opening = 0;
+  #polls = 0;
+  #isClosed = false;
+
+  /** @param open makes another one, signed in */
+  constructor(first: SignedConnection, open: () => Promise<SignedConnection>, clock: Clock) {
+    this.#open = open;
+    this.#clock = clock;
+    this.#all.add(first);
+    this.#release(first);
+  }
+
+  /** Connections that are open now. */
+  get count(): number {
+    return this.#all.size;
+  }
+
+  /** Sends one envelope. @throws what `SignedConnection.post` and making a connection throw */
+  async post(lane: Lane, envelope: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    const connection = await this.#take(lane);
+    if (lane === 'poll') this.#polls++;
+    try {
+      return await connection.post(envelope, timeoutMs);
+    } finally {
+      if (lane === 'poll') this.#polls--;
+      this.#release(connection);
+    }
+  }
+
+  /** Idempotent. What waits for an answer is lost. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { cancel } of this.#free.splice(0)) cancel();
+    for (const connection of this.#all) connection.close();
+    this.#all.clear();
+    for (const { fail } of this.#waiting.splice(0)) fail(new SallyportError('target_lost', 'the session was closed'));
+  }
+
+  #take(lane: Lane): Promise<SignedConnection> {
+    return new Promise((use, fail) => {
+      this.#waiting.push({ lane, use, fail });
+      this.#waiting.sort((a, b) => RANK[a.lane] - RANK[b.lane]);
+      this.#assign();
+    });
+  }
+
+  /** Gives free connections to who waits, and makes more where they are short. */
+  #assign(): void {
+    for (const next of [...this.#waiting]) {
+      if (next.lane === 'poll' && this.#polls >= MAX_POLLS) continue;
+      const connection = this.#takeFree();
+      if (connection === null) break;
+      this.#waiting.splice(this.#waiting.indexOf(next), 1);
+      next.use(connection);
+    }
+    const isShort = this.#waiting.length > this.#opening;
+    if (isShort && this.#all.size + this.#opening < MAX_CONNECTIONS && !this.#isClosed) void this.#makeOne();
+  }
+
+  /** The one used last: the others may be let go. */
+  #takeFree(): SignedConnection | null {
+    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
+      free.cancel();
+      if (!free.connection.isClosed) return free.connection;
+      this.#all.delete(free.connection);
+    }
+    return null;
+  }
+
+  async #makeOne(): Promise<void> {
+    this.#opening++;
+    try {
+      const connection = await this.#open();
+      this.#opening--;
+      if (this.#isClosed) connection.close();
+      else {
+        this.#all.add(connection);
+        this.#release(connection);
+      }
+    } catch (error) {
+      this.#opening--;
+      this.#waiting.shift()?.fail(error);
+      this.#assign();
+    }
+  }
+
+  #release(connection: SignedConnection): void {
+    if (connection.isClosed || this.#isClosed) {
+      this.#all.delete(connection);
+      connection.close();
+    } else {
+      const cancel = this.#clock.after(FREE_MS, () => {
+        this.#free = this.#free.filter((free) => free.connection !== connection);
+        this.#all.delete(connection);
+        connection.close();
+      });
+      this.#free.push({ connection, cancel });
+    }
+    this.#assign();
+  }
+}

@@ -1,0 +1,334 @@
+/** WS-Management to a target: TCP to the checked address, TLS, its certificate, sign-in. Whatever goes wrong first decides. */
+import { randomUUID } from 'node:crypto';
+import { connect as connectSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
+import { ENVELOPE_BYTES, endpointUrl, Requests, resourceUri, WsManRedirectError } from '@sallyport/wsman';
+import type { Clock } from '../../clock.ts';
+import { SallyportError, placed, toError } from '../../errors.ts';
+import { ConnectClock } from '../connect-clock.ts';
+import type { ConnectPort, ConnectRequest, Identity, OpenPool } from '../contract.ts';
+import type { HttpSignIn } from './auth/contract.ts';
+import { createSignIn, type HttpIdentity } from './auth/methods.ts';
+import { Connections } from './connections.ts';
+import { toWsManTransportError } from './errors.ts';
+import { HttpConnection } from './http-connection.ts';
+import { WsManPool } from './pool-channel.ts';
+import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
+import { startTls, type PresentedCertificate } from './tls.ts';
+
+export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | 'timeouts' | 'through' | 'place'> {
+  readonly identity: Identity;
+  readonly settings: WsManSettings;
+  /** Of the person, for messages and formats where the target's settings name none; '' = en-US. */
+  readonly language: string;
+}
+/** What is asked while connecting; the clock stands still meanwhile. */
+export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'step'> {
+  /**
+   * Called with the certificate before anything else is sent over TLS. Resolves when it is trusted: by itself, on record or
+   * accepted now. @param problem what is wrong with it after what the target's settings let pass; null when nothing is
+   * @throws SallyportError tls_certificate_untrusted, tls_certificate_changed
+   */
+  checkCertificate(certificate: PresentedCertificate, problem: string | null): Promise<'verified' | 'pinned'>;
+}
+
+/** A signed-in way to a target's shells. */
+export interface WsManConnection {
+  /** For the facts bar, for example `HTTPS, Kerberos`. */
+  readonly protection: string;
+  /** What is less than it could be, in words. */
+  readonly weakened: readonly string[];
+  readonly ip: string;
+  readonly port: number;
+  /** @param told facts of the shell */
+  openPool(told: { shellCreated(shellId: string): void; retrying(): void }): OpenPool;
+  /** Idempotent; ends what it carries. */
+  close(): Promise<void>;
+}
+export interface WsManConnector {
+  /** @throws SallyportError */
+  connect(request: WsManConnectRequest, port: WsManPort, signal: AbortSignal): Promise<WsManConnection>;
+}
+export interface WsManConnectorOptions {
+  readonly clock: Clock;
+  /** Sessions that are open now went up or down by one. */
+  readonly counted?: (change: 1 | -1) => void;
+}
+
+/** Of connections that are made later, with nobody to ask. */
+const LATER_MS = 30_000;
+
+type Limit = 'tcp' | 'handshake' | 'login';
+const LATE: Record<Limit, string> = {
+  tcp: 'no answer to the TCP connection in time',
+  handshake: 'no TLS handshake in time',
+  login: 'sign-in did not end in time',
+};
+
+/** What the certificate of the target is taken for, once that is decided. */
+interface Trusted {
+  readonly fingerprint: string;
+  readonly isVerified: boolean;
+}
+
+/** One attempt to connect, and the maker of further connections afterwards. */
+class Way {
+  readonly #request: WsManConnectRequest;
+  readonly #port: WsManPort;
+  readonly #clock: Clock;
+  readonly #url: URL;
+  readonly #rules: SealingRules;
+  readonly weakened: string[] = [];
+  #trusted: Trusted | null = null;
+  #signIn: HttpSignIn | null = null;
+  #ip = '';
+
+  constructor(request: WsManConnectRequest, port: WsManPort, clock: Clock) {
+    this.#request = request;
+    this.#port = port;
+    this.#clock = clock;
+    const { endpoint, settings } = request;
+    const { tls: isTls, applicationName, partHeaderTab: hasTab } = settings;
+    this.#url = new URL(endpointUrl({ host: endpoint.host, port: endpoint.port, isTls, applicationName }));
+    this.#rules = { isRequired: !isTls || settings.alwaysSeal, hasTab };
+  }
+
+  get url(): string {
+    return this.#url.href;
+  }
+  get ip(): string {
+    return this.#ip;
+  }
+
+  /** The first connection, with everything that is to be asked. */
+  async first(signal: AbortSignal): Promise<SignedConnection> {
+    const { endpoint, timeouts } = this.#request;
+    const stop = new AbortController();
+    const all = AbortSignal.any([signal, stop.signal]);
+    const clock = new ConnectClock<Limit>(this.#clock, (limit) =>
+      stop.abort(new SallyportError('target_timeout', LATE[limit])),
+    );
+    try {
+      clock.start('login', timeouts.loginMs);
+      this.#port.step('resolving');
+      this.#ip = await endpoint.resolve(all);
+      this.#port.step('connecting');
+      return await this.#connect(all, clock);
+    } catch (error) {
+      if (signal.aborted) throw new SallyportError('cancelled', 'opening was cancelled', { cause: toError(error) });
+      throw stop.signal.aborted ? toError(stop.signal.reason) : error;
+    } finally {
+      clock.stopAll();
+    }
+  }
+
+  /** Another connection, with what was agreed for the first. */
+  async another(): Promise<SignedConnection> {
+    const stop = new AbortController();
+    const cancel = this.#clock.after(LATER_MS, () => stop.abort(new SallyportError('target_timeout', LATE.login)));
+    try {
+      return await this.#connect(stop.signal, null);
+    } catch (error) {
+      throw stop.signal.aborted ? toError(stop.signal.reason) : error;
+    } finally {
+      cancel();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#signIn?.close();
+    await this.#request.through?.close();
+  }
+
+  async #connect(signal: AbortSignal, clock: ConnectClock<Limit> | null): Promise<SignedConnection> {
+    const { endpoint, settings, timeouts } = this.#request;
+    clock?.start('tcp', timeouts.tcpMs);
+    let socket: Duplex = await this.#dial(signal);
+    clock?.stop('tcp');
+    const abort = (): void => void socket.destroy();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      let channelBinding: Uint8Array | null = null;
+      if (settings.tls) {
+        clock?.start('handshake', timeouts.handshakeMs);
+        const now = this.#clock.now();
+        const tls = await startTls(socket, { host: endpoint.host, trust: settings.trust, now });
+        clock?.stop('handshake');
+        ({ socket, channelBinding } = tls);
+        await this.#judge(tls.presented, clock);
+      }
+      return await this.#signInOn(socket, channelBinding, signal, clock);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #dial(signal: AbortSignal): Promise<Duplex> {
+    const { endpoint, through } = this.#request;
+    if (through !== undefined) return through.openTunnel(this.#ip, endpoint.port);
+    return new Promise((resolve, reject) => {
+      const socket = connectSocket({
+        host: this.#ip,
+        port: endpoint.port,
+        noDelay: true,
+        autoSelectFamily: false,
+        keepAlive: true,
+      });
+      const abort = (): void => void socket.destroy(toError(signal.reason));
+      signal.addEventListener('abort', abort, { once: true });
+      const broke = (cause: Error): void =>
+        reject(new SallyportError('target_unreachable', 'the TCP connection could not be made', { cause }));
+      socket.once('error', broke);
+      socket.once('connect', () => {
+        socket.off('error', broke);
+        signal.removeEventListener('abort', abort);
+        resolve(socket);
+      });
+      if (signal.aborted) abort();
+    });
+  }
+
+  /** Decides on the first certificate; the later ones must be the same. */
+  async #judge(presented: PresentedCertificate, clock: ConnectClock<Limit> | null): Promise<void> {
+    const { trust } = this.#request.settings;
+    if (this.#trusted !== null) {
+      if (this.#trusted.fingerprint === presented.fingerprint) return;
+      throw new SallyportError('tls_certificate_changed', 'the certificate changed within the session');
+    }
+    const { fingerprint, problems } = presented;
+    if (trust.pin !== '') {
+      if (trust.pin !== fingerprint)
+        throw new SallyportError('tls_certificate_changed', `certificate is ${fingerprint}, expected ${trust.pin}`);
+      this.#trusted = { fingerprint, isVerified: true };
+      return;
+    }
+    const skipped = [
+      ...(trust.skipCaCheck && problems.chain !== null ? [`certificate not checked: ${problems.chain}`] : []),
+      ...(trust.skipCnCheck && problems.name !== null ? [`name of the certificate not checked: ${problems.name}`] : []),
+    ];
+    const left = [trust.skipCaCheck ? null : problems.chain, trust.skipCnCheck ? null : problems.name, problems.time];
+    const problem = left.filter((each) => each !== null).join('; ');
+    this.#port.step('host-key');
+    const check = () => this.#port.checkCertificate(presented, problem === '' ? null : problem);
+    const verdict = await (clock === null ? check() : clock.hold(check));
+    if (verdict === 'verified') this.weakened.push(...skipped);
+    this.#trusted = { fingerprint, isVerified: verdict === 'pinned' || skipped.length === 0 };
+  }
+
+  async #signInOn(
+    socket: Duplex,
+    channelBinding: Uint8Array | null,
+    signal: AbortSignal,
+    clock: ConnectClock<Limit> | null,
+  ): Promise<SignedConnection> {
+    const { endpoint, settings, timeouts } = this.#request;
+    if (clock !== null) this.#port.step('signing-in');
+    this.#signIn ??= await this.#makeSignIn(clock);
+    const { host: hostHeader, pathname: path } = this.#url;
+    const http = new HttpConnection(socket, { hostHeader, path }, this.#clock, () => undefined);
+    const host = settings.spn.host === '' ? endpoint.host : settings.spn.host;
+    const place = { host, port: endpoint.port, isTls: settings.tls, channelBinding };
+    const limits = { timeoutMs: timeouts.loginMs, signal, path };
+    return signInOn(http, this.#signIn, place, this.#rules, limits);
+  }
+
+  async #makeSignIn(clock: ConnectClock<Limit> | null): Promise<HttpSignIn> {
+    const { endpoint, settings } = this.#request;
+    const isAuthenticated = settings.tls && this.#trusted?.isVerified === true;
+    const identity = await this.#identity(clock);
+    return createSignIn({ host: endpoint.host, settings, identity, isAuthenticated });
+  }
+
+  /** @throws SallyportError cancelled, credential_needed, target_auth_unsupported */
+  async #identity(clock: ConnectClock<Limit> | null): Promise<HttpIdentity> {
+    const { identity, endpoint } = this.#request;
+    if (identity.kind === 'password') return identity;
+    if (identity.kind !== 'ask')
+      throw new SallyportError('target_auth_unsupported', `${identity.kind} is no credential for WinRM`);
+    const { user } = identity;
+    if (user === '') throw new SallyportError('credential_needed', 'no user name for the target');
+    const ask = () => this.#port.askSecret('password', user, `Password of ${user} at ${endpoint.host}`);
+    const password = await (clock === null ? ask() : clock.hold(ask));
+    if (password === null) throw new SallyportError('cancelled', 'the person gave no secret');
+    return { kind: 'password', user, password };
+  }
+}
+
+/** The connector of WinRM targets. */
+export function createWsManConnector({ clock, counted }: WsManConnectorOptions): WsManConnector {
+  return {
+    async connect(request, port, signal) {
+      const way = new Way(request, port, clock);
+      const first = await way.first(signal).catch(async (error: unknown) => {
+        await way.close();
+        throw placed(toRefusal(error), request.place ?? '');
+      });
+      counted?.(1);
+      port.step('opening');
+      return connectionOf(way, first, request, clock, () => counted?.(-1));
+    },
+  };
+}
+
+function toRefusal(error: unknown): SallyportError {
+  if (error instanceof WsManRedirectError)
+    return new SallyportError('wsman_redirect_refused', 'the target redirects', { cause: error });
+  return toWsManTransportError(error);
+}
+
+function connectionOf(
+  way: Way,
+  first: SignedConnection,
+  { endpoint, settings, language }: WsManConnectRequest,
+  clock: Clock,
+  closed: () => void,
+): WsManConnection {
+  const connections = new Connections(first, () => way.another(), clock);
+  const sealed = first.sealing?.label ?? first.mechanism;
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    connections.close();
+    await way.close();
+    closed();
+  };
+  return {
+    protection: `${settings.tls ? 'HTTPS' : 'HTTP'}, ${sealed}`,
+    weakened: way.weakened,
+    ip: way.ip,
+    port: endpoint.port,
+    openPool: (told) => (pool, events) =>
+      new WsManPool(pool, events, {
+        requests: requestsOf(way.url, settings, language),
+        connections,
+        opening: {
+          name: null,
+          idleTimeoutMs: settings.idleTimeoutMs,
+          bufferMode: settings.outputBuffering === 'None' ? null : settings.outputBuffering,
+          isNoProfile: settings.noMachineProfile,
+        },
+        operationTimeoutMs: settings.operationTimeoutMs,
+        clock,
+        ...told,
+      }),
+    close: () => (closing ??= close()),
+  };
+}
+
+const requestsOf = (url: string, settings: WsManSettings, given: string): Requests => {
+  const language = given === '' ? 'en-US' : given;
+  return new Requests({
+    url,
+    resourceUri: resourceUri(settings.configurationName),
+    sessionId: randomUUID(),
+    newId: () => randomUUID(),
+    // Every server takes this one, and cuts its output smaller anyway.
+    maxEnvelopeBytes: ENVELOPE_BYTES.old,
+    operationTimeoutMs: settings.operationTimeoutMs,
+    locale: settings.locale === '' ? language : settings.locale,
+    dataLocale: settings.dataLocale === '' ? language : settings.dataLocale,
+  });
+};

@@ -1,0 +1,126 @@
+/** TLS to a target, and whether its certificate is one to trust. Nothing is sent before that is decided. */
+import { createHash, type X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { checkServerIdentity, connect, rootCertificates, type TLSSocket } from 'node:tls';
+import type { TlsTrust } from '@sallyport/shared/api/wsman';
+import { SallyportError } from '../../errors.ts';
+import type { CertificateInChain } from '@sallyport/shared/wire/questions';
+import { endPointBinding } from './end-point-binding.ts';
+
+/** Certificates shown at most. */
+const MAX_CHAIN = 16;
+
+/** What a target showed. */
+export interface PresentedCertificate {
+  /** DER. */
+  readonly leaf: Uint8Array;
+  /** SHA-256 of the leaf, hex. */
+  readonly fingerprint: string;
+  /** The target's own first. */
+  readonly chain: readonly CertificateInChain[];
+  /** What is wrong with it, each in words; null when nothing is. */
+  readonly problems: { readonly chain: string | null; readonly name: string | null; readonly time: string | null };
+}
+export interface TlsOptions {
+  readonly host: string;
+  readonly trust: Pick<TlsTrust, 'ca'>;
+  /** PEM of a client certificate with its chain, and its key. */
+  readonly client?: { readonly certificate: string; readonly key: string; readonly passphrase: string | null };
+  /** UTC milliseconds. */
+  readonly now: number;
+}
+export interface TlsConnection {
+  readonly socket: TLSSocket;
+  readonly presented: PresentedCertificate;
+  /** `tls-server-end-point:` and the hash. RFC 5929 section 4 */
+  readonly channelBinding: Uint8Array;
+}
+
+/**
+ * Makes TLS on a connection. Whether to go on is for the caller to decide.
+ * @throws SallyportError tls_failed
+ */
+export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnection> {
+  const { host, trust, client } = options;
+  return new Promise((resolve, reject) => {
+    const fail = (cause?: Error): void => {
+      socket.destroy();
+      reject(new SallyportError('tls_failed', 'no TLS connection could be made', cause === undefined ? {} : { cause }));
+    };
+    const socket = connect({
+      socket: below,
+      // An address has no name to indicate.
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(trust.ca === '' ? {} : { ca: [...rootCertificates, trust.ca] }),
+      // Judged below, with all that is wrong, and with what the person accepts.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      minVersion: 'TLSv1.2',
+      // HTTP.SYS asks for the certificate within the connection, which Node answers up to TLS 1.2 only.
+      ...(client === undefined ? {} : { maxVersion: 'TLSv1.2' as const, cert: client.certificate, key: client.key }),
+      ...(client?.passphrase === undefined || client.passphrase === null ? {} : { passphrase: client.passphrase }),
+    });
+    socket.once('error', fail);
+    socket.once('close', fail);
+    socket.once('secureConnect', () => {
+      socket.off('error', fail);
+      socket.off('close', fail);
+      const leaf = socket.getPeerX509Certificate();
+      if (leaf === undefined) {
+        fail();
+        return;
+      }
+      const presented = present(socket, leaf, options);
+      resolve({ socket, presented, channelBinding: endPointBinding(leaf.raw) });
+    });
+  });
+}
+
+const toHex = (certificate: X509Certificate): string => createHash('sha256').update(certificate.raw).digest('hex');
+
+function present(socket: TLSSocket, leaf: X509Certificate, { host, now }: TlsOptions): PresentedCertificate {
+  const chain: CertificateInChain[] = [];
+  for (
+    let at: X509Certificate | undefined = leaf;
+    at !== undefined && chain.length < MAX_CHAIN;
+    at = at.issuerCertificate
+  ) {
+    const fingerprint = toHex(at);
+    if (chain.some((one) => one.fingerprint === fingerprint)) break;
+    chain.push({
+      subject: at.subject.slice(0, 1024),
+      issuer: at.issuer.slice(0, 1024),
+      names: (at.subjectAltName ?? '').slice(0, 4096),
+      validFrom: Date.parse(at.validFrom),
+      validTo: Date.parse(at.validTo),
+      fingerprint,
+    });
+  }
+  const name = checkServerIdentity(host, socket.getPeerCertificate());
+  const isInTime = now >= Date.parse(leaf.validFrom) && now <= Date.parse(leaf.validTo);
+  const problems = {
+    chain: chainProblem(socket),
+    name: name === undefined ? null : `it is not for the name ${host}`,
+    time: isInTime ? null : 'it is not valid now',
+  };
+  return { leaf: leaf.raw, fingerprint: toHex(leaf), chain, problems };
+}
+
+const CHAIN_WORDS: ReadonlyMap<string, string> = new Map([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'it is self-signed'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'its issuer is not known here'],
+  ['UNABLE_TO_GET_ISSUER_CERT', 'its issuer is not known here'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'its issuer is not known here'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'its issuer is not known here'],
+]);
+/** Told beside the chain, by our own clock. */
+const TIME_CODES: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+
+function chainProblem(socket: TLSSocket): string | null {
+  if (socket.authorized) return null;
+  // Declared as an Error, and a code in fact.
+  const code = String(socket.authorizationError);
+  if (TIME_CODES.has(code)) return 'a certificate of its chain is not valid now';
+  return CHAIN_WORDS.get(code) ?? `its chain is not valid (${code.slice(0, 80)})`;
+}

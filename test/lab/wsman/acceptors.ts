@@ -1,0 +1,61 @@
+/** The lab's side of signing in over HTTP. */
+import { createHash, randomBytes } from 'node:crypto';
+import type { MessageSealing } from '../../../server/src/transports/wsman/auth/contract.ts';
+
+export type Accepted =
+  | { readonly kind: 'refused'; readonly challenges: readonly string[] }
+  /** @param token the last one, for `WWW-Authenticate` of an answer with status 200 */
+  | { readonly kind: 'accepted'; readonly user: string; readonly token?: string };
+
+/** Of one connection. */
+export interface LabSignIn {
+  take(authorization: string | null, method: string, path: string): Promise<Accepted> | Accepted;
+  /** Seals the bodies once it is signed in; null where they go as they are. */
+  readonly sealing: MessageSealing | null;
+}
+export type LabAcceptor = () => LabSignIn;
+
+const REFUSED = (challenge: string): Accepted => ({ kind: 'refused', challenges: [challenge] });
+
+/** Basic, with one account. */
+export const basicAcceptor =
+  (user: string, password: string): LabAcceptor =>
+  () => ({
+    sealing: null,
+    take: (authorization) =>
+      authorization === `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+        ? { kind: 'accepted', user }
+        : REFUSED('Basic realm="WSMAN"'),
+  });
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const parameter = (header: string, name: string): string =>
+  new RegExp(`[ ,]${name}=(?:"([^"]*)"|([^,]*))`).exec(header)?.slice(1).find(Boolean) ?? '';
+
+/** Digest with SHA-256; each nonce is good for some requests. Independent of the product's own. */
+export const digestAcceptor =
+  (user: string, password: string, usesPerNonce = 3): LabAcceptor =>
+  () => {
+    let nonce = randomBytes(12).toString('hex');
+    let uses = 0;
+    const challenge = (isStale: boolean): Accepted => {
+      nonce = randomBytes(12).toString('hex');
+      uses = 0;
+      return REFUSED(
+        `Digest realm="lab, inc", qop="auth", algorithm=SHA-256, nonce="${nonce}"${isStale ? ', stale=true' : ''}`,
+      );
+    };
+    return {
+      sealing: null,
+      take(authorization, method, path) {
+        if (authorization === null) return challenge(false);
+        const [nc, cnonce] = [parameter(authorization, 'nc'), parameter(authorization, 'cnonce')];
+        const secret = sha256(`${user}:lab, inc:${password}`);
+        const expected = sha256(`${secret}:${nonce}:${nc}:${cnonce}:auth:${sha256(`${method}:${path}`)}`);
+        const isRight = parameter(authorization, 'response') === expected;
+        uses += 1;
+        if (!isRight || Number.parseInt(nc, 16) !== uses) return challenge(false);
+        return uses > usesPerNonce ? challenge(true) : { kind: 'accepted', user };
+      },
+    };
+  };

@@ -1,0 +1,370 @@
+/**
+ * A WinRM service of the lab: the server role of the codec in front of real `pwsh -s` processes, or of the stand-in. It
+ * keeps quotas and time-outs, leaves and takes up shells, and fails on demand.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttps } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import {
+  decodeSealedBody,
+  encodeSealedBody,
+  isSealedType,
+  joinPlain,
+  OPERATIONS as O,
+  readRequest,
+  signalEffect,
+  SOAP_CONTENT_TYPE,
+  writeAnswer,
+  writeFault,
+} from '@sallyport/wsman';
+import type { BodyPart, ReceivedRequest } from '@sallyport/wsman';
+import type { LabAcceptor, LabSignIn } from './acceptors.ts';
+import { LabShell, ShellGone } from './shell.ts';
+
+const MAX_ENVELOPE = 512_000;
+export const FAULTS = {
+  timedOut: 2150858793,
+  shellNotFound: 2150858843,
+  shellQuota: 2150859173,
+  configurationNotFound: 2150858811,
+  inUse: 2150859213,
+  invalidId: 2150859202,
+} as const;
+
+export interface LabWsManOptions {
+  /** What a shell is, for example `pwsh -s -NoLogo`. */
+  readonly command: readonly [string, ...string[]];
+  readonly acceptor: LabAcceptor;
+  /** PEM; plain HTTP without. */
+  readonly tls?: {
+    readonly key: string;
+    readonly cert: string;
+    readonly ca?: string;
+    readonly asksForCertificate?: boolean;
+  };
+  readonly path?: string;
+  readonly configurationName?: string;
+  /** Upper limit of what clients ask for. */
+  readonly operationTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxShells?: number;
+}
+
+/** Every request that was understood. */
+export interface LabRequest {
+  readonly name: string;
+  readonly header: ReceivedRequest['header'];
+}
+
+class Refusal extends Error {
+  readonly number: number;
+  constructor(number: number) {
+    super(`fault ${String(number)}`);
+    this.number = number;
+  }
+}
+
+interface Peer {
+  readonly signIn: LabSignIn;
+  user: string | null;
+}
+
+export class LabWsMan {
+  readonly requests: LabRequest[] = [];
+  readonly shells = new Map<string, LabShell>();
+  /** Connections made so far, and those open now. */
+  connections = 0;
+  openConnections = 0;
+  /** Refuses the next request of an operation with this number. */
+  readonly refusals = new Map<string, number>();
+  /** Told before an answer goes out; true cuts the connection instead. `sent` bytes of the answer go out first. */
+  cut: (name: string) => 'before' | 'within' | null = () => null;
+  /** In place of an answer. */
+  intercept: (request: IncomingMessage, response: ServerResponse, body: Uint8Array) => boolean = () => false;
+  readonly #options: LabWsManOptions;
+  readonly #server: ReturnType<typeof createHttp> | ReturnType<typeof createHttps>;
+  readonly #peers = new WeakMap<Socket, Peer>();
+  readonly #sockets = new Set<Socket>();
+  /** The last answers to polls, for who asks the same again. */
+  readonly #lastAnswers = new Map<string, string>();
+  readonly #told: (() => void)[] = [];
+
+  constructor(options: LabWsManOptions) {
+    this.#options = options;
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#handle(request, response).catch((error: unknown) => {
+        response.destroy(error instanceof Error ? error : undefined);
+      });
+    };
+    const { tls } = options;
+    this.#server =
+      tls === undefined
+        ? createHttp(handle)
+        : createHttps(
+            {
+              ...{
+                key: tls.key,
+                cert: tls.cert,
+                requestCert: tls.asksForCertificate ?? false,
+                rejectUnauthorized: false,
+              },
+              ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            },
+            handle,
+          );
+    this.#server.keepAliveTimeout = 120_000;
+    this.#server.on('connection', (socket: Socket) => {
+      this.connections += 1;
+      this.openConnections += 1;
+      this.#sockets.add(socket);
+      socket.once('close', () => {
+        this.openConnections -= 1;
+        this.#sockets.delete(socket);
+      });
+    });
+  }
+
+  static async start(options: LabWsManOptions): Promise<LabWsMan> {
+    const lab = new LabWsMan(options);
+    await new Promise<void>((resolve) => lab.#server.listen(0, '127.0.0.1', resolve));
+    return lab;
+  }
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+  /** Resolves when `check` holds; asked after every request. */
+  async until(check: () => boolean): Promise<void> {
+    while (!check()) await new Promise<void>((resolve) => this.#told.push(resolve));
+  }
+  names(): string[] {
+    return this.requests.map(({ name }) => name);
+  }
+  /** Cuts every connection; the shells live on. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+  async stop(): Promise<void> {
+    this.cutAll();
+    for (const shell of this.shells.values()) shell.kill();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #peerOf(socket: Socket): Peer {
+    const known = this.#peers.get(socket);
+    if (known !== undefined) return known;
+    const peer = { signIn: this.#options.acceptor(), user: null };
+    this.#peers.set(socket, peer);
+    return peer;
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readAll(request);
+    if (this.intercept(request, response, body)) return;
+    const path = request.url ?? '';
+    if (path !== `/${this.#options.path ?? 'wsman'}`) {
+      response.writeHead(404).end();
+      return;
+    }
+    const peer = this.#peerOf(request.socket);
+    const isBound = peer.user !== null && peer.signIn.sealing !== null;
+    if (!isBound) {
+      const accepted = await peer.signIn.take(request.headers.authorization ?? null, request.method ?? '', path);
+      if (accepted.kind === 'refused') {
+        response.writeHead(401, { 'WWW-Authenticate': [...accepted.challenges] }).end();
+        return;
+      }
+      peer.user = accepted.user;
+      if (body.length === 0) {
+        response.writeHead(200, accepted.token === undefined ? {} : { 'WWW-Authenticate': accepted.token }).end();
+        return;
+      }
+    }
+    const envelope = await open(peer, request.headers['content-type'] ?? '', body);
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const { text, isFault, name } = await this.#answer(envelope, peer.user ?? '', gone.signal);
+    await this.#reply(response, peer, text, isFault, name);
+  }
+
+  async #reply(response: ServerResponse, peer: Peer, text: string, isFault: boolean, name: string): Promise<void> {
+    const cut = this.cut(name);
+    if (cut === 'before') {
+      response.destroy();
+      return;
+    }
+    const { contentType, bytes } = await close(peer, new TextEncoder().encode(text));
+    response.writeHead(isFault ? 500 : 200, { 'Content-Type': contentType, 'Content-Length': bytes.length });
+    if (cut === 'within') response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
+    else response.end(bytes);
+    for (const told of this.#told.splice(0)) told();
+  }
+
+  async #answer(
+    envelope: Uint8Array,
+    user: string,
+    gone: AbortSignal,
+  ): Promise<{ text: string; isFault: boolean; name: string }> {
+    const received = readRequest(envelope);
+    const { header } = received;
+    const name = header.action.slice(header.action.lastIndexOf('/') + 1);
+    this.requests.push({ name, header });
+    for (const told of this.#told.splice(0)) told();
+    const ids = { relatesTo: header.messageId, messageId: randomUUID() };
+    try {
+      const refusal = this.refusals.get(name);
+      this.refusals.delete(name);
+      if (refusal !== undefined) throw new Refusal(refusal);
+      const known = this.#lastAnswers.get(header.messageId);
+      const text = known ?? (await this.#operate(name, received, ids, user, gone));
+      if (name === 'Receive') {
+        this.#lastAnswers.set(header.messageId, text);
+        if (this.#lastAnswers.size > 100) this.#lastAnswers.delete([...this.#lastAnswers.keys()][0] ?? '');
+      }
+      return { text, isFault: false, name };
+    } catch (error) {
+      const number = error instanceof Refusal ? error.number : error instanceof ShellGone ? FAULTS.shellNotFound : null;
+      if (number === null) throw error;
+      const subcode = number === FAULTS.timedOut ? 'wsman:TimedOut' : 'wsman:InternalError';
+      const fault = {
+        value: 'Receiver',
+        subcode,
+        wsmanCode: number,
+        message: `lab says ${String(number)}`,
+        machine: 'LAB',
+      } as const;
+      return { text: writeFault(ids, fault), isFault: true, name };
+    }
+  }
+
+  #shellOf({ header }: ReceivedRequest): LabShell {
+    const id = header.selectors.find((each) => each.name === 'ShellId')?.value.toUpperCase() ?? '';
+    const shell = this.shells.get(id);
+    if (shell === undefined || shell.isGone) throw new Refusal(FAULTS.shellNotFound);
+    shell.touch();
+    return shell;
+  }
+
+  async #operate(
+    name: string,
+    received: ReceivedRequest,
+    ids: { relatesTo: string; messageId: string },
+    user: string,
+    gone: AbortSignal,
+  ): Promise<string> {
+    const { body, header } = received;
+    switch (name) {
+      case 'Create':
+        return this.#create(received, ids, user);
+      case 'Command': {
+        const request = O.command.decodeRequest(body, header.options);
+        const commandId = (request.commandId ?? randomUUID()).toUpperCase();
+        const shell = this.#shellOf(received);
+        await shell.command(commandId, '');
+        await shell.data(commandId, 'default', request.arguments);
+        return writeAnswer(O.command, ids, { commandId });
+      }
+      case 'Send': {
+        const { commandId, stream, bytes } = O.send.decodeRequest(body, header.options);
+        const shell = this.#shellOf(received);
+        if (commandId !== null && !shell.has(commandId)) throw new Refusal(FAULTS.shellNotFound);
+        await shell.data(commandId, stream === 'pr' ? 'promptResponse' : 'default', bytes);
+        return writeAnswer(O.send, ids, null);
+      }
+      case 'Receive': {
+        const { commandId } = O.receive.decodeRequest(body, header.options);
+        const asked = header.operationTimeoutMs ?? 60_000;
+        const timeoutMs = Math.min(asked, this.#options.operationTimeoutMs ?? asked);
+        const answer = await this.#shellOf(received).receive(commandId, timeoutMs, gone);
+        if (answer === null) throw new Refusal(FAULTS.timedOut);
+        return writeAnswer(O.receive, ids, answer);
+      }
+      case 'Signal': {
+        const { commandId, signalCode } = O.signal.decodeRequest(body, header.options);
+        const shell = this.#shellOf(received);
+        if (commandId === null || !shell.has(commandId)) throw new Refusal(FAULTS.shellNotFound);
+        await (signalEffect(signalCode) === 'stop' ? shell.stop(commandId) : shell.terminate(commandId));
+        return writeAnswer(O.signal, ids, null);
+      }
+      case 'Delete':
+        await this.#shellOf(received).delete();
+        return writeAnswer(O.deleteShell, ids, null);
+      default:
+        throw new Refusal(2150858752);
+    }
+  }
+
+  async #create(
+    { body, header }: ReceivedRequest,
+    ids: { relatesTo: string; messageId: string },
+    owner: string,
+  ): Promise<string> {
+    const {
+      configurationName = 'Microsoft.PowerShell',
+      maxShells = 30,
+      idleTimeoutMs = 7_200_000,
+      command,
+    } = this.#options;
+    if (!header.resourceUri.endsWith(`/${configurationName}`)) throw new Refusal(FAULTS.configurationNotFound);
+    if (this.shells.size >= maxShells) throw new Refusal(FAULTS.shellQuota);
+    const asked = O.create.decodeRequest(body, header.options);
+    const shellId = asked.shellId.toUpperCase();
+    if (this.shells.has(shellId)) throw new Refusal(FAULTS.invalidId);
+    const idle = Math.min(asked.idleTimeoutMs ?? idleTimeoutMs, idleTimeoutMs);
+    const shell = new LabShell({
+      shellId,
+      command,
+      idleTimeoutMs: idle,
+      owner,
+      ended: () => this.shells.delete(shellId),
+    });
+    shell.sessionId = header.sessionId ?? '';
+    this.shells.set(shellId, shell);
+    await shell.data(null, 'default', asked.creationXml);
+    const selectors = [{ name: 'ShellId', value: shellId }];
+    const { resourceUri } = header;
+    return writeAnswer(O.create, ids, {
+      shellId,
+      selectors,
+      resourceUri,
+      address: null,
+      shell: shell.info(resourceUri),
+    });
+  }
+}
+
+async function readAll(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_ENVELOPE * 2) throw new Error('a request that is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Unseals a request. */
+async function open({ signIn: { sealing } }: Peer, contentType: string, body: Uint8Array): Promise<Uint8Array> {
+  if (sealing === null) return body;
+  if (!isSealedType(contentType)) throw new Error('a request in clear where it must be sealed');
+  const { parts } = decodeSealedBody(contentType, body, MAX_ENVELOPE);
+  const plains: Uint8Array[] = [];
+  for (const part of parts) plains.push(await sealing.unseal(part));
+  return joinPlain(parts, plains);
+}
+
+/** Seals an answer. */
+async function close(
+  { signIn: { sealing } }: Peer,
+  envelope: Uint8Array,
+): Promise<{ contentType: string; bytes: Uint8Array }> {
+  if (sealing === null) return { contentType: SOAP_CONTENT_TYPE, bytes: envelope };
+  const parts: BodyPart[] = [];
+  for (let at = 0; at < envelope.length; at += sealing.maxPart) {
+    const plain = envelope.subarray(at, at + sealing.maxPart);
+    const sealed = await sealing.seal(plain);
+    parts.push({ ...sealed, plainLength: /credssp/i.test(sealing.protocol) ? plain.length : sealed.sealed.length });
+  }
+  return encodeSealedBody(parts, { protocol: sealing.protocol });
+}

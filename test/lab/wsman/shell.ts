@@ -1,0 +1,237 @@
+/** One shell of the lab's WinRM: the requests of WS-Management on one side, the lines of `pwsh -s` on the other. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { decodePacket, encodePacket, LineReader } from '@sallyport/psrp';
+import type { Packet, Priority } from '@sallyport/psrp';
+import type { ReceiveResponse, ShellInfo } from '@sallyport/wsman';
+
+/** Output that waits for a Receive; beyond it the process is not read. Windows blocks the pipeline then, too. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+/** Raw bytes of one answer: with base64 and the envelope they fit into 150 KiB. */
+const MAX_ANSWER_BYTES = 100_000;
+const POOL = '';
+const FINAL = /<I32 N="PipelineState">[345]<\/I32>/;
+
+interface Output {
+  chunks: Uint8Array[];
+  size: number;
+  /** The final state went by. */
+  isDone: boolean;
+  /** Told when there is something, or the shell is gone. */
+  wake: () => void;
+}
+type Ack = 'DataAck' | 'CommandAck' | 'SignalAck' | 'CloseAck';
+
+/** Why a request is refused; the server knows the number. */
+export class ShellGone extends Error {}
+
+export interface LabShellOptions {
+  readonly shellId: string;
+  readonly command: readonly [string, ...string[]];
+  readonly idleTimeoutMs: number;
+  readonly owner: string;
+  ended(): void;
+}
+
+export class LabShell {
+  readonly id: string;
+  readonly owner: string;
+  /** Commands in the order of their start, closed ones not. */
+  readonly commands = new Map<string, { readonly line: string }>();
+  state: 'Connected' | 'Disconnected' = 'Connected';
+  /** The WS-Management session that holds it. */
+  sessionId = '';
+  readonly #options: LabShellOptions;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines = new LineReader(4 * 1024 * 1024);
+  readonly #outputs = new Map<string, Output>();
+  readonly #acks = new Map<string, (() => void)[]>();
+  /** One Data at a time for each destination. */
+  readonly #turns = new Map<string, Promise<void>>();
+  #idleTimer: NodeJS.Timeout | null = null;
+  #isGone = false;
+
+  constructor(options: LabShellOptions) {
+    this.id = options.shellId.toUpperCase();
+    this.owner = options.owner;
+    this.#options = options;
+    const [program, ...args] = options.command;
+    this.#child = spawn(program, args, { env: { ...process.env, POWERSHELL_TELEMETRY_OPTOUT: '1' } });
+    this.#child.stderr.resume();
+    this.#child.stdin.on('error', () => undefined);
+    this.#child.stdout.on('data', (bytes: Buffer) => {
+      this.#lines.push(bytes, (line) => this.#line(line));
+      this.#throttle();
+    });
+    this.#child.once('close', () => this.#end());
+    this.#output(POOL);
+    this.touch();
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+  info(resourceUri: string): ShellInfo {
+    const { id, owner, state, pid } = this;
+    const streams = { inputStreams: 'stdin pr', outputStreams: 'stdout', locale: 'en-US', dataLocale: 'en-US' };
+    return {
+      ...{ shellId: id, name: 'Runspace', resourceUri, owner, clientIp: '127.0.0.1', processId: pid, ...streams },
+      ...{ idleTimeoutMs: this.#options.idleTimeoutMs, maxIdleTimeoutMs: 2_147_483_647, bufferMode: 'Block', state },
+      ...{ compressionMode: 'NoCompression', profileLoaded: 'Yes', encoding: null, runTimeMs: 0, inactivityMs: 0 },
+      ...{ memoryUsed: null, childProcesses: null },
+    };
+  }
+
+  /** Something was asked of it: its time starts anew. */
+  touch(): void {
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    if (!this.#isGone) this.#idleTimer = setTimeout(() => this.kill(), this.#options.idleTimeoutMs).unref();
+  }
+
+  /** Resolves when the process has taken it. */
+  async data(commandId: string | null, priority: Priority, bytes: Uint8Array): Promise<void> {
+    const key = commandId?.toLowerCase() ?? POOL;
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const mine = before.then(() =>
+      this.#ask('DataAck', { element: 'Data', pipelineId: key === POOL ? null : key, priority, data: bytes }),
+    );
+    this.#turns.set(
+      key,
+      mine.catch(() => undefined),
+    );
+    await mine;
+  }
+  async command(commandId: string, line: string): Promise<void> {
+    const pipelineId = commandId.toLowerCase();
+    this.commands.set(pipelineId, { line });
+    this.#output(pipelineId);
+    await this.#ask('CommandAck', { element: 'Command', pipelineId });
+  }
+  has(commandId: string): boolean {
+    return this.commands.has(commandId.toLowerCase());
+  }
+  stop(commandId: string): Promise<void> {
+    return this.#ask('SignalAck', { element: 'Signal', pipelineId: commandId.toLowerCase() });
+  }
+  async terminate(commandId: string): Promise<void> {
+    const pipelineId = commandId.toLowerCase();
+    await this.#ask('CloseAck', { element: 'Close', pipelineId });
+    this.commands.delete(pipelineId);
+    this.#outputs.get(pipelineId)?.wake();
+    this.#outputs.delete(pipelineId);
+  }
+  async delete(): Promise<void> {
+    if (this.#isGone) return;
+    const closed = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
+    this.#write({ element: 'Close', pipelineId: null });
+    const hard = setTimeout(() => this.#child.kill('SIGKILL'), 2000);
+    await closed;
+    clearTimeout(hard);
+  }
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /**
+   * The output there is now, or null when the time passed first. What is not taken waits; who was cut off asks again.
+   * @throws ShellGone
+   */
+  async receive(commandId: string | null, timeoutMs: number, gone: AbortSignal): Promise<ReceiveResponse | null> {
+    const key = commandId?.toLowerCase() ?? POOL;
+    const output = this.#outputs.get(key);
+    if (output === undefined || this.#isGone) throw new ShellGone();
+    const isEmpty = (): boolean => output.chunks.length === 0 && !output.isDone;
+    if (isEmpty()) await waitFor(output, timeoutMs, gone);
+    if (this.#outputs.get(key) !== output) throw new ShellGone();
+    if (isEmpty() || gone.aborted) return null;
+    const streams: ReceiveResponse['streams'][number][] = [];
+    for (let size = 0; size < MAX_ANSWER_BYTES;) {
+      const bytes = output.chunks.shift();
+      if (bytes === undefined) break;
+      size += bytes.length;
+      output.size -= bytes.length;
+      streams.push({ name: 'stdout', commandId: commandId?.toUpperCase() ?? null, bytes });
+    }
+    this.#throttle();
+    const isOver = output.isDone && output.chunks.length === 0;
+    const commandState = { commandId: key.toUpperCase(), state: 'Done', exitCode: 0 } as const;
+    return { streams, commandState: key !== POOL && isOver ? commandState : null };
+  }
+
+  #output(key: string): Output {
+    const output = { chunks: [], size: 0, isDone: false, wake: () => undefined };
+    this.#outputs.set(key, output);
+    return output;
+  }
+
+  #throttle(): void {
+    let waiting = 0;
+    for (const { size } of this.#outputs.values()) waiting += size;
+    if (waiting > MAX_WAITING_BYTES) this.#child.stdout.pause();
+    else this.#child.stdout.resume();
+  }
+
+  #line(line: Uint8Array): void {
+    if (line[0] !== 0x3c) return;
+    const packet = decodePacket(line);
+    if (packet.element === 'Data') {
+      const output = this.#outputs.get(packet.pipelineId ?? POOL);
+      if (output === undefined) return;
+      output.chunks.push(packet.data);
+      output.size += packet.data.length;
+      if (packet.pipelineId !== null && isFinal(packet.data)) output.isDone = true;
+      output.wake();
+      return;
+    }
+    this.#acks.get(`${packet.element}/${packet.pipelineId ?? POOL}`)?.shift()?.();
+  }
+
+  #ask(ack: Ack, packet: Packet): Promise<void> {
+    if (this.#isGone) return Promise.reject(new ShellGone());
+    const key = `${ack}/${packet.pipelineId ?? POOL}`;
+    return new Promise((resolve, reject) => {
+      const waiting = this.#acks.get(key) ?? [];
+      waiting.push(() => (this.#isGone ? reject(new ShellGone()) : resolve()));
+      this.#acks.set(key, waiting);
+      this.#write(packet);
+    });
+  }
+
+  #write(packet: Packet): void {
+    this.#child.stdin.write(encodePacket(packet));
+  }
+
+  #end(): void {
+    this.#isGone = true;
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    const outputs = [...this.#outputs.values()];
+    this.#outputs.clear();
+    for (const { wake } of outputs) wake();
+    for (const waiting of this.#acks.values()) for (const each of waiting.splice(0)) each();
+    this.#options.ended();
+  }
+}
+
+/** PIPELINE_STATE with a final state; its message is small and never cut. [MS-PSRP] 2.2.2.21 */
+function isFinal(fragment: Uint8Array): boolean {
+  const view = Buffer.from(fragment.buffer, fragment.byteOffset, fragment.length);
+  return fragment.length > 65 && view.readUInt32LE(25) === 0x00041006 && FINAL.test(view.toString('utf8'));
+}
+
+/** Until there is output, the time is over, or nobody waits any more. */
+function waitFor(output: Output, timeoutMs: number, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      gone.removeEventListener('abort', done);
+      output.wake = () => undefined;
+      resolve();
+    };
+    const timer = setTimeout(done, timeoutMs);
+    gone.addEventListener('abort', done, { once: true });
+    output.wake = done;
+    if (gone.aborted) done();
+  });
+}
