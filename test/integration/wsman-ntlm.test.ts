@@ -11,7 +11,7 @@ import { ntlmSignIn } from '../../server/src/transports/wsman/auth/ntlm.ts';
 import type { NtlmOptions } from '../../server/src/transports/wsman/auth/ntlm.ts';
 import { makeCertificate } from '../lab/certificate.ts';
 import { startMeddler } from '../lab/wsman/meddler.ts';
-import type { Meddler, Meddling, PassedAnswer } from '../lab/wsman/meddler.ts';
+import type { Meddler, Meddling, PassedAnswer, PassedRequest } from '../lab/wsman/meddler.ts';
 import { missingForAcceptor, startNegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import type { NegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import { refusalOf, SealedClient } from '../lab/wsman/sealed-client.ts';
@@ -31,7 +31,7 @@ let acceptor: NegotiateAcceptor;
 const open: { close(): void }[] = [];
 const meddlers: Meddler[] = [];
 const client = (place: SignInPlace, hasTab = true): SealedClient => {
-  const made = new SealedClient(place, hasTab);
+  const made = new SealedClient(place, { hasTab });
   open.push(made);
   return made;
 };
@@ -213,7 +213,7 @@ describe.skipIf(missing.length > 0)('somebody on the way', () => {
     expect(codes).toEqual(['wsman_seal_broken', 'wsman_seal_broken']);
   });
   it('sends a request twice: the server refuses the second', async () => {
-    let kept: { headers: Readonly<Record<string, string>>; body: Buffer } | null = null;
+    let kept: PassedRequest | null = null;
     const { one } = await through({
       request: (passed, number) => (number === 3 ? (kept = passed) : number === 4 ? (kept ?? passed) : passed),
     });

@@ -75,3 +75,15 @@ export { SpnegoNtlmClient } from './auth/spnego-ntlm.ts';
 export { SpnegoNtlmServer } from './auth/ntlm-server.ts';
 export type { NtlmServerOptions, NtlmSignedIn } from './auth/ntlm-server.ts';
 export type { SpnegoStep } from './auth/spnego-ntlm.ts';
+export {
+  CREDSSP_MIN_VERSION,
+  CREDSSP_NONCE_BYTES,
+  CREDSSP_VERSION,
+  decodeTsRequest,
+  derLength,
+  encodeTsCredentials,
+  encodeTsRequest,
+  publicKeyBinding,
+  subjectPublicKey,
+} from './auth/credssp.ts';
+export type { DelegatedPassword, TsRequest } from './auth/credssp.ts';

@@ -4,9 +4,12 @@ import {
   decodeNegTokenInit,
   decodeNegTokenResp,
   decodeSealedBody,
+  decodeTsRequest,
+  derLength,
   encodeNegTokenInit,
   encodeNegTokenResp,
   encodeSealedBody,
+  encodeTsRequest,
   ntHash,
   SpnegoNtlmClient,
   SpnegoNtlmServer,
@@ -60,6 +63,8 @@ function seeds(): Uint8Array[] {
     responseToken ?? challenge,
     step.token,
     accepted.token,
+    encodeTsRequest({ negoToken: challenge }),
+    encodeTsRequest({ negoToken: first, pubKeyAuth: part(48), clientNonce: part(32), errorCode: 0xc000006d }),
     encodeSealedBody(sealed, { protocol: SPNEGO }).bytes,
     encodeSealedBody(sealed, { protocol: SPNEGO, hasTab: false }).bytes,
     encodeSealedBody(records, { protocol: CREDSSP }).bytes,
@@ -105,6 +110,15 @@ function readToken(input: Uint8Array): void {
     const again = decodeNegTokenResp(encodeNegTokenResp(resp));
     must(JSON.stringify(again) === JSON.stringify(resp), 'a token that reads otherwise when written again');
   });
+  attempt(() => {
+    const request = decodeTsRequest(input);
+    const again = decodeTsRequest(encodeTsRequest(request));
+    must(
+      JSON.stringify(again) === JSON.stringify(request),
+      'a CredSSP message that reads otherwise when written again',
+    );
+    must(derLength(input) === input.length, 'a CredSSP message that does not end where it says');
+  });
   attempt(() => void decodeAuthenticate(input));
   attempt(() => void client().client.challenged(input, HASH));
   attempt(() => {
@@ -113,7 +127,7 @@ function readToken(input: Uint8Array): void {
     const signedIn = peer.authenticate(input);
     must(signedIn === null || signedIn.user.toUpperCase() === 'USER', 'signed in as somebody else');
   });
-  if (refusals.length === 5) throw refusals[0] ?? new Error('no refusal');
+  if (refusals.length === 6) throw refusals[0] ?? new Error('no refusal');
 }
 
 /** Tokens of NTLM and SPNEGO, and sealed bodies. */

@@ -11,6 +11,7 @@ export interface PassedAnswer {
   readonly body: Buffer;
 }
 export interface PassedRequest {
+  readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
@@ -35,8 +36,8 @@ async function bodyOf(message: IncomingMessage): Promise<Buffer> {
 const pairs = (raw: readonly string[]): [string, string][] =>
   raw.flatMap((name, i) => (i % 2 === 0 ? [[name.toLowerCase(), raw[i + 1] ?? ''] as [string, string]] : []));
 
-async function pass(port: number, agent: Agent, { headers, body }: PassedRequest): Promise<PassedAnswer> {
-  const out = request({ port, host: '127.0.0.1', agent, method: 'POST', path: '/wsman', headers: { ...headers, 'content-length': body.length } }); // prettier-ignore
+async function pass(port: number, agent: Agent, { path, headers, body }: PassedRequest): Promise<PassedAnswer> {
+  const out = request({ port, host: '127.0.0.1', agent, method: 'POST', path, headers: { ...headers, 'content-length': body.length } }); // prettier-ignore
   out.end(body);
   const [answer] = (await once(out, 'response')) as [IncomingMessage];
   return { status: answer.statusCode ?? 0, headers: pairs(answer.rawHeaders), body: await bodyOf(answer) };
@@ -55,7 +56,11 @@ export async function startMeddler(target: number, meddling: Meddling): Promise<
     void (async () => {
       const link = linkOf(incoming.socket);
       const number = ++link.count;
-      const asked = { headers: Object.fromEntries(pairs(incoming.rawHeaders)), body: await bodyOf(incoming) };
+      const asked = {
+        path: incoming.url ?? '',
+        headers: Object.fromEntries(pairs(incoming.rawHeaders)),
+        body: await bodyOf(incoming),
+      };
       seen.push(asked);
       const answer = await pass(target, link.agent, meddling.request?.(asked, number) ?? asked);
       const changed = (await meddling.answer?.(answer, number, link.number)) ?? answer;

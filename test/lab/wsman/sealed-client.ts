@@ -24,11 +24,13 @@ export class SealedClient {
   readonly #place: SignInPlace;
   readonly #agent: Agent | TlsAgent;
   readonly #hasTab: boolean;
+  readonly #path: string;
   #session: SignedIn | null = null;
 
-  constructor(place: SignInPlace, hasTab = true) {
+  constructor(place: SignInPlace, { hasTab = true, path = '/wsman' } = {}) {
     this.#place = place;
     this.#hasTab = hasTab;
+    this.#path = path;
     const options = { keepAlive: true, maxSockets: 1 };
     this.#agent = place.isTls ? new TlsAgent({ ...options, rejectUnauthorized: false }) : new Agent(options);
   }
@@ -70,7 +72,7 @@ export class SealedClient {
   async #post(headers: OutgoingHttpHeaders, body: Uint8Array): Promise<Answer> {
     const { host, port, isTls } = this.#place;
     const start = isTls ? httpsRequest : httpRequest;
-    const to = { host: '127.0.0.1', port, agent: this.#agent, method: 'POST', path: '/wsman' };
+    const to = { host: '127.0.0.1', port, agent: this.#agent, method: 'POST', path: this.#path };
     const out = start({ ...to, headers: { ...headers, host, 'content-length': body.length } });
     out.end(body);
     const [answer] = (await once(out, 'response')) as [IncomingMessage];

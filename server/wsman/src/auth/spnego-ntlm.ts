@@ -68,6 +68,11 @@ export class SpnegoNtlmClient {
     return { kind: 'send', token: encodeNegTokenResp(answer) };
   }
 
+  /** The key is known with the last token, before the server has answered it: CredSSP binds TLS with it. Null before. */
+  get proved(): NtlmSession | null {
+    return this.#session;
+  }
+
   /**
    * Judges the last answer, when the server let the sign-in pass.
    * @param token null when there was none: enough for bare NTLM only

@@ -13,7 +13,7 @@ export interface NegotiateOptions {
 }
 
 /** Kerberos could not be spoken at all. A refusal of the credential, the clock or the TLS connection is none of these. */
-const FALLS_BACK: readonly ErrorCode[] = ['kerberos_unavailable', 'kerberos_no_kdc', 'kerberos_unknown_target'];
+export const FALLS_BACK: readonly ErrorCode[] = ['kerberos_unavailable', 'kerberos_no_kdc', 'kerberos_unknown_target'];
 
 /** Whether a target has a name that Kerberos can know: an address and this machine's own name have none. */
 export const isKerberosName = (host: string): boolean =>

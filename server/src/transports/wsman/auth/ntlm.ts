@@ -1,7 +1,6 @@
 /** NTLMv2 inside SPNEGO over HTTP. winrm-auth.md sections 2, 3 and 9. */
-import { channelBindingHash, ntHash, splitUser, SpnegoNtlmClient, WsManError } from '@sallyport/wsman';
+import { channelBindingHash, ntHash, splitUser, SpnegoNtlmClient } from '@sallyport/wsman';
 import type { NtlmPrimitives, NtlmSession, SpnegoStep } from '@sallyport/wsman';
-import { isErrorCode } from '@sallyport/shared/error-codes';
 import { systemClock } from '../../../clock.ts';
 import { SallyportError } from '../../../errors.ts';
 import type { Secret } from '../../../secret.ts';
@@ -15,6 +14,7 @@ import type {
   SignInStep,
 } from './contract.ts';
 import { ntlmPrimitives } from './md5.ts';
+import { named } from './named.ts';
 
 const SCHEME = 'Negotiate';
 /** Of sealed bodies. MS-WSMV 2.2.9.1. */
@@ -36,17 +36,6 @@ export interface NtlmOptions {
   readonly now?: () => number;
   /** For tests of a platform without MD5. */
   readonly primitives?: (now: () => number) => NtlmPrimitives;
-}
-
-/** Runs a step of the codec; its refusals get their code here. */
-function named<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (!(error instanceof WsManError)) throw error;
-    const code = isErrorCode(error.code) ? error.code : 'internal';
-    throw new SallyportError(code, `ntlm: ${error.message}`, { cause: error });
-  }
 }
 
 /** Sealing with RC4 and HMAC-MD5: the signature stands before the ciphertext, which is as long as the text. */
