@@ -228,6 +228,33 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
     await expect(connection.exchange(pattern(50))).rejects.toMatchObject({ code: 'target_lost' });
   });
 
+  it('takes a configuration of the administrator, if it can be read', async () => {
+    const own = new Kerberos({ ...kdc.settings, configFile: kdc.configFile });
+    later(() => own.close());
+    expect(await refusal({}, {}, own)).toBe('signed in');
+    const none = new Kerberos({ ...kdc.settings, configFile: '/nonexistent/krb5.conf' });
+    later(() => none.close());
+    expect(await refusal({}, {}, none)).toBe('kerberos_unavailable');
+  });
+
+  it.each(['Kerberos', 'Negotiate'] as const)(
+    'ends on tokens that are none, and its process lives: %s',
+    async (scheme) => {
+      const way = wayOf({ scheme });
+      const signal = AbortSignal.timeout(20_000);
+      const { pid } = await kerberos.run();
+      for (let seed = 1; seed <= 60; seed++) {
+        const one = way.begin({ host: HOSTS.win, port: 1, isTls: false, channelBinding: null });
+        const step = await one.next(null, signal);
+        const token = damaged(Buffer.from(step.kind === 'send' ? (step.authorization.split(' ')[1] ?? '') : '', 'base64'), seed); // prettier-ignore
+        const answer = { status: seed % 3 === 0 ? 200 : 401, challenges: [`${scheme} ${token.toString('base64')}`] };
+        expect(await one.next(answer, signal).then(() => 'accepted', codeOf)).toMatch(/^(?:kerberos|wsman|target)_/);
+        one.close();
+      }
+      expect((await kerberos.run()).pid).toBe(pid);
+    },
+  );
+
   it('outlives the end of the process that holds the native code', async () => {
     const way = wayOf();
     const connection = connect();
@@ -250,6 +277,18 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
     expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').map((line) => line.split('=')[0])).not.toContain('PATH'); // prettier-ignore
   });
 });
+
+/** Our own token, cut and with some bytes changed: what a server may send that is not one. */
+function damaged(token: Buffer, seed: number): Buffer {
+  let state = seed;
+  const next = (below: number): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor((state / 2_147_483_648) * below);
+  };
+  const piece = token.subarray(0, seed % 4 === 0 ? token.length : 1 + next(token.length));
+  for (let count = 0; count < seed % 5; count++) piece[next(Math.min(piece.length, 60))] = next(256);
+  return piece;
+}
 
 /** Whether a text lies anywhere in what a process may write to. */
 function hasInMemory(pid: number, texts: readonly string[]): boolean[] {

@@ -1,6 +1,7 @@
 /** The settings, one row each: how it is written, its default, what it is for. `config check` prints this table. */
 import { z } from 'zod';
 import { parseListen, parseRange } from './addresses.ts';
+import { parseRealm } from './realms.ts';
 
 const text = z.string().trim().min(1).max(4096);
 const range = text.refine((value) => parseRange(value) !== null, 'not an address or CIDR range');
@@ -37,6 +38,10 @@ export const ConfigSchema = z.strictObject({
   maxObjectMiB: whole(1, 200),
   /** Socket of an ssh-agent at the gateway's host; on Windows also the OpenSSH pipe, or `pageant`. Null: none is used. */
   agentSocket: text.nullable(),
+  /** Realms of Kerberos: `CORP.EXAMPLE/CORP=dc1.corp.example dc2.corp.example`. */
+  kerberosRealms: z.array(text.refine((value) => parseRealm(value) !== null, 'not a realm')).max(64),
+  /** A krb5.conf of the administrator's own, in place of one made of the realms. */
+  kerberosConfigFile: text.nullable(),
   /** Directory of the built page. Null: `dist/web` beside the program. */
   webDir: text.nullable(),
 });
@@ -58,6 +63,8 @@ export const DEFAULTS: Config = {
   sessionOpensPerMinute: 30,
   maxObjectMiB: 32,
   agentSocket: null,
+  kerberosRealms: [],
+  kerberosConfigFile: null,
   webDir: null,
 };
 
@@ -76,6 +83,8 @@ export const ENVIRONMENT: Record<SettingName, string> = {
   sessionOpensPerMinute: 'SALLYPORT_SESSION_OPENS_PER_MINUTE',
   maxObjectMiB: 'SALLYPORT_MAX_OBJECT_MIB',
   agentSocket: 'SALLYPORT_AGENT_SOCKET',
+  kerberosRealms: 'SALLYPORT_KERBEROS_REALMS',
+  kerberosConfigFile: 'SALLYPORT_KERBEROS_CONFIG_FILE',
   webDir: 'SALLYPORT_WEB_DIR',
 };
 
@@ -83,4 +92,4 @@ export const ENVIRONMENT: Record<SettingName, string> = {
 export const CLIENT_ENVIRONMENT: ReadonlySet<string> = new Set(['SALLYPORT_URL', 'SALLYPORT_TOKEN']);
 /** Settings that `config check` prints as `[secret]`. There is none today: keys are files, and only their paths are set. */
 export const SECRET_SETTINGS: ReadonlySet<SettingName> = new Set();
-export const LIST_SETTINGS: ReadonlySet<SettingName> = new Set(['trustedProxies', 'targetRanges']);
+export const LIST_SETTINGS: ReadonlySet<SettingName> = new Set(['trustedProxies', 'targetRanges', 'kerberosRealms']);

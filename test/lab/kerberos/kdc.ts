@@ -87,6 +87,11 @@ export class LabKdc {
     return kdc;
   }
 
+  /** A krb5.conf as an administrator would write it. */
+  get configFile(): string {
+    return path.join(this.directory, 'krb5.conf');
+  }
+
   /** What the gateway is told. */
   get settings(): KerberosSettings {
     const realm = { name: REALM, kdcs: [`127.0.0.1:${this.port}`], domains: [], netbiosName: 'LAB' };

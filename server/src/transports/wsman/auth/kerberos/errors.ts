@@ -25,6 +25,8 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [-1765328228, 'kerberos_no_kdc'], // cannot contact any KDC
   [-1765328164, 'kerberos_no_kdc'], // cannot resolve the address of a KDC
   [-1765328160, 'kerberos_no_kdc'], // no default realm
+  [-1765328249, 'kerberos_unavailable'], // cannot open the configuration file
+  [-1765328248, 'kerberos_unavailable'], // its form
 ]);
 /** What the same numbers mean once the target has a ticket: it cannot read it, so the name belongs to another account. */
 const AT_TARGET: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([

@@ -13,9 +13,9 @@ const channel = new Socket({ fd: 3, readable: true, writable: true });
 // Not `exit`: that would wait for threads that wait for a KDC.
 for (const event of ['close', 'error']) channel.on(event, () => process.kill(process.pid, 'SIGKILL'));
 
-function load(): Library | null {
+function load(configuration: string): Library | null {
   try {
-    const library = loadLibrary();
+    const library = loadLibrary(configuration);
     writeFrame(channel, { ready: true } satisfies Greeting);
     return library;
   } catch (error) {
@@ -26,20 +26,23 @@ function load(): Library | null {
   }
 }
 
-const library = load();
-if (library !== null) {
-  const desk = new KerberosDesk(library);
-  const reader = new FrameReader((head, body) => {
-    // Our own gateway wrote it: the socket pair has no other end.
-    const request = head as Request & { readonly id: number };
-    desk.answer(request, body).then(
-      ({ body: pieces, ...answer }) => writeFrame(channel, { id: request.id, ...answer } satisfies Answer, ...pieces),
-      (error: unknown) => {
-        // What is no refusal of the library is a fault of ours: end, so that nothing goes on half done.
-        if (!(error instanceof KerberosRefusal)) process.exit(70);
-        writeFrame(channel, { id: request.id, refusal: error.refusal } satisfies Answer);
-      },
-    );
-  });
-  channel.on('data', (chunk: Uint8Array) => reader.push(chunk));
+/** What the library refuses is an answer. Anything else is a fault of ours: end, so that nothing goes on half done. */
+async function serve(desk: KerberosDesk, request: Request & { readonly id: number }, body: Uint8Array): Promise<void> {
+  const { id } = request;
+  try {
+    const { body: pieces, ...answer } = await desk.answer(request, body);
+    writeFrame(channel, { id, ...answer } satisfies Answer, ...pieces);
+  } catch (error) {
+    if (!(error instanceof KerberosRefusal)) process.exit(70);
+    writeFrame(channel, { id, refusal: error.refusal } satisfies Answer);
+  }
 }
+
+let desk: KerberosDesk | null = null;
+// Our own gateway wrote the frames: the socket pair has no other end. The first is the configuration.
+const reader = new FrameReader((head, body) => {
+  if (desk !== null) return void serve(desk, head as Request & { readonly id: number }, body);
+  const library = load(new TextDecoder().decode(body));
+  if (library !== null) desk = new KerberosDesk(library);
+});
+channel.on('data', (chunk: Uint8Array) => reader.push(chunk));

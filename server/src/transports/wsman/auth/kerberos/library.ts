@@ -2,6 +2,7 @@
  * The system's MIT Kerberos, called through koffi. Only the Kerberos process loads this: a fault in native code ends that
  * process and nothing else.
  */
+import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type koffiModule from 'koffi';
 
@@ -71,8 +72,32 @@ export interface Library {
 const isKey = (letter: string): letter is keyof typeof TYPES => Object.hasOwn(TYPES, letter);
 const typeOf = (letter: string): string => (isKey(letter) ? TYPES[letter] : 'void');
 
-/** @throws Error that says what is missing */
-export function loadLibrary(): Library {
+/** Gone with the descriptor; and programs that are started do not get it. */
+const MFD_CLOEXEC = 1;
+
+/**
+ * A file that is nowhere but in memory: the gateway may run where it can write to its data directory alone.
+ * @returns the name under which this process may open it
+ */
+function fileInMemory(koffi: typeof koffiModule, text: string): string {
+  const create = koffi.load('libc.so.6').func('memfd_create', 'int', ['str', 'uint']) as (name: string, flags: number) => number; // prettier-ignore
+  const file = create('krb5.conf', MFD_CLOEXEC);
+  if (file < 0) throw new Error('no memory for the configuration');
+  writeSync(file, text);
+  return `/proc/self/fd/${file}`;
+}
+
+const FILES = { krb5: 'libkrb5.so.3', gss: 'libgssapi_krb5.so.2' } as const;
+
+/**
+ * @param configuration text of a krb5.conf; empty = the file that KRB5_CONFIG names
+ * @param files other names, for tests
+ * @throws Error that says what is missing
+ */
+export function loadLibrary(
+  configuration: string,
+  files: Readonly<Record<keyof typeof FILES, string>> = FILES,
+): Library {
   // INVARIANT: structures are written here as 64-bit little-endian machines lay them out.
   if (process.arch !== 'x64' && process.arch !== 'arm64') throw new Error(`no Kerberos on ${process.arch}`);
   if (process.platform !== 'linux') throw new Error(`no Kerberos on ${process.platform}`);
@@ -82,10 +107,11 @@ export function loadLibrary(): Library {
   } catch {
     throw new Error('the package koffi is not installed');
   }
+  if (configuration !== '') process.env['KRB5_CONFIG'] = fileInMemory(koffi, configuration);
   const functions: Record<string, Bound> = {};
   for (const [file, table] of [
-    ['libkrb5.so.3', KRB5],
-    ['libgssapi_krb5.so.2', GSS],
+    [files.krb5, KRB5],
+    [files.gss, GSS],
   ] as const) {
     let library;
     try {

@@ -3,10 +3,8 @@
  * waiting, the gateway goes on. The process starts when it is first needed and ends when nobody has needed it for a while.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Duplex } from 'node:stream';
 import type { Clock } from '../../../../clock.ts';
@@ -67,13 +65,14 @@ export class KerberosRun {
   #nextId = 1;
   #isOver = false;
 
-  constructor(configFile: string, clock: Clock) {
+  constructor(settings: KerberosSettings, clock: Clock) {
+    const configuration = settings.configFile === null ? toConfiguration(settings) : '';
     this.#clock = clock;
     this.#child = spawn(process.execPath, ['--no-warnings', ...programme()], {
       // Nothing of the gateway's environment: it may hold keys, and names of caches that are not ours to use.
       env: {
         LC_ALL: 'C',
-        KRB5_CONFIG: configFile,
+        KRB5_CONFIG: settings.configFile ?? '/dev/null',
         KRB5CCNAME: 'MEMORY:none',
         KRB5_KTNAME: 'MEMORY:none',
         KRB5_CLIENT_KTNAME: 'MEMORY:none',
@@ -88,6 +87,7 @@ export class KerberosRun {
     this.#channel = channel;
     this.#child.unref();
     this.#greeting = this.#listen();
+    writeFrame(this.#channel, {}, new TextEncoder().encode(configuration));
     this.#greeting.catch(() => undefined);
   }
 
@@ -212,8 +212,9 @@ export class KerberosProcess {
   readonly #settings: KerberosSettings;
   readonly #clock: Clock;
   readonly #starts: number[] = [];
-  #directory: string | null = null;
   #run: KerberosRun | null = null;
+  /** Why it cannot be had; asked again after a while, because somebody may have installed it. */
+  #missing: { readonly error: unknown; readonly until: number } | null = null;
   #users = 0;
   #stopIdling: () => void = () => undefined;
 
@@ -224,9 +225,17 @@ export class KerberosProcess {
 
   /** @throws SallyportError kerberos_unavailable */
   async run(): Promise<KerberosRun> {
-    if (this.#run === null || this.#run.isOver) this.#run = this.#start();
+    const now = this.#clock.monotonic();
+    this.#checkConfigFile();
+    if (this.#missing !== null && now < this.#missing.until) throw this.#missing.error;
+    if (this.#run === null || this.#run.isOver) this.#run = this.#start(now);
     const run = this.#run;
-    await run.ready();
+    try {
+      await run.ready();
+    } catch (error) {
+      this.#missing = { error, until: now + STARTS_WINDOW_MS };
+      throw error;
+    }
     return run;
   }
 
@@ -247,23 +256,23 @@ export class KerberosProcess {
   close(): void {
     this.#stopIdling();
     this.#run?.end();
-    if (this.#directory !== null) rmSync(this.#directory, { recursive: true, force: true });
-    this.#directory = null;
   }
 
-  #start(): KerberosRun {
-    const now = this.#clock.monotonic();
+  /** The library takes a file that it cannot read for an empty one. */
+  #checkConfigFile(): void {
+    const { configFile } = this.#settings;
+    if (configFile === null) return;
+    try {
+      accessSync(configFile, constants.R_OK);
+    } catch (cause) {
+      throw new SallyportError('kerberos_unavailable', `cannot read ${configFile}`, { cause });
+    }
+  }
+
+  #start(now: number): KerberosRun {
     while (this.#starts.length > 0 && now - (this.#starts[0] ?? now) > STARTS_WINDOW_MS) this.#starts.shift();
     if (this.#starts.length >= MAX_STARTS) throw unavailable('its process ends again and again');
     this.#starts.push(now);
-    return new KerberosRun(this.#configFile(), this.#clock);
-  }
-
-  #configFile(): string {
-    if (this.#settings.configFile !== null) return this.#settings.configFile;
-    this.#directory ??= mkdtempSync(path.join(tmpdir(), 'sallyport-kerberos-'));
-    const file = path.join(this.#directory, 'krb5.conf');
-    writeFileSync(file, toConfiguration(this.#settings), { mode: 0o600 });
-    return file;
+    return new KerberosRun(this.#settings, this.#clock);
   }
 }
