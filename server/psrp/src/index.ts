@@ -75,6 +75,7 @@ export type {
   ValueOf,
 } from './host/methods.ts';
 export { decodeHostCall, decodeHostResult, encodeHostCall, encodeHostResult } from './host/calls.ts';
+export { asCredential, encodeCredential } from './host/codecs.ts';
 export type {
   BufferCell,
   ChoiceDescription,

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { captureFiles, readCapture, rowsOf } from '../../../test/lab/captures.ts';
 import {
+  asCredential,
   asErrorRecord,
   bag,
   CliXmlReader,
   commandCompletion,
   dictionary,
   displayText,
+  encodeCredential,
   encodeError,
   encodeInformation,
   encodeInformational,
@@ -19,6 +21,7 @@ import {
   primitiveDictionary,
   PsDateTime,
   PsObject,
+  PsSecureString,
   PsVersion,
   readCliXml,
   serverVersion,
@@ -213,5 +216,21 @@ describe('typed views of output', () => {
       displayText(reader.read('<Obj RefId="0"><DCT><En><S N="Key">k</S><I32 N="Value">1</I32></En></DCT></Obj>')),
     ).not.toBeNull();
     expect(displayText(reader.read('<Obj RefId="0"><MS><S N="a">b</S></MS></Obj>'))).not.toBeNull();
+  });
+});
+
+describe('credentials', () => {
+  it('of recorded output have a name and a sealed password, empty ones are none', () => {
+    const shown = of('PIPELINE_OUTPUT').flatMap(({ value, scenario }) => {
+      const credential = value === undefined ? null : asCredential(value);
+      return credential === null ? [] : [`${scenario} ${credential.userName} ${credential.password.constructor.name}`];
+    });
+    expect(shown).toEqual(['secure-values srv PsSecureString', 'secure-values srv PsSecureString']);
+    expect(asCredential('srv')).toBeNull();
+    expect(asCredential(bag({ UserName: 'srv' }))).toBeNull();
+  });
+  it('come back as they were sent', () => {
+    const credential = { userName: 'ann', password: new PsSecureString('AAEC') };
+    expect(asCredential(readCliXml(writeCliXml(encodeCredential(credential))))).toEqual(credential);
   });
 });

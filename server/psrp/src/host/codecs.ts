@@ -243,17 +243,28 @@ export interface Credential {
   readonly password: PsSecureString;
 }
 const CREDENTIAL_TYPE = 'System.Management.Automation.PSCredential';
+
+/** A credential to send, as an argument or as input of a pipeline. [MS-PSRP] 2.2.3.25 PSCredential. */
+export function encodeCredential({ userName, password }: Credential): PsObject {
+  const object = withTypes(new PsObject(), [CREDENTIAL_TYPE, 'System.Object'], CREDENTIAL_TYPE);
+  object.adapted = PropertySet.of<PsValue>([
+    ['UserName', userName],
+    ['Password', password],
+  ]);
+  return object;
+}
+
+/** The credential inside a value, as in output; null when it is none. Its password stays sealed. */
+export function asCredential(value: PsValue): Credential | null {
+  if (!(value instanceof PsObject) || !value.isOfType(CREDENTIAL_TYPE)) return null;
+  const userName = value.getString('UserName');
+  const password = value.get('Password');
+  return userName !== null && password instanceof PsSecureString ? { userName, password } : null;
+}
+
 /** A credential or null, which means that the person cancelled. [MS-PSRP] 2.2.3.25 PSCredential. */
 export const credentialOrNull: HostCodec<Credential | null> = {
-  encode: (value) => {
-    if (value === null) return null;
-    const object = withTypes(new PsObject(), [CREDENTIAL_TYPE, 'System.Object'], CREDENTIAL_TYPE);
-    object.adapted = PropertySet.of<PsValue>([
-      ['UserName', value.userName],
-      ['Password', value.password],
-    ]);
-    return object;
-  },
+  encode: (value) => (value === null ? null : encodeCredential(value)),
   decode: (value) => {
     if (value === null) return null;
     const object = asBag(value, 'a credential');
