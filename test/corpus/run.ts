@@ -13,7 +13,8 @@ import {
   writeCliXml,
 } from '@sallyport/psrp';
 import type { MessageContent, MessageName, PoolEvent, ServerEvent } from '@sallyport/psrp';
-import { OPENING, PIPELINE_ID, POOL_ID } from './fragment-cases.ts';
+import { OPENING } from './fragment-cases.ts';
+import { PIPELINE_ID, POOL_ID } from './message-case.ts';
 
 /** What an input gives. */
 export interface Outcome {
