@@ -257,7 +257,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   });
   const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
-  const winrm = createWsManConnector({ clock });
+  const winrm = createWsManConnector({ clock, kerberos: null });
   const opening = { ...rooms, hostKeys: rooms.pins, connector, winrm, endpoint, mayReach };
   const routes = apiRoutes({
     ...rooms,

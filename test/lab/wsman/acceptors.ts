@@ -1,5 +1,8 @@
 /** The lab's side of signing in over HTTP. */
 import { createHash, randomBytes } from 'node:crypto';
+import { ntHash, SpnegoNtlmServer } from '@sallyport/wsman';
+import { systemClock } from '../../../server/src/clock.ts';
+import { ntlmPrimitives } from '../../../server/src/transports/wsman/auth/md5.ts';
 import type { MessageSealing } from '../../../server/src/transports/wsman/auth/contract.ts';
 
 export type Accepted =
@@ -10,6 +13,8 @@ export type Accepted =
 /** Of one connection. */
 export interface LabSignIn {
   take(authorization: string | null, method: string, path: string): Promise<Accepted> | Accepted;
+  /** The connection is signed in, not each request. */
+  readonly isBound: boolean;
   /** Seals the bodies once it is signed in; null where they go as they are. */
   readonly sealing: MessageSealing | null;
 }
@@ -21,6 +26,7 @@ const REFUSED = (challenge: string): Accepted => ({ kind: 'refused', challenges:
 export const basicAcceptor =
   (user: string, password: string): LabAcceptor =>
   () => ({
+    isBound: false,
     sealing: null,
     take: (authorization) =>
       authorization === `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
@@ -46,6 +52,7 @@ export const digestAcceptor =
       );
     };
     return {
+      isBound: false,
       sealing: null,
       take(authorization, method, path) {
         if (authorization === null) return challenge(false);
@@ -56,6 +63,45 @@ export const digestAcceptor =
         uses += 1;
         if (!isRight || Number.parseInt(nc, 16) !== uses) return challenge(false);
         return uses > usesPerNonce ? challenge(true) : { kind: 'accepted', user };
+      },
+    };
+  };
+
+/** NTLM inside SPNEGO, with one account of the domain LAB; bodies are sealed over plain HTTP. */
+export const ntlmAcceptor =
+  (user: string, password: string): LabAcceptor =>
+  () => {
+    const primitives = ntlmPrimitives(() => systemClock.now());
+    const server = new SpnegoNtlmServer(primitives, {
+      ...{ computer: 'WEB01', domain: 'LAB', bindingHash: null },
+      passwordHash: (name, domain) => (`${domain}\\${name}` === user ? ntHash(password) : null),
+    });
+    let sealing: MessageSealing | null = null;
+    let isChallenged = false;
+    const answer = (token: Uint8Array): string => `Negotiate ${Buffer.from(token).toString('base64')}`;
+    return {
+      get isBound() {
+        return sealing !== null;
+      },
+      get sealing() {
+        return sealing;
+      },
+      take(authorization) {
+        const token = Buffer.from(/^Negotiate (.+)$/.exec(authorization ?? '')?.[1] ?? '', 'base64');
+        if (token.length === 0) return REFUSED('Negotiate');
+        if (!isChallenged) {
+          isChallenged = true;
+          return REFUSED(answer(server.challenge(token)));
+        }
+        const signedIn = server.authenticate(token);
+        if (signedIn === null) return REFUSED('Negotiate');
+        const { session } = signedIn;
+        sealing = {
+          ...{ protocol: 'application/HTTP-SPNEGO-session-encrypted', label: 'lab', maxPart: Number.MAX_SAFE_INTEGER },
+          seal: async (plain) => session.seal(plain),
+          unseal: async (part) => session.unseal(part),
+        };
+        return { kind: 'accepted', user: `${signedIn.domain}\\${signedIn.user}`, token: answer(signedIn.token) };
       },
     };
   };

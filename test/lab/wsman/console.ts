@@ -58,7 +58,7 @@ const YES: WsManPort = {
 
 export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConnect = {}): Promise<WsManConnection> {
   const { user, password } = LAB_USER;
-  return createWsManConnector({ clock: options.clock ?? systemClock }).connect(
+  return createWsManConnector({ clock: options.clock ?? systemClock, kerberos: null }).connect(
     {
       endpoint: { host: options.host ?? 'localhost', port, resolve: () => Promise.resolve('127.0.0.1') },
       identity: options.identity ?? { kind: 'password', user, password: new Secret(password) },

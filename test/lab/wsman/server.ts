@@ -36,13 +36,15 @@ export interface LabWsManOptions {
   /** What a shell is, for example `pwsh -s -NoLogo`. */
   readonly command: readonly [string, ...string[]];
   readonly acceptor: LabAcceptor;
-  /** PEM; plain HTTP without. */
-  readonly tls?: {
+  /** PEM; null = plain HTTP. */
+  readonly tls: {
     readonly key: string;
     readonly cert: string;
     readonly ca?: string;
     readonly asksForCertificate?: boolean;
-  };
+  } | null;
+  /** Any free one without. */
+  readonly port?: number;
   readonly path?: string;
   readonly configurationName?: string;
   /** Upper limit of what clients ask for. */
@@ -65,6 +67,7 @@ class Refusal extends Error {
   }
 }
 
+type Sealing = LabSignIn['sealing'];
 interface Peer {
   readonly signIn: LabSignIn;
   user: string | null;
@@ -76,6 +79,8 @@ export class LabWsMan {
   /** Connections made so far, and those open now. */
   connections = 0;
   openConnections = 0;
+  /** Requests without an answer, polls not counted. */
+  busy = 0;
   /** Refuses the next request of an operation with this number. */
   readonly refusals = new Map<string, number>();
   /** Told before an answer goes out; true cuts the connection instead. `sent` bytes of the answer go out first. */
@@ -99,7 +104,7 @@ export class LabWsMan {
     };
     const { tls } = options;
     this.#server =
-      tls === undefined
+      tls === null
         ? createHttp(handle)
         : createHttps(
             {
@@ -127,7 +132,7 @@ export class LabWsMan {
 
   static async start(options: LabWsManOptions): Promise<LabWsMan> {
     const lab = new LabWsMan(options);
-    await new Promise<void>((resolve) => lab.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => lab.#server.listen(options.port ?? 0, '127.0.0.1', resolve));
     return lab;
   }
   get port(): number {
@@ -136,6 +141,10 @@ export class LabWsMan {
   /** Resolves when `check` holds; asked after every request. */
   async until(check: () => boolean): Promise<void> {
     while (!check()) await new Promise<void>((resolve) => this.#told.push(resolve));
+  }
+  /** Resolves when no connection is open. */
+  async untilQuiet(): Promise<void> {
+    while (this.#sockets.size > 0) await new Promise((resolve) => [...this.#sockets][0]?.once('close', resolve));
   }
   names(): string[] {
     return this.requests.map(({ name }) => name);
@@ -167,7 +176,7 @@ export class LabWsMan {
       return;
     }
     const peer = this.#peerOf(request.socket);
-    const isBound = peer.user !== null && peer.signIn.sealing !== null;
+    const isBound = peer.user !== null && peer.signIn.isBound;
     if (!isBound) {
       const accepted = await peer.signIn.take(request.headers.authorization ?? null, request.method ?? '', path);
       if (accepted.kind === 'refused') {
@@ -180,20 +189,29 @@ export class LabWsMan {
         return;
       }
     }
-    const envelope = await open(peer, request.headers['content-type'] ?? '', body);
+    const contentType = request.headers['content-type'] ?? '';
+    const sealing = isSealedType(contentType) || this.#options.tls === null ? peer.signIn.sealing : null;
+    const envelope = await open(sealing, contentType, body);
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const { text, isFault, name } = await this.#answer(envelope, peer.user ?? '', gone.signal);
-    await this.#reply(response, peer, text, isFault, name);
+    await this.#reply(response, sealing, text, isFault, name);
   }
 
-  async #reply(response: ServerResponse, peer: Peer, text: string, isFault: boolean, name: string): Promise<void> {
+  async #reply(
+    response: ServerResponse,
+    sealing: Sealing,
+    text: string,
+    isFault: boolean,
+    name: string,
+  ): Promise<void> {
     const cut = this.cut(name);
+    if (name !== 'Receive') this.busy -= 1;
     if (cut === 'before') {
       response.destroy();
       return;
     }
-    const { contentType, bytes } = await close(peer, new TextEncoder().encode(text));
+    const { contentType, bytes } = await close(sealing, new TextEncoder().encode(text));
     response.writeHead(isFault ? 500 : 200, { 'Content-Type': contentType, 'Content-Length': bytes.length });
     if (cut === 'within') response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
     else response.end(bytes);
@@ -209,6 +227,7 @@ export class LabWsMan {
     const { header } = received;
     const name = header.action.slice(header.action.lastIndexOf('/') + 1);
     this.requests.push({ name, header });
+    if (name !== 'Receive') this.busy += 1;
     for (const told of this.#told.splice(0)) told();
     const ids = { relatesTo: header.messageId, messageId: randomUUID() };
     try {
@@ -345,7 +364,7 @@ async function readAll(request: IncomingMessage): Promise<Uint8Array> {
 }
 
 /** Unseals a request. */
-async function open({ signIn: { sealing } }: Peer, contentType: string, body: Uint8Array): Promise<Uint8Array> {
+async function open(sealing: Sealing, contentType: string, body: Uint8Array): Promise<Uint8Array> {
   if (sealing === null) return body;
   if (!isSealedType(contentType)) throw new Error('a request in clear where it must be sealed');
   const { parts } = decodeSealedBody(contentType, body, MAX_ENVELOPE);
@@ -355,10 +374,7 @@ async function open({ signIn: { sealing } }: Peer, contentType: string, body: Ui
 }
 
 /** Seals an answer. */
-async function close(
-  { signIn: { sealing } }: Peer,
-  envelope: Uint8Array,
-): Promise<{ contentType: string; bytes: Uint8Array }> {
+async function close(sealing: Sealing, envelope: Uint8Array): Promise<{ contentType: string; bytes: Uint8Array }> {
   if (sealing === null) return { contentType: SOAP_CONTENT_TYPE, bytes: envelope };
   const parts: BodyPart[] = [];
   for (let at = 0; at < envelope.length; at += sealing.maxPart) {

@@ -9,6 +9,7 @@ import { SallyportError, placed, toError } from '../../errors.ts';
 import { ConnectClock } from '../connect-clock.ts';
 import type { ConnectPort, ConnectRequest, Identity, OpenPool } from '../contract.ts';
 import type { HttpSignIn } from './auth/contract.ts';
+import type { Kerberos } from './auth/kerberos/sign-in.ts';
 import { createSignIn, type HttpIdentity } from './auth/methods.ts';
 import { Connections } from './connections.ts';
 import { toWsManTransportError } from './errors.ts';
@@ -52,12 +53,16 @@ export interface WsManConnector {
 }
 export interface WsManConnectorOptions {
   readonly clock: Clock;
+  /** Closed by who made it; null without. */
+  readonly kerberos: Kerberos | null;
   /** Sessions that are open now went up or down by one. */
   readonly counted?: (change: 1 | -1) => void;
 }
 
 /** Of connections that are made later, with nobody to ask. */
 const LATER_MS = 30_000;
+
+const NTLM_PROVES_NOTHING = 'NTLM, which does not prove who the target is';
 
 type Limit = 'tcp' | 'handshake' | 'login';
 const LATE: Record<Limit, string> = {
@@ -77,6 +82,7 @@ class Way {
   readonly #request: WsManConnectRequest;
   readonly #port: WsManPort;
   readonly #clock: Clock;
+  readonly #kerberos: Kerberos | null;
   readonly #url: URL;
   readonly #rules: SealingRules;
   readonly weakened: string[] = [];
@@ -84,7 +90,8 @@ class Way {
   #signIn: HttpSignIn | null = null;
   #ip = '';
 
-  constructor(request: WsManConnectRequest, port: WsManPort, clock: Clock) {
+  constructor(request: WsManConnectRequest, port: WsManPort, { clock, kerberos }: WsManConnectorOptions) {
+    this.#kerberos = kerberos;
     this.#request = request;
     this.#port = port;
     this.#clock = clock;
@@ -96,6 +103,10 @@ class Way {
 
   get url(): string {
     return this.#url.href;
+  }
+  /** TLS stands and proves who the target is. */
+  get isAuthenticated(): boolean {
+    return this.#request.settings.tls && this.#trusted?.isVerified === true;
   }
   get ip(): string {
     return this.#ip;
@@ -238,9 +249,9 @@ class Way {
 
   async #makeSignIn(clock: ConnectClock<Limit> | null): Promise<HttpSignIn> {
     const { endpoint, settings } = this.#request;
-    const isAuthenticated = settings.tls && this.#trusted?.isVerified === true;
+    const { isAuthenticated } = this;
     const identity = await this.#identity(clock);
-    return createSignIn({ host: endpoint.host, settings, identity, isAuthenticated });
+    return createSignIn({ host: endpoint.host, settings, identity, isAuthenticated, kerberos: this.#kerberos });
   }
 
   /** @throws SallyportError cancelled, credential_needed, target_auth_unsupported */
@@ -259,10 +270,11 @@ class Way {
 }
 
 /** The connector of WinRM targets. */
-export function createWsManConnector({ clock, counted }: WsManConnectorOptions): WsManConnector {
+export function createWsManConnector(options: WsManConnectorOptions): WsManConnector {
+  const { clock, counted } = options;
   return {
     async connect(request, port, signal) {
-      const way = new Way(request, port, clock);
+      const way = new Way(request, port, options);
       const first = await way.first(signal).catch(async (error: unknown) => {
         await way.close();
         throw placed(toRefusal(error), request.place ?? '');
@@ -289,6 +301,7 @@ function connectionOf(
 ): WsManConnection {
   const connections = new Connections(first, () => way.another(), clock);
   const sealed = first.sealing?.label ?? first.mechanism;
+  if (first.mechanism === 'NTLM' && !way.isAuthenticated) way.weakened.push(NTLM_PROVES_NOTHING);
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     connections.close();

@@ -2,7 +2,7 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, connect, rootCertificates, type TLSSocket } from 'node:tls';
+import { connect, rootCertificates, type TLSSocket } from 'node:tls';
 import type { TlsTrust } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../errors.ts';
 import type { CertificateInChain } from '@sallyport/shared/wire/questions';
@@ -97,11 +97,12 @@ function present(socket: TLSSocket, leaf: X509Certificate, { host, now }: TlsOpt
       fingerprint,
     });
   }
-  const name = checkServerIdentity(host, socket.getPeerCertificate());
+  // Names of the subject count for nothing beside an extension with names. RFC 9110 section 4.3.4
+  const isForHost = (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host)) !== undefined;
   const isInTime = now >= Date.parse(leaf.validFrom) && now <= Date.parse(leaf.validTo);
   const problems = {
     chain: chainProblem(socket),
-    name: name === undefined ? null : `it is not for the name ${host}`,
+    name: isForHost ? null : `it is not for the name ${host}`,
     time: isInTime ? null : 'it is not valid now',
   };
   return { leaf: leaf.raw, fingerprint: toHex(leaf), chain, problems };

@@ -1,10 +1,13 @@
 /** From the method of a target to what signs in. winrm-auth.md sections 1, 2 and 9. */
 import type { WsManMethod, WsManSettings } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../../errors.ts';
-import type { Secret } from '../../../secret.ts';
+import { Secret } from '../../../secret.ts';
 import { basicSignIn } from './basic.ts';
 import type { HttpSignIn } from './contract.ts';
 import { digestSignIn } from './digest.ts';
+import type { Kerberos, KerberosOptions } from './kerberos/sign-in.ts';
+import { negotiateSignIn } from './negotiate.ts';
+import { ntlmSignIn } from './ntlm.ts';
 
 /** Who signs in. */
 export interface HttpIdentity {
@@ -20,6 +23,8 @@ export interface SignInRequest {
   readonly identity: HttpIdentity;
   /** TLS stands, and its certificate was verified or is on record. Without it the target may be anybody. */
   readonly isAuthenticated: boolean;
+  /** That of the gateway; null where it has none. */
+  readonly kerberos: Kerberos | null;
 }
 
 /** @throws SallyportError when the method may not be used there */
@@ -37,19 +42,44 @@ const overVerifiedTls =
     return make(request);
   };
 
+/** @throws SallyportError kerberos_unavailable */
+function kerberosSignIn(request: SignInRequest, scheme: KerberosOptions['scheme']): HttpSignIn {
+  const { kerberos, identity, settings } = request;
+  if (kerberos === null) throw new SallyportError('kerberos_unavailable', 'this gateway has no Kerberos');
+  const { service, includePort } = settings.spn;
+  // A secret of its own: it is wiped when the sign-in is closed.
+  const password = new Secret(identity.password.reveal());
+  const who = { kind: 'password', user: identity.user, password } as const;
+  return kerberos.signIn({ identity: who, scheme, service, isPortNamed: includePort });
+}
+
+const negotiate: MakeSignIn = (request) => {
+  const { identity, settings, isAuthenticated, kerberos } = request;
+  const { user, password } = identity;
+  const hasRealm = kerberos !== null && kerberos.principalOf(user) !== null;
+  const isTrusted = settings.isTrustedForNtlm;
+  return negotiateSignIn({
+    kerberos: hasRealm ? kerberosSignIn(request, 'Negotiate') : null,
+    ntlm: ntlmSignIn({ user, password, isAuthenticated, isTrusted, service: settings.spn.service }),
+  });
+};
+
 const notYet: MakeSignIn = ({ settings }) => {
   throw new SallyportError('target_auth_unsupported', `this gateway does not know ${settings.method}`);
 };
 
 const METHODS: Readonly<Record<WsManMethod, MakeSignIn>> = {
-  default: notYet,
-  negotiate: notYet,
-  kerberos: notYet,
+  // What it asks for beside Negotiate, for addresses, holds for every NTLM here: TLS that proves the target, or a trusted one.
+  default: negotiate,
+  negotiate,
+  kerberos: (request) => kerberosSignIn(request, 'Kerberos'),
   basic: overVerifiedTls(({ identity }) => basicSignIn(identity)),
   digest: overVerifiedTls(({ identity }) => digestSignIn(identity)),
   credssp: notYet,
   certificate: notYet,
-  'negotiate-implicit': notYet,
+  'negotiate-implicit': () => {
+    throw new SallyportError('implicit_not_allowed', 'signing in as the gateway itself is off');
+  },
 };
 
 /** What signs in with the method of the target, and with no other. @throws SallyportError */

@@ -1,0 +1,407 @@
+/** The way to a target over WinRM: who is trusted, what is sent before that, and what happens when it breaks. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { WsManConnection, WsManPort } from '../../server/src/transports/wsman/connector.ts';
+import { Secret } from '../../server/src/secret.ts';
+import { SallyportError } from '../../server/src/errors.ts';
+import type { LabConsole } from '../lab/console.ts';
+import { buildStandIn } from '../lab/powershell.ts';
+import { basicAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
+import {
+  connectWsMan,
+  labCertificate,
+  LAB_USER,
+  type LabConnect,
+  openWsManConsole,
+  startLabWsMan,
+} from '../lab/wsman/console.ts';
+import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
+
+let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+const tls = labCertificate();
+let lab: LabWsMan;
+const consoles: LabConsole[] = [];
+beforeAll(async () => {
+  standIn = await buildStandIn();
+});
+afterAll(() => standIn.remove());
+
+const start = async (options: Partial<LabWsManOptions> = {}): Promise<void> => {
+  const [program = '', ...args] = standIn.command.split(' ');
+  lab = await startLabWsMan({ command: [program, ...args], tls, ...options });
+};
+beforeEach(() => start());
+const restart = async (options: Partial<LabWsManOptions>): Promise<void> => {
+  await lab.stop();
+  await start(options);
+};
+afterEach(async () => {
+  await Promise.all(consoles.splice(0).map(async ({ terminal }) => terminal?.close('closed_by_user', 2000)));
+  await lab.stop();
+});
+const open = async (options: LabConnect = {}): Promise<LabConsole> => {
+  const console = await openWsManConsole(lab, options);
+  consoles.push(console);
+  return console;
+};
+const codeOf = async (attempt: Promise<WsManConnection | LabConsole>): Promise<string> => {
+  try {
+    const made = await attempt;
+    await ('close' in made ? made.close() : made.terminal?.close('closed_by_user', 2000));
+    return 'opened';
+  } catch (error) {
+    return error instanceof SallyportError ? error.code : String(error);
+  }
+};
+const settings = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'basic', ...more }) });
+/** Connects and opens: Basic is judged with the first request. */
+const openCode = (options: LabConnect = {}): Promise<string> => codeOf(openWsManConsole(lab, options));
+
+/** A person who takes no certificate; keeps what was wrong with it. */
+function nobody(): { problems: (string | null)[]; port: Partial<WsManPort> } {
+  const problems: (string | null)[] = [];
+  return {
+    problems,
+    port: {
+      checkCertificate: (_presented, problem) => {
+        problems.push(problem);
+        if (problem === null) return Promise.resolve('verified');
+        return Promise.reject(new SallyportError('tls_certificate_untrusted', problem));
+      },
+    },
+  };
+}
+
+describe('the certificate of the target', () => {
+  it('is good by itself with the CA of the target, and asked about without', async () => {
+    const { problems, port } = nobody();
+    expect(await openCode({ port, ...settings({ trust: { ca: tls.cert } }) })).toBe('opened');
+    expect(await openCode({ port })).toBe('tls_certificate_untrusted');
+    expect(problems).toEqual([null, 'it is self-signed']);
+    expect(await openCode({ port, host: 'web01.example' })).toBe('tls_certificate_untrusted');
+    expect(problems[2]).toBe('it is self-signed; it is not for the name web01.example');
+    // What was opened has made four requests; the others have sent nothing at all.
+    expect(lab.names().filter((name) => name === 'Create')).toHaveLength(1);
+  });
+
+  it('is the one that is pinned, or nothing is sent', async () => {
+    let shown = '';
+    const port: Partial<WsManPort> = {
+      checkCertificate: ({ fingerprint, chain }) => {
+        shown = fingerprint;
+        expect(chain).toMatchObject([{ subject: 'CN=localhost', issuer: 'CN=localhost' }]);
+        return Promise.resolve('pinned');
+      },
+    };
+    expect(await openCode({ port })).toBe('opened');
+    const refuse = nobody();
+    expect(await openCode({ port: refuse.port, ...settings({ trust: { pin: shown } }) })).toBe('opened');
+    const before = lab.requests.length;
+    expect(await openCode({ port: refuse.port, ...settings({ trust: { pin: 'ab'.repeat(32) } }) })).toBe(
+      'tls_certificate_changed',
+    );
+    expect(refuse.problems).toEqual([]);
+    expect(lab.requests).toHaveLength(before);
+  });
+
+  it('may not be skipped for Basic and Digest', async () => {
+    for (const method of ['basic', 'digest'])
+      for (const trust of [{ skipCaCheck: true }, { skipCaCheck: true, skipCnCheck: true }])
+        expect(await openCode({ ...nobody(), ...settings({ method, trust }) })).toBe('wsman_clear_refused');
+    expect(lab.requests).toEqual([]);
+  });
+
+  it('must stay the same for all connections of a session', async () => {
+    const person = await open({ port: { checkCertificate: () => Promise.resolve('pinned') } });
+    await person.run('1+1');
+    const { port } = lab;
+    // With a command under way it would be that which is lost.
+    const count = (wanted: string): number => lab.names().filter((name) => name === wanted).length;
+    await lab.until(() => count('Signal') === count('Command') && lab.busy === 0);
+    await lab.stop();
+    const { cert, key } = labCertificate();
+    await start({ port, tls: { cert, key } });
+    await person.until(() => person.end !== null);
+    expect(person.end?.reason).toBe('tls_certificate_changed');
+    expect(lab.requests).toEqual([]);
+  });
+});
+
+describe('signing in', () => {
+  it('sends no byte over plain HTTP for Basic and Digest', async () => {
+    const wire = await recordingServer();
+    for (const method of ['basic', 'digest'])
+      expect(await codeOf(connectWsMan(wire, settings({ method, tls: false })))).toBe('wsman_clear_refused');
+    expect(wire.bytes()).toBe(0);
+    await wire.stop();
+  });
+
+  it('tries a password once', async () => {
+    let tries = 0;
+    lab.intercept = (request) => {
+      if (request.headers.authorization !== undefined) tries += 1;
+      return false;
+    };
+    const identity = { kind: 'password', user: LAB_USER.user, password: new Secret('wrong') } as const;
+    expect(await openCode({ identity })).toBe('target_auth_failed');
+    expect(tries).toBe(1);
+    expect(await openCode({ identity: { kind: 'ask', user: '' } })).toBe('credential_needed');
+    expect(await openCode({ identity: { kind: 'ask', user: 'ann' } })).toBe('cancelled');
+    const asked = new Secret(LAB_USER.password);
+    const port = { askSecret: () => Promise.resolve(asked) };
+    expect(await openCode({ identity: { kind: 'ask', user: LAB_USER.user }, port })).toBe('opened');
+  });
+
+  it('with Digest answers fresh nonces by the way, and a wrong password not twice', async () => {
+    await restart({ acceptor: digestAcceptor(LAB_USER.user, LAB_USER.password) });
+    const person = await open(settings({ method: 'digest' }));
+    for (let i = 0; i < 4; i++) expect(await person.run('1+1')).toBe('2\r\n');
+    const identity = { kind: 'password', user: LAB_USER.user, password: new Secret('wrong') } as const;
+    expect(await openCode({ identity, ...settings({ method: 'digest' }) })).toBe('target_auth_failed');
+    await restart({ acceptor: basicAcceptor(LAB_USER.user, LAB_USER.password) });
+    expect(await openCode(settings({ method: 'digest' }))).toBe('wsman_method_disabled');
+  });
+});
+
+describe('what answers', () => {
+  it.each<[string, string, LabWsMan['intercept']]>([
+    ['no WinRM', 'wsman_not_winrm', (_, response) => Boolean(response.writeHead(404).end())],
+    ['a page', 'wsman_malformed', (_, response) => Boolean(response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>'))],
+    ['compressed', 'wsman_encoding_refused', (_, response) => Boolean(response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('x'))],
+    ['too large', 'wsman_too_large', (_, response) => Boolean(response.writeHead(200).end(Buffer.alloc(2_200_000)))],
+    ['a redirection', 'wsman_redirect_refused', (_, response) => Boolean(response.writeHead(302, { Location: 'https://elsewhere/' }).end())],
+    ['no right', 'wsman_access_denied', (_, response) => Boolean(response.writeHead(403).end())],
+    ['no HTTP', 'wsman_malformed', (request) => Boolean(request.socket.end('SSH-2.0-x\r\n'))],
+    ['another protocol', 'wsman_malformed', (_, response) => Boolean(response.writeHead(101, { Upgrade: 'x', Connection: 'Upgrade' }).end())],
+    ['a head without end', 'wsman_too_large', (_, response) => Boolean(response.writeHead(200, { X: 'x'.repeat(40_000) }).end())],
+  ])('is named: %s', async (_, code, intercept) => {
+    lab.intercept = intercept;
+    expect(await openCode()).toBe(code);
+  }); // prettier-ignore
+
+  it.each([
+    ['quota', 2150859173, 'target_quota'],
+    ['endpoint', 2150858811, 'wsman_endpoint_missing'],
+    ['access', 5, 'wsman_access_denied'],
+    ['another number', 2152992672, 'wsman_fault'],
+  ])('with a fault is told with the words of the target: %s', async (_, number, code) => {
+    lab.refusals.set('Create', number);
+    const error: unknown = await openWsManConsole(lab).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code, peerText: expect.stringContaining(`lab says ${String(number)}`) as string });
+  });
+
+  it('may be nothing: the clocks run, and stand still while a person is asked', async () => {
+    const wire = await recordingServer();
+    const timeouts = { tcpMs: 5000, handshakeMs: 300, loginMs: 5000 };
+    expect(await codeOf(connectWsMan(wire, { timeouts }))).toBe('target_timeout');
+    const gone = new AbortController();
+    const attempt = codeOf(connectWsMan(wire, { signal: gone.signal }));
+    await wire.connected();
+    gone.abort();
+    expect(await attempt).toBe('cancelled');
+    await wire.stop();
+    expect(await codeOf(connectWsMan(wire))).toBe('target_unreachable');
+    const slow: Partial<WsManPort> = {
+      checkCertificate: () => new Promise((resolve) => setTimeout(() => resolve('pinned'), 700)),
+    };
+    expect(await openCode({ port: slow, timeouts: { tcpMs: 5000, handshakeMs: 5000, loginMs: 600 } })).toBe('opened');
+  });
+});
+
+describe('a session', () => {
+  it('asks again when a poll timed out, and keeps few connections', async () => {
+    await restart({ operationTimeoutMs: 100 });
+    const person = await open();
+    const polls = (): number => lab.names().filter((name) => name === 'Receive').length;
+    const before = polls();
+    await lab.until(() => polls() > before + 4);
+    expect(await person.run('1+1')).toBe('2\r\n');
+    expect(person.notices).toEqual([]);
+    expect(lab.openConnections).toBeLessThanOrEqual(4);
+  });
+
+  it.each(['before', 'within'] as const)('gets output once when a poll is cut %s its answer', async (when) => {
+    const person = await open();
+    let cuts = 2;
+    lab.cut = (name) => (name === 'Receive' && cuts-- > 0 ? when : null);
+    const text = await person.run('1..300');
+    expect(text.split('\r\n').slice(0, -1).map(Number)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+    expect(person.notices).toContain('retrying');
+  });
+
+  it('never sends a command again whose fate is not known', async () => {
+    const person = await open();
+    lab.cut = (name) => (name === 'Command' ? 'before' : null);
+    const commands = (): number => lab.names().filter((name) => name === 'Command').length;
+    const before = commands();
+    person.submit('1+1');
+    await person.until(() => person.end !== null);
+    expect(person.end?.reason).toBe('target_lost');
+    expect(commands()).toBe(before + 1);
+    expect(person.ends).toMatchObject([{ state: 'lost' }]);
+  });
+
+  it('says it when the target refuses a command, and goes on', async () => {
+    const person = await open();
+    // Whatever is found out about the endpoint by the way is over then.
+    await person.run('1+1');
+    await person.run('1+1');
+    lab.refusals.set('Command', 2150859174);
+    expect(await person.run('1+1')).toContain('lab says 2150859174');
+    expect(await person.run('1+1')).toBe('2\r\n');
+    expect(person.ends.map(({ state }) => state)).toEqual(['completed', 'completed', 'failed', 'completed']);
+  });
+
+  it('answers a host call while its poll is held, and stops what runs', async () => {
+    const person = await open();
+    person.answers = [{ kind: 'text', text: 'Ann' }];
+    expect(await person.run('Read-Host name')).toBe('name: Ann\r\nAnn\r\n');
+    const running = person.run('Start-Sleep 600');
+    await lab.until(() => lab.names().at(-1) === 'Receive');
+    person.terminal?.stop();
+    expect(await running).toContain('^C');
+    expect(person.ends.at(-1)?.state).toBe('stopped');
+  });
+
+  it('takes no output while it is paused, and all of it after', async () => {
+    const person = await open();
+    person.terminal?.pause();
+    const shown = person.run('1..3000');
+    await lab.until(() => lab.names().at(-1) === 'Command' || lab.names().at(-2) === 'Command');
+    expect(person.text).not.toContain('\r\n1\r\n');
+    person.terminal?.resume();
+    expect((await shown).match(/\d+/g)).toHaveLength(3000);
+  });
+
+  it('ends with Delete and leaves no shell and no connection', async () => {
+    const person = await open();
+    await person.terminal?.close('closed_by_user', 2000);
+    expect(person.end).toMatchObject({ reason: 'closed_by_user' });
+    expect(lab.names().at(-1)).toBe('Delete');
+    expect(lab.shells.size).toBe(0);
+    await lab.untilQuiet();
+    expect(lab.openConnections).toBe(0);
+  });
+
+  it('ends when the shell is gone at the target', async () => {
+    const person = await open();
+    for (const shell of lab.shells.values()) shell.kill();
+    await person.until(() => person.end !== null);
+    expect(person.end?.reason).toBe('target_shell_gone');
+  });
+
+  it('asks for what the target says: endpoint, languages, idle time', async () => {
+    await restart({ configurationName: 'Jea', path: 'x/y' });
+    await open(
+      settings({ configurationName: 'Jea', applicationName: 'x/y', locale: 'de-DE', operationTimeoutMs: 20_000 }),
+    );
+    expect(lab.requests[0]?.header).toMatchObject({
+      resourceUri: 'http://schemas.microsoft.com/powershell/Jea',
+      to: `https://localhost:${String(lab.port)}/x/y`,
+      locale: 'de-DE',
+      dataLocale: 'en-US',
+      operationTimeoutMs: 20_000,
+    });
+    expect(new Set(lab.requests.map(({ header }) => header.sessionId)).size).toBe(1);
+  });
+});
+
+/** Takes connections and says nothing. */
+async function recordingServer(): Promise<{
+  readonly port: number;
+  bytes(): number;
+  connected(): Promise<void>;
+  stop(): Promise<void>;
+}> {
+  let bytes = 0;
+  const sockets: Socket[] = [];
+  let told: () => void = () => undefined;
+  const server: Server = createServer((socket) => {
+    sockets.push(socket);
+    told();
+    socket.on('data', (chunk) => (bytes += chunk.length)).on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    bytes: () => bytes,
+    connected: () => new Promise((resolve) => (told = resolve)),
+    stop: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+describe('NTLM', () => {
+  const over = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'negotiate', ...more }) });
+  const plain = { tls: false, isTrustedForNtlm: true };
+  const heard: string[] = [];
+  const startNtlm = async (options: Partial<LabWsManOptions>): Promise<void> => {
+    await restart({ acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password), ...options });
+    heard.length = 0;
+    lab.intercept = (_request, _response, body) => {
+      heard.push(Buffer.from(body).toString('latin1'));
+      return false;
+    };
+  };
+
+  it('carries a whole session over plain HTTP, sealed, where the target is trusted for it', async () => {
+    await startNtlm({ tls: null });
+    const connection = await connectWsMan(lab, over(plain));
+    expect(connection.protection).toBe('HTTP, NTLM sealed (RC4)');
+    expect(connection.weakened).toEqual(['NTLM, which does not prove who the target is']);
+    await connection.close();
+    const person = await open(over(plain));
+    person.answers = [{ kind: 'text', text: 'Ann' }];
+    expect(await person.run('Read-Host name')).toBe('name: Ann\r\nAnn\r\n');
+    expect((await person.run('1..3000')).match(/\d+/g)).toHaveLength(3000);
+    expect(heard.some((body) => body.startsWith('--Encrypted Boundary'))).toBe(true);
+    expect(heard.filter((body) => /Envelope|canary/.test(body))).toEqual([]);
+    expect(await openCode({ ...over(plain), host: '127.0.0.1' })).toBe('opened');
+  });
+
+  it('sends nothing where nothing proves the target', async () => {
+    const wire = await recordingServer();
+    for (const method of ['default', 'negotiate'])
+      expect(await codeOf(connectWsMan(wire, over({ method, tls: false })))).toBe('ntlm_not_trusted');
+    expect(wire.bytes()).toBe(0);
+    await wire.stop();
+    await startNtlm({});
+    expect(await openCode(over({ trust: { skipCaCheck: true } }))).toBe('ntlm_not_trusted');
+    expect(heard).toEqual([]);
+  });
+
+  it('over HTTPS goes as it is, or sealed too; a wrong password is tried once', async () => {
+    await startNtlm({});
+    const connection = await connectWsMan(lab, over({}));
+    expect(connection.protection).toBe('HTTPS, NTLM');
+    await connection.close();
+    expect(await (await open(over({}))).run('1+1')).toBe('2\r\n');
+    expect(await (await open(over({ alwaysSeal: true, partHeaderTab: false }))).run('1+1')).toBe('2\r\n');
+    heard.length = 0;
+    const identity = { kind: 'password', user: LAB_USER.user, password: new Secret('wrong') } as const;
+    expect(await openCode({ identity, ...over({}) })).toBe('target_auth_failed');
+    expect(heard.filter((body) => body === '')).toHaveLength(2);
+  });
+
+  it.each<[string, LabWsMan['intercept']]>([
+    ['a clear answer', (_, response) => Boolean(response.writeHead(200, { 'Content-Type': 'application/soap+xml' }).end('<s/>'))],
+    ['a clear fault', (_, response) => Boolean(response.writeHead(500, { 'Content-Type': 'application/soap+xml' }).end('<s/>'))],
+    ['an answer of somebody else', (_, response) => Boolean(response.writeHead(200, { 'Content-Type': 'multipart/encrypted;boundary="Encrypted Boundary"' }).end(FORGED))],
+  ])('never takes %s for a sealed one', async (_, forge) => {
+    await startNtlm({ tls: null });
+    const person = await open(over(plain));
+    lab.intercept = (request, response, body) => body.length > 0 && forge(request, response, body);
+    person.submit('1+1');
+    await person.until(() => person.end !== null);
+    expect(person.end?.reason).toBe('wsman_seal_broken');
+    expect(person.text).not.toContain('<s/>');
+  }); // prettier-ignore
+});
+const FORGED =
+  '--Encrypted Boundary\r\n\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n' +
+  '\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=3\r\n--Encrypted Boundary\r\n' +
+  '\tContent-Type: application/octet-stream\r\n\x10\0\0\0\x01\0\0\x000123456789ababc--Encrypted Boundary--\r\n';
