@@ -8,7 +8,9 @@ import { Secret } from '../../server/src/secret.ts';
 import type { SignInPlace } from '../../server/src/transports/wsman/auth/contract.ts';
 import { credSspSignIn } from '../../server/src/transports/wsman/auth/credssp.ts';
 import type { CredSspOptions } from '../../server/src/transports/wsman/auth/credssp.ts';
+import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import { makeCertificate } from '../lab/certificate.ts';
+import { DOMAIN, HOSTS, LabKdc, missingForKdc, PEOPLE } from '../lab/kerberos/kdc.ts';
 import type { LabCertificate } from '../lab/certificate.ts';
 import { startCredSspAcceptor } from '../lab/wsman/credssp-acceptor.ts';
 import type { CredSspAcceptor } from '../lab/wsman/credssp-acceptor.ts';
@@ -159,3 +161,52 @@ describe.skipIf(missing.length > 0)(`CredSSP against an acceptor from the specif
     expect(await refusalOf(one.echo(Buffer.from('<hello/>')))).toBe('wsman_seal_broken');
   });
 });
+
+describe.skipIf(missing.length > 0 || missingForKdc() !== null)(
+  'CredSSP with Kerberos inside, against an MIT KDC',
+  () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-credssp-krb-'));
+    let kdc: LabKdc;
+    let acceptor: CredSspAcceptor;
+    let kerberos: Kerberos;
+    beforeAll(async () => {
+      kdc = await LabKdc.start();
+      kerberos = new Kerberos(kdc.settings);
+      const configuration = path.join(kdc.directory, 'krb5.conf');
+      const env = { KRB5_KTNAME: kdc.keytab, KRB5_CONFIG: configuration, KRB5RCACHENAME: 'none:' };
+      acceptor = await startCredSspAcceptor(makeCertificate(directory, 'krb'), [], ['--kerberos'], env);
+    });
+    afterAll(async () => {
+      kerberos.close();
+      await Promise.all([acceptor.stop(), kdc.stop()]);
+      rmSync(directory, { recursive: true, force: true });
+    });
+    async function signedIn(password: string): Promise<{ one: SealedClient; code: string; label: string }> {
+      const identity = { kind: 'password', user: `ada@${DOMAIN}`, password: new Secret(password) } as const;
+      const signIn = credSspSignIn({
+        ...who({ user: identity.user, password: new Secret(password), isTrusted: false }),
+        kerberos: kerberos.signIn({ scheme: 'Negotiate', service: 'HTTP', identity }),
+      });
+      const one = new SealedClient({ ...place(acceptor.port), host: HOSTS.win });
+      let label = '';
+      const code = await refusalOf(one.signIn(signIn).then(({ sealing }) => (label = sealing?.label ?? '')));
+      await signIn.close();
+      return { one, code, label };
+    }
+
+    it('hands the password over to a target that nothing else proves, and exchanges bodies', async () => {
+      const { one, code, label } = await signedIn(PEOPLE.ada);
+      expect([code, label]).toEqual(['passed', 'CredSSP sealed (TLS 1.3, Kerberos inside)']);
+      expect(await acceptor.given()).toEqual([['', `ada@${DOMAIN}`, PEOPLE.ada]]);
+      const plain = randomBytes(100_000);
+      expect(Buffer.from(await one.echo(plain)).equals(plain)).toBe(true);
+      one.close();
+    });
+    it('tells a wrong password, and does not fall back to NTLM', async () => {
+      const { one, code } = await signedIn('wrong');
+      expect(code).toBe('target_auth_failed');
+      expect(await acceptor.given()).toEqual([]);
+      one.close();
+    });
+  },
+);

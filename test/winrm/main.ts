@@ -2,12 +2,13 @@
 import { kerberosPart } from './kerberos.ts';
 import { apachePart } from './apache.ts';
 import { runMatrix, tableOf } from './matrix.ts';
-import { kerberosThroughput } from './throughput.ts';
+import { credSspPart, ntlmPart } from './ntlm.ts';
+import { kerberosThroughput, ntlmThroughput } from './throughput.ts';
 
-const results = await runMatrix([kerberosPart, apachePart]);
+const results = await runMatrix([kerberosPart, apachePart, ntlmPart, credSspPart]);
 console.log(tableOf(results));
 const failed = results.filter(({ isFailed }) => isFailed).length;
 console.log(`\n${results.length - failed} as they should be, ${failed} not`);
 console.log('\nBodies of 512 KiB, one after the other:');
-for (const line of await kerberosThroughput()) console.log(`  ${line}`);
+for (const line of [...ntlmThroughput(), ...(await kerberosThroughput())]) console.log(`  ${line}`);
 process.exitCode = failed === 0 ? 0 : 1;

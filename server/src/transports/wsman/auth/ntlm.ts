@@ -63,8 +63,11 @@ class NtlmConnection implements ConnectionSignIn {
 
   async next(answer: SignInAnswer | null, signal: AbortSignal): Promise<SignInStep> {
     if (signal.aborted || this.#isClosed) throw new SallyportError('cancelled', 'ntlm: cancelled');
-    if (answer === null) return this.#send(this.#begin());
-    if (this.#client === null) throw new SallyportError('wsman_server_unproven', 'ntlm: an answer before a question');
+    // A first answer is one to a request that only asked what there is.
+    if (answer?.status === 401 && this.#client === null && findChallenge(answer.challenges, SCHEME) === null)
+      throw new SallyportError('wsman_method_disabled', 'the target does not offer Negotiate');
+    if (this.#client === null) return this.#send(this.#begin());
+    if (answer === null) throw new SallyportError('bad_state', 'ntlm: the answer is missing');
     return this.#isProved ? this.#finish(this.#client, answer) : this.#prove(this.#client, answer);
   }
 

@@ -1,0 +1,120 @@
+/** Rows of NTLM and CredSSP: gss-ntlmssp through python3-gssapi, over HTTP and HTTPS. */
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Secret } from '../../server/src/secret.ts';
+import type { HttpSignIn, SignInPlace } from '../../server/src/transports/wsman/auth/contract.ts';
+import { credSspSignIn } from '../../server/src/transports/wsman/auth/credssp.ts';
+import { ntlmSignIn } from '../../server/src/transports/wsman/auth/ntlm.ts';
+import { makeCertificate } from '../lab/certificate.ts';
+import { startCredSspAcceptor } from '../lab/wsman/credssp-acceptor.ts';
+import { missingForAcceptor, startNegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
+import { SealedClient } from '../lab/wsman/sealed-client.ts';
+import type { MatrixPart, MatrixRow } from './matrix.ts';
+
+const SIZES = [1, 1024, 65_536, 524_288, 1_048_576];
+const PASSWORD = 'correct horse';
+const USERS = [`LAB:alice:${PASSWORD}`];
+const missing = missingForAcceptor();
+
+const opened = (at: SignInPlace, signIn: HttpSignIn, query = ''): MatrixRow['open'] => async () => {
+  const one = new SealedClient(at, { path: `/wsman?${query}` });
+  const close = async (): Promise<void> => one.close();
+  try {
+    await one.signIn(signIn);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    async exchange(size) {
+      const plain = Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) & 255);
+      if (!Buffer.from(await one.echo(plain)).equals(plain)) throw new Error('another body came back');
+    },
+    close,
+  };
+}; // prettier-ignore
+
+const row = (kind: Omit<MatrixRow, 'sizes'>): MatrixRow => ({ ...kind, sizes: kind.expected === 'ok' ? SIZES : [] });
+const who = (password = PASSWORD, over: { isTrusted?: boolean; isAuthenticated?: boolean } = {}) => ({
+  ...{ user: 'LAB\\alice', password: new Secret(password), isTrusted: true, isAuthenticated: false },
+  ...over,
+});
+
+export const ntlmPart: MatrixPart = {
+  name: 'NTLM',
+  missing: missing.length === 0 ? null : missing.join(', '),
+  async start() {
+    const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-matrix-ntlm-'));
+    const tls = makeCertificate(directory, 'own');
+    const hash = createHash('sha256')
+      .update(new X509Certificate(readFileSync(tls.certFile)).raw)
+      .digest('hex');
+    const plain = await startNegotiateAcceptor({ users: USERS });
+    const bound = await startNegotiateAcceptor({ users: USERS, tls, binding: hash });
+    const application = Buffer.concat([Buffer.from('tls-server-end-point:'), Buffer.from(hash, 'hex')]);
+    const http: SignInPlace = { host: 'srv.lab.example', port: plain.port, isTls: false, channelBinding: null };
+    const https = { ...http, port: bound.port, isTls: true, channelBinding: application };
+    const other = { ...https, channelBinding: Buffer.from('tls-server-end-point:x') };
+    const verified = { isTrusted: false, isAuthenticated: true };
+    const rows: readonly [string, string, SignInPlace, HttpSignIn][] = [
+      ['password, target trusted for NTLM', 'ok', http, ntlmSignIn(who())],
+      ['password, target not trusted', 'ntlm_not_trusted', http, ntlmSignIn(who(PASSWORD, { isTrusted: false }))],
+      ['wrong password', 'target_auth_failed', http, ntlmSignIn(who('wrong'))],
+      ['password, verified certificate', 'ok', https, ntlmSignIn(who(PASSWORD, verified))],
+      ['checks skipped, not trusted', 'ntlm_not_trusted', https, ntlmSignIn(who(PASSWORD, { isTrusted: false }))],
+      ['wrong password', 'target_auth_failed', https, ntlmSignIn(who('wrong', verified))],
+      ['other channel bindings', 'target_auth_failed', other, ntlmSignIn(who(PASSWORD, verified))],
+    ];
+    return {
+      rows: rows.map(([remark, expected, at, signIn]) =>
+        row({
+          ...{ method: 'NTLM', place: at.isTls ? 'https' : 'http', acceptor: 'gss-ntlmssp', remark, expected },
+          open: opened(at, signIn),
+        }),
+      ),
+      async stop() {
+        await Promise.all([plain.stop(), bound.stop()]);
+        rmSync(directory, { recursive: true, force: true });
+      },
+    };
+  },
+};
+
+export const credSspPart: MatrixPart = {
+  name: 'CredSSP',
+  missing: ntlmPart.missing,
+  async start() {
+    const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-matrix-credssp-'));
+    const other = encodeURIComponent(makeCertificate(directory, 'other').certFile);
+    const acceptor = await startCredSspAcceptor(makeCertificate(directory, 'own'), USERS);
+    const at: SignInPlace = { host: 'srv.lab.example', port: acceptor.port, isTls: false, channelBinding: null };
+    const signIn = (password = PASSWORD, isDelegationAllowed = true): HttpSignIn =>
+      credSspSignIn({ ...who(password), isDelegationAllowed, kerberos: null });
+    const rows: readonly [string, string, string, HttpSignIn][] = [
+      ['version 6, TLS 1.3', 'ok', '', signIn()],
+      ['version 5, TLS 1.2 with GCM', 'ok', 'version=5&tls=1.2', signIn()],
+      ['TLS 1.2 with CBC', 'ok', 'tls=1.2&ciphers=ECDHE-ECDSA-AES256-SHA384', signIn()],
+      ['version 4', 'credssp_version', 'version=4', signIn()],
+      ['somebody between with the key of the real server', 'credssp_relayed', `binding=unchecked&other=${other}`, signIn()],
+      ['the binding sent back', 'credssp_relayed', 'binding=reflected', signIn()],
+      ['no binding', 'credssp_relayed', 'binding=missing', signIn()],
+      ['wrong password', 'target_auth_failed', '', signIn('wrong')],
+      ['locked account (C0000234)', 'target_account_locked', 'error=c0000234', signIn()],
+      ['delegation not allowed', 'credssp_not_allowed', '', signIn(PASSWORD, false)],
+    ]; // prettier-ignore
+    return {
+      rows: rows.map(([remark, expected, query, way]) =>
+        row({
+          ...{ method: 'CredSSP', place: 'http', acceptor: 'ssl, gss-ntlmssp', remark, expected },
+          open: opened(at, way, query),
+        }),
+      ),
+      async stop() {
+        await acceptor.stop();
+        rmSync(directory, { recursive: true, force: true });
+      },
+    };
+  },
+};
