@@ -1,7 +1,6 @@
 /** Every page: accessible in both themes, no wider than a phone, within its weight, under the content security policy. */
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -11,9 +10,9 @@ import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { startGateway, type Person } from '../lab/gateway.ts';
 import { addLabTarget } from '../lab/journeys.ts';
 import { freePort } from '../lab/sshd.ts';
+import { violationsInBothThemes } from './axe.ts';
 import { SHELL_PROMPT, World, sessionOf } from './world.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** The bound of the issue: the first page with a terminal, as served, gzip. */
 const MAX_FIRST_PAGE_KB = 150;
 
@@ -31,20 +30,6 @@ beforeAll(async () => {
   ended = page.sessionId;
 });
 afterAll(() => world.stop());
-
-interface Finding {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
-/** What axe finds against WCAG 2.0 to 2.2, A and AA, and its best practices. */
-async function violations(tab: Tab): Promise<string[]> {
-  await tab.page.evaluate(AXE);
-  const found = await tab.page.evaluate(async () => {
-    const axe = (globalThis as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } }).axe;
-    return (await axe.run()).violations;
-  });
-  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
-}
 
 const settings = [
   'account',
@@ -71,17 +56,6 @@ const pages = (): readonly (readonly [path: string, ready: string])[] => [
   ...settings.map((section) => [`/settings/${section}`, 'h2'] as const),
   ['/no/such/page', 'h1'],
 ];
-
-/** What axe finds in both themes; the page follows the system's. */
-async function violationsInBothThemes(tab: Tab, where: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const colorScheme of ['dark', 'light'] as const) {
-    // Without motion the colours are there at once.
-    await tab.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    found.push(...(await violations(tab)).map((one) => `${where}, ${colorScheme}: ${one}`));
-  }
-  return found;
-}
 
 test('every page: within 375 px, no fault of script or policy, and nothing for axe in either theme', async () => {
   const found: string[] = [];

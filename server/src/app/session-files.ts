@@ -6,14 +6,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
   type FileListing,
-  MAX_FILE_BYTES,
-  MAX_PIECE_BYTES,
   isFilePath,
   isRemotePath,
   type NewUpload,
   type UploadState,
   type Uploaded,
 } from '@sallyport/shared/api/files';
+import { MAX_FILE_BYTES, MAX_PIECE_BYTES } from '@sallyport/shared/file-limits';
 import type { Target } from '@sallyport/shared/api/targets';
 import type { Actor, AuditDetail, AuditLog } from '../audit/contract.ts';
 import type { Clock } from '../clock.ts';

@@ -1,9 +1,6 @@
 import { z } from 'zod';
+import { MAX_FILE_BYTES } from '../file-limits.ts';
 
-/** Largest upload. security.md section 4. */
-export const MAX_FILE_BYTES = 2 * 1024 * 1024 * 1024;
-/** Largest piece of an upload in one request. */
-export const MAX_PIECE_BYTES = 4 * 1024 * 1024;
 const MAX_PATH_BYTES = 4096;
 const MAX_NAME_BYTES = 255;
 

@@ -1,6 +1,7 @@
 /** Files of a session's target: list, download, upload in pieces. */
 import { Readable } from 'node:stream';
-import { DownloadQuery, FileQuery, MAX_PIECE_BYTES, NewUpload, PieceQuery } from '@sallyport/shared/api/files';
+import { DownloadQuery, FileQuery, NewUpload, PieceQuery } from '@sallyport/shared/api/files';
+import { MAX_PIECE_BYTES } from '@sallyport/shared/file-limits';
 import { SessionId } from '@sallyport/shared/ids';
 import { z } from 'zod';
 import { SallyportError } from '../../errors.ts';

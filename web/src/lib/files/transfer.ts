@@ -1,4 +1,4 @@
-import { MAX_PIECE_BYTES } from '@sallyport/shared/api/files';
+import { MAX_PIECE_BYTES } from '@sallyport/shared/file-limits';
 import { beginUpload, cancelUpload, fetchFile, finishUpload, sendPiece } from '../api/files.ts';
 
 /** Pieces grow while they are quick and shrink on a slow line: each has to arrive within the gateway's 10 s. */
