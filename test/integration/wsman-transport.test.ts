@@ -335,6 +335,50 @@ async function recordingServer(): Promise<{
   };
 }
 
+describe('a target that sends elsewhere', () => {
+  const granted = settings({ redirects: true });
+  const sendTo = (location: () => string): void => {
+    lab.intercept = (_, response) => Boolean(response.writeHead(301, { Location: location() }).end());
+  };
+  const asked: [string, boolean][] = [];
+  const port: Partial<WsManPort> = {
+    redirected: (to, isElsewhere) => {
+      asked.push([`${to.host}:${String(to.port)}/${to.applicationName}`, isElsewhere]);
+      return Promise.resolve({ host: to.host, port: to.port, resolve: () => Promise.resolve('127.0.0.1') });
+    },
+  };
+
+  it('is followed where that is granted, with a credential of its own connection', async () => {
+    asked.length = 0;
+    const first = lab;
+    await start({ path: 'there' });
+    const second = lab;
+    lab = first;
+    sendTo(() => `https://localhost:${String(second.port)}/there?PSVersion=5.1`);
+    const person = await open({ ...granted, port });
+    expect(await person.run('1+1')).toBe('2\r\n');
+    sendTo(() => `https://127.0.0.1:${String(second.port)}/there`);
+    await open({ ...granted, port });
+    const there = `:${String(second.port)}/there`;
+    expect(asked).toEqual([[`localhost${there}`, false], [`127.0.0.1${there}`, true]]); // prettier-ignore
+    expect(first.requests).toEqual([]);
+    await Promise.all(consoles.splice(0).map(async ({ terminal }) => terminal?.close('closed_by_user', 2000)));
+    await second.stop();
+  });
+
+  it.each([
+    ['in a circle', () => `https://localhost:${String(lab.port)}/wsman`],
+    ['to plain HTTP', () => 'http://localhost:5985/wsman'],
+    ['with a user', () => 'https://ann:pw@localhost/wsman'],
+    ['nowhere', () => 'mailto:x'],
+  ])('is refused when it sends %s', async (_, location) => {
+    asked.length = 0;
+    sendTo(location);
+    expect(await openCode({ ...granted, port })).toBe('wsman_redirect_refused');
+    expect(asked.length).toBeLessThanOrEqual(5);
+  });
+});
+
 describe('NTLM', () => {
   const over = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'negotiate', ...more }) });
   const plain = { tls: false, isTrustedForNtlm: true };

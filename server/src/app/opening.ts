@@ -265,7 +265,8 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
     const { identity: who, timeouts } = await deps.request(last);
     const through = hops === null ? {} : { through: hops.connection };
     const request = { endpoint, identity: who, timeouts, settings: wsman, language, ...through };
-    return connectWinRm(request, last.via, deps.port(last), opening);
+    const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
+    return connectWinRm(request, last.via, at, deps.port(last), opening);
   });
   return {
     connection: null,

@@ -5,10 +5,12 @@ import type { OpeningPort } from '../broker/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { decide } from '../policy.ts';
+import { parseHost } from '../targets/address.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
-import type { ConnectPort } from '../transports/contract.ts';
+import type { ConnectPort, Endpoint } from '../transports/contract.ts';
 import type { WsManConnection, WsManConnector, WsManConnectRequest } from '../transports/wsman/connector.ts';
+import type { Redirection } from '../transports/wsman/redirect.ts';
 import type { PresentedCertificate } from '../transports/wsman/tls.ts';
 import { addressOf } from './chain.ts';
 import type { IdentityDeps } from './target-identity.ts';
@@ -78,23 +80,58 @@ export async function checkCertificate(
   return 'pinned';
 }
 
+/** Shown and audited; to another machine only when the person says so. @throws SallyportError wsman_redirect_refused, bad_name */
+async function followRedirect(
+  from: Pick<Endpoint, 'host' | 'port'>,
+  to: Redirection,
+  isElsewhere: boolean,
+  endpointAt: (host: string, port: number) => Endpoint,
+  { caller, port, signal, deps }: WinRmOpening,
+): Promise<Endpoint> {
+  const host = parseHost(to.host);
+  if (host.value === null) throw new SallyportError('wsman_redirect_refused', 'redirected to no host');
+  const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}`;
+  port.notice('info', 'redirected', `The target sends the connection on to ${address}.`);
+  if (isElsewhere) {
+    const question = {
+      ...{ kind: 'choice', from: 'gateway', fromName: 'gateway', caption: 'Another machine' },
+      message: `The target sends the connection on to ${address}. Sign in there with the same credential?`,
+      choices: ['&Yes', '&No'].map((label) => ({ label: label.slice(1), hotKey: label.charAt(1), help: '' })),
+      ...{ defaults: [1], multiple: false },
+    } satisfies NewQuestion;
+    const answer = await port.ask(question, signal);
+    if (answer.kind !== 'choice' || answer.indexes[0] !== 0)
+      throw new SallyportError('wsman_redirect_refused', `not confirmed: ${address}`);
+  }
+  await deps.audit.append({
+    ...{ type: 'winrm.redirected', actor: caller.actor, subject: addressOf(from.host, from.port), outcome: 'ok' },
+    detail: { to: address },
+  });
+  return endpointAt(host.value, to.port);
+}
+
 /** Connects and tells the page what protects the session. @throws SallyportError */
 export async function connectWinRm(
   request: WsManConnectRequest,
   via: string,
+  endpointAt: (host: string, port: number) => Endpoint,
   asks: Pick<ConnectPort, 'askSecret' | 'step'>,
   opening: WinRmOpening,
 ): Promise<WsManConnection> {
   const { endpoint } = request;
-  const place = { host: endpoint.host, port: endpoint.port, via };
   const connection = await opening.deps.winrm.connect(
     request,
-    { ...asks, checkCertificate: (presented, problem) => checkCertificate(presented, problem, place, opening) },
+    {
+      ...asks,
+      checkCertificate: (presented, problem, { host, port }) =>
+        checkCertificate(presented, problem, { host, port, via }, opening),
+      redirected: (to, isElsewhere) => followRedirect(endpoint, to, isElsewhere, endpointAt, opening),
+    },
     opening.signal,
   );
   try {
     await opening.deps.audit.append({
-      ...{ type: 'winrm.connected', actor: opening.caller.actor, subject: addressOf(place.host, place.port) },
+      ...{ type: 'winrm.connected', actor: opening.caller.actor, subject: addressOf(endpoint.host, endpoint.port) },
       outcome: 'ok',
       detail: {
         protection: connection.protection,

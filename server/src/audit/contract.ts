@@ -32,6 +32,7 @@ export const AUDIT_TYPES = [
   'hostkey.deleted',
   'ssh.negotiated',
   'winrm.connected',
+  'winrm.redirected',
   'ssrf.refused',
   'session.open',
   'session.attach',

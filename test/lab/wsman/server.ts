@@ -8,7 +8,9 @@ import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import {
   decodeSealedBody,
+  encodeIdentity,
   encodeSealedBody,
+  isIdentify,
   isSealedType,
   joinPlain,
   OPERATIONS as O,
@@ -23,6 +25,7 @@ import type { LabAcceptor, LabSignIn } from './acceptors.ts';
 import { LabShell, ShellGone } from './shell.ts';
 
 const MAX_ENVELOPE = 512_000;
+const WSMAN_VERSION = 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd';
 export const FAULTS = {
   timedOut: 2150858793,
   shellNotFound: 2150858843,
@@ -206,7 +209,7 @@ export class LabWsMan {
     name: string,
   ): Promise<void> {
     const cut = this.cut(name);
-    if (name !== 'Receive') this.busy -= 1;
+    if (name !== 'Receive' && name !== 'Identify') this.busy -= 1;
     if (cut === 'before') {
       response.destroy();
       return;
@@ -223,6 +226,10 @@ export class LabWsMan {
     user: string,
     gone: AbortSignal,
   ): Promise<{ text: string; isFault: boolean; name: string }> {
+    if (isIdentify(envelope)) {
+      const identity = { protocolVersion: WSMAN_VERSION, productVendor: 'Lab', productVersion: '1' };
+      return { text: encodeIdentity(identity), isFault: false, name: 'Identify' };
+    }
     const received = readRequest(envelope);
     const { header } = received;
     const name = header.action.slice(header.action.lastIndexOf('/') + 1);

@@ -7,7 +7,7 @@ import { ENVELOPE_BYTES, endpointUrl, Requests, resourceUri, WsManRedirectError 
 import type { Clock } from '../../clock.ts';
 import { SallyportError, placed, toError } from '../../errors.ts';
 import { ConnectClock } from '../connect-clock.ts';
-import type { ConnectPort, ConnectRequest, Identity, OpenPool } from '../contract.ts';
+import type { ConnectPort, ConnectRequest, Endpoint, Identity, OpenPool } from '../contract.ts';
 import type { HttpSignIn } from './auth/contract.ts';
 import type { Kerberos } from './auth/kerberos/sign-in.ts';
 import { createSignIn, type HttpIdentity } from './auth/methods.ts';
@@ -15,6 +15,14 @@ import { Connections } from './connections.ts';
 import { toWsManTransportError } from './errors.ts';
 import { HttpConnection } from './http-connection.ts';
 import { WsManPool } from './pool-channel.ts';
+import {
+  MAX_REDIRECTS,
+  meetsRedirect,
+  readRedirect,
+  type Redirection,
+  refusedRedirect,
+  settingsAt,
+} from './redirect.ts';
 import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
 import { startTls, type PresentedCertificate } from './tls.ts';
 
@@ -29,9 +37,20 @@ export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'step'> {
   /**
    * Called with the certificate before anything else is sent over TLS. Resolves when it is trusted: by itself, on record or
    * accepted now. @param problem what is wrong with it after what the target's settings let pass; null when nothing is
+   * @param place the target, or where it has redirected to
    * @throws SallyportError tls_certificate_untrusted, tls_certificate_changed
    */
-  checkCertificate(certificate: PresentedCertificate, problem: string | null): Promise<'verified' | 'pinned'>;
+  checkCertificate(
+    certificate: PresentedCertificate,
+    problem: string | null,
+    place: Pick<Endpoint, 'host' | 'port'>,
+  ): Promise<'verified' | 'pinned'>;
+  /**
+   * The target sends elsewhere, and that is granted. Resolves to the place, to be checked like every other, when it may be
+   * followed. @param isElsewhere another machine: the credential goes there only when the person says so
+   * @throws SallyportError wsman_redirect_refused
+   */
+  redirected(to: Redirection, isElsewhere: boolean): Promise<Endpoint>;
 }
 
 /** A signed-in way to a target's shells. */
@@ -125,7 +144,9 @@ class Way {
       this.#port.step('resolving');
       this.#ip = await endpoint.resolve(all);
       this.#port.step('connecting');
-      return await this.#connect(all, clock);
+      const connection = await this.#connect(all, clock);
+      if (this.#request.settings.redirects) await meetsRedirect(connection, timeouts.loginMs);
+      return connection;
     } catch (error) {
       if (signal.aborted) throw new SallyportError('cancelled', 'opening was cancelled', { cause: toError(error) });
       throw stop.signal.aborted ? toError(stop.signal.reason) : error;
@@ -148,8 +169,12 @@ class Way {
   }
 
   async close(): Promise<void> {
-    await this.#signIn?.close();
+    await this.leave();
     await this.#request.through?.close();
+  }
+  /** Ends the sign-in; the way below stays. */
+  async leave(): Promise<void> {
+    await this.#signIn?.close();
   }
 
   async #connect(signal: AbortSignal, clock: ConnectClock<Limit> | null): Promise<SignedConnection> {
@@ -224,7 +249,8 @@ class Way {
     const left = [trust.skipCaCheck ? null : problems.chain, trust.skipCnCheck ? null : problems.name, problems.time];
     const problem = left.filter((each) => each !== null).join('; ');
     this.#port.step('host-key');
-    const check = () => this.#port.checkCertificate(presented, problem === '' ? null : problem);
+    const { endpoint } = this.#request;
+    const check = () => this.#port.checkCertificate(presented, problem === '' ? null : problem, endpoint);
     const verdict = await (clock === null ? check() : clock.hold(check));
     if (verdict === 'verified') this.weakened.push(...skipped);
     this.#trusted = { fingerprint, isVerified: verdict === 'pinned' || skipped.length === 0 };
@@ -271,24 +297,50 @@ class Way {
 
 /** The connector of WinRM targets. */
 export function createWsManConnector(options: WsManConnectorOptions): WsManConnector {
-  const { clock, counted } = options;
   return {
-    async connect(request, port, signal) {
-      const way = new Way(request, port, options);
-      const first = await way.first(signal).catch(async (error: unknown) => {
-        await way.close();
-        throw placed(toRefusal(error), request.place ?? '');
-      });
-      counted?.(1);
-      port.step('opening');
-      return connectionOf(way, first, request, clock, () => counted?.(-1));
+    async connect(asked, port, signal) {
+      let request = asked;
+      for (let hops = 0; ; hops++) {
+        const way = new Way(request, port, options);
+        try {
+          const first = await way.first(signal);
+          port.step('opening');
+          options.counted?.(1);
+          return connectionOf(way, first, request, options.clock, () => options.counted?.(-1));
+        } catch (error) {
+          await way.leave();
+          const next = await redirected(error, request, hops, port).catch(async (refusal: unknown) => {
+            await asked.through?.close();
+            throw placed(toRefusal(refusal), asked.place ?? '');
+          });
+          request = next;
+        }
+      }
     },
   };
 }
 
+/** @throws what was thrown, unless it is a redirection that may be followed */
+async function redirected(
+  error: unknown,
+  request: WsManConnectRequest,
+  hops: number,
+  port: WsManPort,
+): Promise<WsManConnectRequest> {
+  const { settings, endpoint } = request;
+  if (!(error instanceof WsManRedirectError) || !settings.redirects) throw error;
+  if (hops >= MAX_REDIRECTS) throw refusedRedirect(`more than ${String(MAX_REDIRECTS)} redirections`);
+  const to = readRedirect(error.location, { host: endpoint.host, port: endpoint.port, isTls: settings.tls });
+  const isElsewhere = to.host.toLowerCase() !== endpoint.host.toLowerCase();
+  return {
+    ...request,
+    endpoint: await port.redirected(to, isElsewhere),
+    settings: settingsAt(settings, to, isElsewhere),
+  };
+}
+
 function toRefusal(error: unknown): SallyportError {
-  if (error instanceof WsManRedirectError)
-    return new SallyportError('wsman_redirect_refused', 'the target redirects', { cause: error });
+  if (error instanceof WsManRedirectError) return refusedRedirect('not granted for this target', error.location ?? '');
   return toWsManTransportError(error);
 }
 

@@ -12,6 +12,7 @@ const NOT_WINRM: ReadonlySet<number> = new Set([2150858999, 2150859000, 21508590
 function codeOfFault({ number, explanation }: WsManFaultError): ErrorCode {
   if (NOT_WINRM.has(number)) return 'wsman_not_winrm';
   if (explanation.kind === 'access') return 'wsman_access_denied';
+  if (explanation.kind === 'redirect') return 'wsman_redirect_refused';
   if (explanation.kind === 'endpoint') return 'wsman_endpoint_missing';
   return explanation.code;
 }

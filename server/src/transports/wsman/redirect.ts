@@ -1,0 +1,59 @@
+/** A target that sends elsewhere. winrm-auth.md section 9 "Redirection". */
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
+import { encodeIdentify, endpointUrl, WsManFaultError, WsManRedirectError } from '@sallyport/wsman';
+import { SallyportError } from '../../errors.ts';
+import type { SignedConnection } from './signed-connection.ts';
+
+/** Followed at most. */
+export const MAX_REDIRECTS = 5;
+
+/** Where a target sends to. */
+export interface Redirection {
+  readonly host: string;
+  readonly port: number;
+  readonly isTls: boolean;
+  readonly applicationName: string;
+}
+
+/** Asks who is there, so that a target that sends elsewhere does it now. @throws WsManRedirectError, SallyportError */
+export async function meetsRedirect(connection: SignedConnection, timeoutMs: number): Promise<void> {
+  try {
+    await connection.post(new TextEncoder().encode(encodeIdentify()), timeoutMs);
+  } catch (error) {
+    const isFault = error instanceof WsManFaultError;
+    // Every other fault says that it does not tell.
+    if (isFault && error.explanation.kind !== 'redirect') return;
+    connection.close();
+    throw isFault ? new WsManRedirectError(error.fault.redirectTo) : error;
+  }
+}
+
+/** With where it leads, escaped. */
+export const refusedRedirect = (why: string, to = ''): SallyportError =>
+  new SallyportError('wsman_redirect_refused', `redirect refused: ${why}`, { peerText: visibleText(to, 1000) });
+
+/** The place that `Location` names. @param from where it was said @throws SallyportError wsman_redirect_refused */
+export function readRedirect(location: string | null, from: Omit<Redirection, 'applicationName'>): Redirection {
+  if (location === null || !URL.canParse(location, endpointUrl(from))) throw refusedRedirect('no address');
+  const url = new URL(location, endpointUrl(from));
+  if (!/^https?:$/.test(url.protocol)) throw refusedRedirect('no address');
+  if (url.username !== '' || url.password !== '') throw refusedRedirect('an address with a user', location);
+  const isTls = url.protocol === 'https:';
+  if (from.isTls && !isTls) throw refusedRedirect('from HTTPS to HTTP', location);
+  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
+  const applicationName = url.pathname.slice(1) === '' ? 'wsman' : url.pathname.slice(1);
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, isTls, applicationName };
+}
+
+/** The settings there: what was said of one machine is not said of another. */
+export const settingsAt = (settings: WsManSettings, to: Redirection, isElsewhere: boolean): WsManSettings => ({
+  ...settings,
+  ...{ tls: to.isTls, applicationName: to.applicationName },
+  ...(isElsewhere
+    ? {
+        trust: { ...settings.trust, pin: '', skipCaCheck: false, skipCnCheck: false },
+        ...{ isTrustedForNtlm: false, isTrustedForDelegation: false, spn: { ...settings.spn, host: '' } },
+      }
+    : {}),
+});
