@@ -138,6 +138,27 @@ describe('signing in', () => {
     await wire.stop();
   });
 
+  it('hands no password over with CredSSP unless that is allowed and said', async () => {
+    const asked: string[] = [];
+    const port = {
+      confirmDelegation: () => Promise.resolve(asked.push('delegation') < 0),
+      askSecret: () => Promise.resolve(asked.push('password') < 0 ? null : new Secret('x')),
+    };
+    const identity = { kind: 'ask', user: 'ann' } as const;
+    const method = 'credssp';
+    expect(await openCode({ identity, port, ...settings({ method }) })).toBe('credssp_not_allowed');
+    expect(asked).toEqual([]);
+    expect(await openCode({ identity, port, ...settings({ method, isTrustedForDelegation: true }) })).toBe(
+      'credssp_not_allowed',
+    );
+    expect(asked).toEqual(['delegation']);
+    for (const refused of ['certificate', 'negotiate-implicit', 'kerberos'])
+      expect(await openCode(settings({ method: refused }))).toMatch(
+        /^(?:target_auth_unsupported|implicit_not_allowed|kerberos_unavailable)$/,
+      );
+    expect(lab.requests).toEqual([]);
+  });
+
   it('tries a password once', async () => {
     let tries = 0;
     lab.intercept = (request) => {

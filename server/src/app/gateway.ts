@@ -38,6 +38,7 @@ import { createKnownHosts } from '../targets/known-host-lines.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
 import { createKeyAgent } from '../transports/ssh/agent.ts';
 import { createSshConnector } from '../transports/ssh/connector.ts';
+import { Kerberos } from '../transports/wsman/auth/kerberos/sign-in.ts';
 import { createWsManConnector } from '../transports/wsman/connector.ts';
 import type { Vault } from '../vault/contract.ts';
 import { type Credentials, createCredentials } from '../vault/credentials.ts';
@@ -48,6 +49,7 @@ import { createAlerts } from './alerts.ts';
 import { createAuthority } from './authority.ts';
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
+import { kerberosSettings } from './kerberos.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession } from './opening.ts';
 import { testConnection } from './probing.ts';
@@ -159,7 +161,11 @@ async function openRooms(config: Config, options: GatewayOptions) {
   const knownHosts = createKnownHosts({ storage, clock });
   const pins = createHostKeyStore({ storage, knownHosts, clock });
   const credentials = createCredentials({ storage, vault, clock, keys: keyReader });
-  const keys = { authority: createAuthority({ storage, vault, clock }), agent: createKeyAgent(config.agentSocket) };
+  const keys = {
+    authority: createAuthority({ storage, vault, clock }),
+    agent: createKeyAgent(config.agentSocket),
+    kerberos: new Kerberos(kerberosSettings(config), clock),
+  };
   const files = new LiveSessionFiles({ inventory, audit, clock });
   identity.onEnded((ended) => {
     broker.loginsEnded(ended);
@@ -257,7 +263,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   });
   const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
-  const winrm = createWsManConnector({ clock, kerberos: null });
+  const winrm = createWsManConnector({ clock, kerberos: rooms.kerberos });
   const opening = { ...rooms, hostKeys: rooms.pins, connector, winrm, endpoint, mayReach };
   const routes = apiRoutes({
     ...rooms,
@@ -368,6 +374,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
         options.log.error({ code: codeOf(error) }, 'StopNotAudited');
       });
       people.close();
+      rooms.kerberos.close();
       await audit.close();
       await storage.close();
     };

@@ -80,6 +80,31 @@ export async function checkCertificate(
   return 'pinned';
 }
 
+/** A question of the gateway's own; no is the default. */
+async function isConfirmed(
+  caption: string,
+  message: string,
+  { port, signal }: Pick<WinRmOpening, 'port' | 'signal'>,
+): Promise<boolean> {
+  const question = {
+    ...{ kind: 'choice', from: 'gateway', fromName: 'gateway', caption, message, defaults: [1], multiple: false },
+    choices: ['Yes', 'No'].map((label) => ({ label, hotKey: label.charAt(0), help: '' })),
+  } satisfies NewQuestion;
+  const answer = await port.ask(question, signal);
+  return answer.kind === 'choice' && answer.indexes[0] === 0;
+}
+
+/** The act is audited before the password can leave. */
+async function confirmDelegation(host: string, opening: WinRmOpening): Promise<boolean> {
+  const words = `CredSSP hands your password to ${host}. Whoever has taken over that machine can read it. Go on?`;
+  const isAllowed = await isConfirmed('Hand over the password', words, opening);
+  await opening.deps.audit.append({
+    ...{ type: 'credential.delegated', actor: opening.caller.actor, subject: host },
+    outcome: isAllowed ? 'ok' : 'refused',
+  });
+  return isAllowed;
+}
+
 /** Shown and audited; to another machine only when the person says so. @throws SallyportError wsman_redirect_refused, bad_name */
 async function followRedirect(
   from: Pick<Endpoint, 'host' | 'port'>,
@@ -93,14 +118,8 @@ async function followRedirect(
   const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}`;
   port.notice('info', 'redirected', `The target sends the connection on to ${address}.`);
   if (isElsewhere) {
-    const question = {
-      ...{ kind: 'choice', from: 'gateway', fromName: 'gateway', caption: 'Another machine' },
-      message: `The target sends the connection on to ${address}. Sign in there with the same credential?`,
-      choices: ['&Yes', '&No'].map((label) => ({ label: label.slice(1), hotKey: label.charAt(1), help: '' })),
-      ...{ defaults: [1], multiple: false },
-    } satisfies NewQuestion;
-    const answer = await port.ask(question, signal);
-    if (answer.kind !== 'choice' || answer.indexes[0] !== 0)
+    const words = `The target sends the connection on to ${address}. Sign in there with the same credential?`;
+    if (!(await isConfirmed('Another machine', words, { port, signal })))
       throw new SallyportError('wsman_redirect_refused', `not confirmed: ${address}`);
   }
   await deps.audit.append({
@@ -125,6 +144,7 @@ export async function connectWinRm(
       ...asks,
       checkCertificate: (presented, problem, { host, port }) =>
         checkCertificate(presented, problem, { host, port, via }, opening),
+      confirmDelegation: () => confirmDelegation(endpoint.host, opening),
       redirected: (to, isElsewhere) => followRedirect(endpoint, to, isElsewhere, endpointAt, opening),
     },
     opening.signal,

@@ -33,6 +33,7 @@ export const AUDIT_TYPES = [
   'ssh.negotiated',
   'winrm.connected',
   'winrm.redirected',
+  'credential.delegated',
   'ssrf.refused',
   'session.open',
   'session.attach',

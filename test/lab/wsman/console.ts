@@ -53,6 +53,7 @@ export function labCertificate(): { readonly key: string; readonly cert: string 
 const YES: WsManPort = {
   askSecret: () => Promise.resolve(null),
   step: () => undefined,
+  confirmDelegation: () => Promise.resolve(false),
   redirected: ({ host, port }) => Promise.resolve({ host, port, resolve: () => Promise.resolve('127.0.0.1') }),
   checkCertificate: (_certificate, problem) => Promise.resolve(problem === null ? 'verified' : 'pinned'),
 };

@@ -46,6 +46,10 @@ export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'step'> {
     place: Pick<Endpoint, 'host' | 'port'>,
   ): Promise<'verified' | 'pinned'>;
   /**
+   * CredSSP hands the password to the target, which is allowed for it: does the person want that in this session?
+   */
+  confirmDelegation(): Promise<boolean>;
+  /**
    * The target sends elsewhere, and that is granted. Resolves to the place, to be checked like every other, when it may be
    * followed. @param isElsewhere another machine: the credential goes there only when the person says so
    * @throws SallyportError wsman_redirect_refused
@@ -81,6 +85,7 @@ export interface WsManConnectorOptions {
 /** Of connections that are made later, with nobody to ask. */
 const LATER_MS = 30_000;
 
+const DELEGATED = 'the target has the password (CredSSP)';
 const NTLM_PROVES_NOTHING = 'NTLM, which does not prove who the target is';
 
 type Limit = 'tcp' | 'handshake' | 'login';
@@ -276,8 +281,20 @@ class Way {
   async #makeSignIn(clock: ConnectClock<Limit> | null): Promise<HttpSignIn> {
     const { endpoint, settings } = this.#request;
     const { isAuthenticated } = this;
+    const ask = () => this.#port.confirmDelegation();
+    const mayAsk = settings.method === 'credssp' && settings.isTrustedForDelegation;
+    const isDelegationAllowed = mayAsk && (await (clock === null ? ask() : clock.hold(ask)));
+    if (settings.method === 'credssp' && !isDelegationAllowed)
+      throw new SallyportError('credssp_not_allowed', 'delegation is off for the target, or was not confirmed');
     const identity = await this.#identity(clock);
-    return createSignIn({ host: endpoint.host, settings, identity, isAuthenticated, kerberos: this.#kerberos });
+    return createSignIn({
+      host: endpoint.host,
+      settings,
+      identity,
+      isAuthenticated,
+      isDelegationAllowed,
+      kerberos: this.#kerberos,
+    });
   }
 
   /** @throws SallyportError cancelled, credential_needed, target_auth_unsupported */
@@ -353,6 +370,7 @@ function connectionOf(
 ): WsManConnection {
   const connections = new Connections(first, () => way.another(), clock);
   const sealed = first.sealing?.label ?? first.mechanism;
+  if (first.mechanism === 'CredSSP') way.weakened.push(DELEGATED);
   if (first.mechanism === 'NTLM' && !way.isAuthenticated) way.weakened.push(NTLM_PROVES_NOTHING);
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {

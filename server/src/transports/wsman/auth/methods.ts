@@ -4,6 +4,7 @@ import { SallyportError } from '../../../errors.ts';
 import { Secret } from '../../../secret.ts';
 import { basicSignIn } from './basic.ts';
 import type { HttpSignIn } from './contract.ts';
+import { credSspSignIn } from './credssp.ts';
 import { digestSignIn } from './digest.ts';
 import type { Kerberos, KerberosOptions } from './kerberos/sign-in.ts';
 import { negotiateSignIn } from './negotiate.ts';
@@ -23,9 +24,13 @@ export interface SignInRequest {
   readonly identity: HttpIdentity;
   /** TLS stands, and its certificate was verified or is on record. Without it the target may be anybody. */
   readonly isAuthenticated: boolean;
+  /** For CredSSP: allowed for the target, and the person has said yes for this session. */
+  readonly isDelegationAllowed: boolean;
   /** That of the gateway; null where it has none. */
   readonly kerberos: Kerberos | null;
 }
+
+type SpnService = WsManSettings['spn']['service'];
 
 /** @throws SallyportError when the method may not be used there */
 type MakeSignIn = (request: SignInRequest) => HttpSignIn;
@@ -43,23 +48,42 @@ const overVerifiedTls =
   };
 
 /** @throws SallyportError kerberos_unavailable */
-function kerberosSignIn(request: SignInRequest, scheme: KerberosOptions['scheme']): HttpSignIn {
+function kerberosSignIn(
+  request: SignInRequest,
+  scheme: KerberosOptions['scheme'],
+  service: SpnService = request.settings.spn.service,
+): HttpSignIn {
   const { kerberos, identity, settings } = request;
   if (kerberos === null) throw new SallyportError('kerberos_unavailable', 'this gateway has no Kerberos');
-  const { service, includePort } = settings.spn;
+  const { includePort } = settings.spn;
   // A secret of its own: it is wiped when the sign-in is closed.
   const password = new Secret(identity.password.reveal());
   const who = { kind: 'password', user: identity.user, password } as const;
   return kerberos.signIn({ identity: who, scheme, service, isPortNamed: includePort });
 }
 
+const hasRealm = ({ kerberos, identity }: SignInRequest): boolean =>
+  kerberos !== null && kerberos.principalOf(identity.user) !== null;
+
+/** The delegation policies of Windows name the service so. */
+const delegationService = ({ spn }: WsManSettings): SpnService => (spn.service === 'HTTP' ? 'WSMAN' : spn.service);
+
+const credSsp: MakeSignIn = (request) => {
+  const { identity, settings, isAuthenticated, isDelegationAllowed } = request;
+  const service = delegationService(settings);
+  return credSspSignIn({
+    ...{ user: identity.user, password: identity.password, service, isDelegationAllowed, isAuthenticated },
+    isTrusted: settings.isTrustedForNtlm,
+    kerberos: hasRealm(request) ? kerberosSignIn(request, 'Negotiate', service) : null,
+  });
+};
+
 const negotiate: MakeSignIn = (request) => {
-  const { identity, settings, isAuthenticated, kerberos } = request;
+  const { identity, settings, isAuthenticated } = request;
   const { user, password } = identity;
-  const hasRealm = kerberos !== null && kerberos.principalOf(user) !== null;
   const isTrusted = settings.isTrustedForNtlm;
   return negotiateSignIn({
-    kerberos: hasRealm ? kerberosSignIn(request, 'Negotiate') : null,
+    kerberos: hasRealm(request) ? kerberosSignIn(request, 'Negotiate') : null,
     ntlm: ntlmSignIn({ user, password, isAuthenticated, isTrusted, service: settings.spn.service }),
   });
 };
@@ -75,7 +99,7 @@ const METHODS: Readonly<Record<WsManMethod, MakeSignIn>> = {
   kerberos: (request) => kerberosSignIn(request, 'Kerberos'),
   basic: overVerifiedTls(({ identity }) => basicSignIn(identity)),
   digest: overVerifiedTls(({ identity }) => digestSignIn(identity)),
-  credssp: notYet,
+  credssp: credSsp,
   certificate: notYet,
   'negotiate-implicit': () => {
     throw new SallyportError('implicit_not_allowed', 'signing in as the gateway itself is off');
