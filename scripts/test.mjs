@@ -1,6 +1,6 @@
 // `npm test`: everything that CI runs. Installs what is missing, checks, then tests against real sshd, pwsh and Chromium.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { requireNode } from './node-version.mjs';
 
@@ -46,16 +46,20 @@ function installDebianPackages() {
 
 const total = { passed: 0, failed: 0, skipped: [], failures: [] };
 
-function step(name, command, args, env = {}) {
+/** Runs a command. @param isQuiet beside another step: what it printed comes in one piece at its end */
+async function step(name, command, args, { env = {}, isQuiet = false } = {}) {
   const started = Date.now();
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  const printed = [];
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: isQuiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    env: { ...process.env, ...env },
+  });
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => printed.push(data));
+  const status = await new Promise((resolve) => child.on('close', resolve).on('error', () => resolve(1)));
+  process.stdout.write(Buffer.concat(printed));
   console.log(`--- ${name}: ${status === 0 ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
   return status === 0;
-}
-
-/** A step that is one check: it passes or fails as a whole. */
-function checkStep(name, command, args) {
-  count(name, step(name, command, args));
 }
 
 function count(name, ok) {
@@ -66,29 +70,20 @@ function count(name, ok) {
   }
 }
 
-/** Checks one after the other, beside another lane; what each printed comes in one piece. */
+/** Checks one after the other, beside another lane. */
 async function lane(names) {
-  for (const name of names) {
-    const printed = [];
-    const child = spawn(process.execPath, ['scripts/check.mjs', name], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => printed.push(data));
-    const status = await new Promise((resolve) => child.on('close', resolve));
-    process.stdout.write(Buffer.concat(printed));
-    count(name, status === 0);
-  }
+  for (const name of names)
+    count(name, await step(`check ${name}`, process.execPath, ['scripts/check.mjs', name], { isQuiet: true }));
 }
 
-function vitestStep(project) {
+async function vitestStep(project, { isQuiet = false } = {}) {
   const file = path.join(root, '.cache', `report-${project}.json`);
   rmSync(file, { force: true });
-  const ok = step(
+  const ok = await step(
     project,
     'npx',
     ['vitest', 'run', '--project', project, '--reporter=dot', '--reporter=./scripts/reporter.mjs'],
-    { TEST_REPORT_FILE: file },
+    { env: { TEST_REPORT_FILE: file }, isQuiet },
   );
   if (!existsSync(file)) {
     total.failed += 1;
@@ -108,13 +103,10 @@ mkdirSync(path.join(root, '.cache'), { recursive: true });
 const started = Date.now();
 // Two cores, two lanes: the linter takes as long as all the rest.
 await Promise.all([lane(['lint']), lane(['format', 'imports', 'types']).then(() => ensureBuild())]);
-vitestStep('unit');
-vitestStep('integration');
-const e2e = path.join(root, 'test/e2e');
-if (existsSync(e2e) && readdirSync(e2e).some((file) => file.endsWith('.e2e.test.ts'))) vitestStep('e2e');
-else total.skipped.push({ name: 'e2e', reason: 'no browser test exists yet' });
-if (existsSync(path.join(root, 'test/fuzz/main.ts')))
-  checkStep('fuzz', 'npm', ['run', '-s', 'fuzz', '--', '--seconds', '20', '--seed', '1']);
+await vitestStep('unit');
+// Both wait for machines and pages most of the time.
+await Promise.all([vitestStep('integration'), vitestStep('e2e', { isQuiet: true })]);
+count('fuzz', await step('fuzz', 'npm', ['run', '-s', 'fuzz', '--', '--seconds', '20', '--seed', '1']));
 
 if (total.skipped.length > 0) console.log('\nSkipped:');
 for (const { name, reason } of total.skipped) console.log(`  ${name}: ${reason}`);
