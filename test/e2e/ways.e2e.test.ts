@@ -1,4 +1,7 @@
 /** The ways to a machine as a person sets them up and sees them: a jump host, old algorithms, a known_hosts file. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Target } from '@sallyport/shared/api/targets';
 import { LAB_PASSWORD } from '../lab/gateway.ts';
@@ -73,6 +76,30 @@ test('a test goes over the jump host; what to do is shown with a failure, also w
   await ended.getByText('Start-Service sshd').waitFor();
   expect(tab.faults).toEqual([]);
   await tab.context.close();
+});
+
+test('a subsystem that leads nowhere, said in the words of Windows, is named with both forms of the line', async () => {
+  const words =
+    'printf "\'c:/progra~1/powershell/7/pwsh.exe\' is not recognized as an internal or external command,\\r\\n"; exit 1';
+  const file = path.join(mkdtempSync(path.join(tmpdir(), 'sallyport-windows-')), 'subsystem.sh');
+  chmodSync(path.dirname(file), 0o755);
+  writeFileSync(file, `#!/bin/sh\n${words}\n`, { mode: 0o755 });
+  const sshd = await startSshd({ hostKeySet: 1, subsystem: file });
+  const windows = await addLabTarget(world.ann, sshd, 'win22');
+  const tab = await world.signedIn(`/targets/${windows.id}`);
+  const { page } = tab;
+  await page.getByRole('button', { name: 'Open PowerShell' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Pin key and connect' }).click();
+  const ended = page.getByRole('region', { name: /win22 has no PowerShell where the subsystem looks for it/ });
+  await ended.getByText('is not recognized as an internal').waitFor();
+  await ended.getByRole('button', { name: 'Windows' }).click();
+  await ended.getByText('Subsystem powershell c:/progra~1/powershell/7/pwsh.exe -sshs', { exact: false }).waitFor();
+  await ended.getByText('mklink /D c:\\pwsh', { exact: false }).waitFor();
+  await ended.getByText('administrators_authorized_keys', { exact: false }).first().waitFor();
+  expect(tab.faults).toEqual([]);
+  await tab.context.close();
+  await sshd.stop();
+  rmSync(path.dirname(file), { recursive: true });
 });
 
 test('a known_hosts file is taken, told about, and given back', async () => {

@@ -229,6 +229,18 @@ describe('a stored certificate', () => {
       const page = await visit(ann, target);
       await sshd.logged(/ED25519-CERT .* ID ann at work \(serial 7\)/);
       expect(page.all('facts').at(-1)?.facts.protection).toContain('certificate "ann at work" for ');
+      // The same, typed for one session and kept nowhere.
+      const typed = { user: sshd.user, kind: 'privateKey', secret: privateKey, passphrase: null, certificate, saveAs: null }; // prettier-ignore
+      const bare = await targetWith('typed', { kind: 'password', user: 'x', secret: 'y' });
+      const once = await ConsolePage.open(ann, { ...openBody(bare.id, 'pty'), credential: { by: 'typed', typed } });
+      await once.untilLive();
+      expect(once.all('facts').at(-1)?.facts.protection).toContain('certificate "ann at work" for ');
+      once.send({ type: 'close' });
+      await once.untilClosed();
+      for (const odd of [{ certificate: 'ssh-ed25519 AAAA' }, { kind: 'password' }]) {
+        const answer = await ann.request('POST', '/api/sessions', { ...openBody(bare.id, 'pty'), credential: { by: 'typed', typed: { ...typed, ...odd } } }); // prettier-ignore
+        expect([400, 422]).toContain(answer.status);
+      }
       const wrong = { label: 'w', kind: 'privateKey', user: 'x', secret: sshd.keys.rsa.privateKey, passphrase: null, certificate }; // prettier-ignore
       expect(await ann.request('POST', '/api/credentials', wrong)).toMatchObject({
         status: 422,

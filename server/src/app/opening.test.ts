@@ -174,7 +174,14 @@ describe('whose credential goes where', () => {
 
   it('stores a typed credential only after step-up, as the vault itself asks for it', async () => {
     const { id } = await deps.inventory.create(targetBody('own'));
-    const typed = { user: 'ann', kind: 'password', secret: 'typed secret', passphrase: null, saveAs: 'kept' } as const;
+    const typed = {
+      user: 'ann',
+      kind: 'password',
+      secret: 'typed secret',
+      passphrase: null,
+      certificate: null,
+      saveAs: 'kept',
+    } as const;
     const plan = (who: Caller) => planSession(opening(id, { by: 'typed', typed }), who, deps);
     await expect(plan(caller('administrator'))).rejects.toMatchObject({ code: 'step_up_required' });
     await expect(plan(caller('operator'))).rejects.toMatchObject({ code: 'forbidden' });

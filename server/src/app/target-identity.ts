@@ -110,8 +110,12 @@ export async function hopIdentity(
   return (await openIdentity(hop.credentialId, use, deps)).identity;
 }
 
-/** What the person typed: nothing to open, nothing to say of it. */
-const typed = (identity: Identity) => () => Promise.resolve<OpenedIdentity>({ identity, note: null });
+/** What the person typed: nothing to open; of a certificate there is something to say. */
+const typed = (identity: Identity) => () => {
+  const line = identity.kind === 'privateKey' ? (identity.certificate ?? null) : null;
+  const note = line === null ? null : describeCertificate(keyReader.readCertificate(line));
+  return Promise.resolve<OpenedIdentity>({ identity, note });
+};
 
 /** What the person chose, else what the target has, else ask. @throws SallyportError forbidden, step_up_required, bad_request */
 export async function identityOf(
@@ -148,20 +152,24 @@ export async function identityOf(
 type Typed = Extract<OpenSession['credential'], { readonly by: 'typed' }>['typed'];
 
 async function typedIdentity(
-  { kind, user, secret, passphrase, saveAs }: Typed,
+  { kind, user, secret, passphrase, certificate, saveAs }: Typed,
   caller: Caller,
   deps: IdentityDeps,
 ): Promise<Identity> {
   if (user !== '' && parseUser(user).value === null) throw new SallyportError('bad_request', 'user: not a user name');
+  if (certificate !== null && kind !== 'privateKey')
+    throw new SallyportError('bad_request', 'certificate: only beside a private key');
+  if (certificate !== null) keyReader.readCertificate(certificate); // Before anything is kept or opened.
   if (saveAs !== null && kind !== 'ask') {
     await mustStore(caller, deps);
     await deps.audit.append({
       ...{ type: 'credential.created', actor: caller.actor, subject: `credential:${saveAs}`, outcome: 'ok' },
       detail: { kind },
     });
-    await deps.credentials.create({ label: saveAs, kind, user, secret, passphrase });
+    await deps.credentials.create({ label: saveAs, kind, user, secret, passphrase, certificate });
   }
   if (kind === 'password') return { kind, user, password: new Secret(secret) };
   if (kind === 'ask') return { kind, user };
-  return { kind, user, key: new Secret(secret), passphrase: passphrase === null ? null : new Secret(passphrase) };
+  const opened = { key: new Secret(secret), passphrase: passphrase === null ? null : new Secret(passphrase) };
+  return { kind, user, ...opened, certificate };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CertificateText } from './certificates.ts';
 import { DisplayName } from './common.ts';
 import { LanguageTag } from './wsman.ts';
 import { CommandMark, SessionFacts, TerminalKind } from '../wire/control.ts';
@@ -8,6 +9,8 @@ const typed = z.strictObject({
   kind: z.enum(['ask', 'password', 'privateKey']),
   secret: z.string().max(64 * 1024),
   passphrase: z.string().max(1024).nullable(),
+  /** Of a private key: the text of its `-cert.pub`. */
+  certificate: CertificateText.nullable().default(null),
   /** Store it in the vault under this label; null = never stored. */
   saveAs: DisplayName.nullable(),
 });

@@ -51,7 +51,7 @@ describe('ways in', () => {
 
   it('signs in at a typed address as the user that the line names, who is asked for the rest', () => {
     const [named] = rowsOf(read({ address }), [], true);
-    const typed = { user: 'ann', kind: 'ask', secret: '', passphrase: null, saveAs: null };
+    const typed = { user: 'ann', kind: 'ask', secret: '', passphrase: null, certificate: null, saveAs: null };
     expect(named?.credential).toEqual({ by: 'typed', typed });
     const [nobody] = rowsOf(read({ address: { ...address, user: '' } }), [], true);
     expect(nobody?.credential).toEqual({ by: 'default' });

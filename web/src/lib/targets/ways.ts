@@ -56,7 +56,10 @@ export function rowsOf(read: WhereTo | null, targets: readonly Target[], mayOpen
       credential:
         user === ''
           ? { by: 'default' }
-          : { by: 'typed', typed: { user, kind: 'ask', secret: '', passphrase: null, saveAs: null } },
+          : {
+              by: 'typed',
+              typed: { user, kind: 'ask', secret: '', passphrase: null, certificate: null, saveAs: null },
+            },
       ways,
     },
   ];
