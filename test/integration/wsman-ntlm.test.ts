@@ -1,14 +1,18 @@
 /** NTLM against gss-ntlmssp through python3-gssapi, and somebody on the way. */
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { decodeNegTokenResp, encodeNegTokenResp, NTLM_FLAG } from '@sallyport/wsman';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../server/src/clock.ts';
 import { Secret } from '../../server/src/secret.ts';
 import type { SignInPlace } from '../../server/src/transports/wsman/auth/contract.ts';
 import { ntlmSignIn } from '../../server/src/transports/wsman/auth/ntlm.ts';
 import type { NtlmOptions } from '../../server/src/transports/wsman/auth/ntlm.ts';
+import { HttpConnection } from '../../server/src/transports/wsman/http-connection.ts';
+import { signInOn } from '../../server/src/transports/wsman/signed-connection.ts';
 import { makeCertificate } from '../lab/certificate.ts';
 import { startMeddler } from '../lab/wsman/meddler.ts';
 import type { Meddler, Meddling, PassedAnswer, PassedRequest } from '../lab/wsman/meddler.ts';
@@ -147,6 +151,10 @@ describe.skipIf(missing.length > 0)('somebody on the way', () => {
   };
   const LAST = Buffer.from('--Encrypted Boundary--\r\n').length;
   const HELLO = Buffer.from('<hello/>');
+  const NOTHING = Buffer.alloc(0);
+  const SOAP = [['content-type', 'application/soap+xml;charset=UTF-8']] as const;
+  const renamed = (body: Buffer, from: string, to: string): Buffer =>
+    Buffer.from(body.toString('latin1').replaceAll(from, to), 'latin1');
   /** What a client makes of the answer to its first sealed body when that is changed so. */
   async function changed(change: (body: Buffer) => Partial<PassedAnswer>): Promise<string> {
     const { one } = await through({ answer: (passed, number) => (number === 3 ? { ...passed, ...change(passed.body) } : passed) });
@@ -182,6 +190,25 @@ describe.skipIf(missing.length > 0)('somebody on the way', () => {
   });
   it('changes the frame: wsman_malformed', async () => {
     expect(await changed((body) => ({ body: flipped(body, 4) }))).toBe('wsman_malformed');
+  });
+  it.each([
+    ['a byte of the text', (body: Buffer) => ({ body: flipped(body, body.length - LAST - 2) }), 'wsman_seal_broken'],
+    ['a byte of the frame', (body: Buffer) => ({ body: flipped(body, 4) }), 'wsman_malformed'],
+    ['the length that the frame says', (body: Buffer) => ({ body: renamed(body, 'Length=8', 'Length=7') }), 'wsman_malformed'],
+    ['the name of the sealing', (body: Buffer) => ({ body: renamed(body, 'SPNEGO', 'Kerbe') }), 'wsman_seal_broken'],
+    ['the answer for one in clear text', () => ({ headers: SOAP, body: HELLO }), 'wsman_seal_broken'],
+    ['the answer for a fault in clear text', () => ({ status: 500, headers: SOAP, body: HELLO }), 'wsman_seal_broken'],
+    ['the answer for a page', () => ({ headers: [['content-type', 'text/html']] as const, body: HELLO }), 'wsman_seal_broken'],
+    ['the answer for none', () => ({ status: 401, headers: [['www-authenticate', 'Negotiate']] as const, body: NOTHING }), 'target_auth_failed'],
+  ])('changes %s: the connection of a session ends', async (_, change, code) => {
+    const { meddler } = await through({ answer: (passed, number) => (number === 3 ? { ...passed, ...change(passed.body) } : passed) });
+    const socket = connect(meddler.port, '127.0.0.1');
+    const link = new HttpConnection(socket, { hostHeader: 'srv.lab.example', path: '/wsman' }, systemClock, () => undefined);
+    const limits = { timeoutMs: 5000, signal: new AbortController().signal, path: '/wsman' };
+    const signed = await signInOn(link, ntlmSignIn(who()), http(meddler.port), { isRequired: true, hasTab: true }, limits);
+    open.push(signed);
+    expect(await refusalOf(signed.post(HELLO, 5000))).toBe(code);
+    expect(signed.isClosed).toBe(true);
   });
   it('gives an answer twice: wsman_seal_broken', async () => {
     let kept: PassedAnswer | null = null;

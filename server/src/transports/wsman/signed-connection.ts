@@ -7,6 +7,7 @@ import {
   joinPlain,
   faultOfStatus,
   SOAP_CONTENT_TYPE,
+  WsManFaultError,
   WsManRedirectError,
 } from '@sallyport/wsman';
 import type { BodyPart } from '@sallyport/wsman';
@@ -118,7 +119,8 @@ export class SignedConnection {
     try {
       return this.sealing === null ? readClear(answer) : await this.#unseal(this.sealing, answer);
     } catch (error) {
-      if (error instanceof SallyportError) this.close();
+      // A body that does not fit its frame may be somebody else's too: what both sides count is not to be relied on then.
+      if (!(error instanceof WsManFaultError)) this.close();
       throw error;
     }
   }
