@@ -52,6 +52,9 @@ export const INPUTS: readonly { readonly name: string; readonly make: (scale: nu
   },
 ];
 
+/** Numbers of one width: ten times the units are ten times the text. */
+const wide = (i: number): number => 100_000 + i;
+
 /** What grows: a document of `size` units of one kind. */
 export const GROWING: readonly {
   readonly name: string;
@@ -61,12 +64,12 @@ export const GROWING: readonly {
   {
     name: 'objects in a list',
     size: 4000,
-    make: (size) => writeCliXml(list(Array.from({ length: size }, (_, i) => bag({ a: i, b: 'x' })))),
+    make: (size) => writeCliXml(list(Array.from({ length: size }, (_, i) => bag({ a: wide(i), b: 'x' })))),
   },
   {
     name: 'different properties of one object',
     size: 4000,
-    make: (size) => writeCliXml(bag(Array.from({ length: size }, (_, i) => [`Name${i}`, i] as const))),
+    make: (size) => writeCliXml(bag(Array.from({ length: size }, (_, i) => [`Name${wide(i)}`, wide(i)] as const))),
   },
   {
     name: 'equal properties of one object',

@@ -18,7 +18,7 @@ import {
   writeCliXml,
 } from '@sallyport/psrp';
 import type { ClientEvent } from '@sallyport/psrp';
-import { GROWTHS } from './growth.ts';
+import { GROWTH_FLAGS, GROWTHS } from './growth.ts';
 import { readByHand } from './handmade.ts';
 import { INPUTS } from './inputs.ts';
 import { Psrpcore } from './psrpcore.ts';
@@ -188,9 +188,9 @@ async function measure(name: string, documents: readonly string[], psrpcore: Psr
 }
 
 function growths(): void {
-  const pairs = 12 * rounds + 1;
+  const pairs = 4 * rounds + 1;
   const script = path.join(import.meta.dirname, 'growth.ts');
-  const flags = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64', '--import', 'tsx'];
+  const flags = [...GROWTH_FLAGS, '--import', 'tsx'];
   console.log(`\ngrowth: time of 10 x the size over time of the size, ${pairs} pairs (target <= 11)`);
   for (const { name } of GROWTHS) {
     const told = execFileSync(process.execPath, [...flags, script, name, pairs.toString()], { encoding: 'utf8' });
