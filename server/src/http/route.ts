@@ -185,7 +185,8 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[], r
       ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
       handler: async (request, reply) => {
         const answer = await route.run(request, reply, refused);
-        if (reply.sent || answer === reply) return reply;
+        // A reply that was returned was waited for: whoever hung up in the middle gets no second one.
+        if (reply.sent || reply.raw.headersSent || answer === reply) return reply;
         if (answer === undefined) return reply.code(204).send();
         return reply.send(answer);
       },
