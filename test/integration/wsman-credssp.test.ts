@@ -20,6 +20,10 @@ import { missingForAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import { refusalOf, SealedClient } from '../lab/wsman/sealed-client.ts';
 
 const missing = missingForAcceptor();
+const needs = (list: readonly (string | null)[]): string => {
+  const named = list.filter((each) => each !== null);
+  return named.length > 0 ? ` (needs ${named.join(', ')})` : '';
+};
 const PASSWORD = 'correct hörse';
 const who = (over: Partial<CredSspOptions> = {}): CredSspOptions => ({
   user: 'LAB\\alice',
@@ -32,8 +36,7 @@ const who = (over: Partial<CredSspOptions> = {}): CredSspOptions => ({
 });
 const place = (port: number): SignInPlace => ({ host: 'srv.lab.example', port, isTls: false, channelBinding: null });
 
-const title = missing.length > 0 ? ` (needs ${missing.join(', ')})` : '';
-describe.skipIf(missing.length > 0)(`CredSSP against an acceptor from the specification${title}`, () => {
+describe.skipIf(missing.length > 0)(`CredSSP against an acceptor from the specification${needs(missing)}`, () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-credssp-test-'));
   let own: LabCertificate;
   let other: LabCertificate;
@@ -163,7 +166,7 @@ describe.skipIf(missing.length > 0)(`CredSSP against an acceptor from the specif
 });
 
 describe.skipIf(missing.length > 0 || missingForKdc() !== null)(
-  'CredSSP with Kerberos inside, against an MIT KDC',
+  `CredSSP with Kerberos inside, against an MIT KDC${needs([...missing, missingForKdc()])}`,
   () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-credssp-krb-'));
     let kdc: LabKdc;

@@ -21,6 +21,7 @@ import type { NegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import { refusalOf, SealedClient } from '../lab/wsman/sealed-client.ts';
 
 const missing = missingForAcceptor();
+const needs = missing.length > 0 ? ` (needs ${missing.join(', ')})` : '';
 const PASSWORD = 'correct hörse';
 const who = (over: Partial<NtlmOptions> = {}): NtlmOptions => ({
   user: 'LAB\\alice',
@@ -48,7 +49,7 @@ async function through(meddling: Meddling): Promise<{ one: SealedClient; meddler
   return { one: client(http(meddler.port)), meddler };
 }
 
-describe.skipIf(missing.length > 0)(`NTLM against gss-ntlmssp${missing.length > 0 ? ` (needs ${missing.join(', ')})` : ''}`, () => {
+describe.skipIf(missing.length > 0)(`NTLM against gss-ntlmssp${needs}`, () => {
   beforeAll(async () => {
     acceptor = await startNegotiateAcceptor({ users: [`LAB:alice:${PASSWORD}`, 'LAB:jürgen:Grüße'] });
   });
@@ -106,7 +107,7 @@ describe.skipIf(missing.length > 0)(`NTLM against gss-ntlmssp${missing.length > 
   });
 }); // prettier-ignore
 
-describe.skipIf(missing.length > 0)('NTLM over TLS against gss-ntlmssp', () => {
+describe.skipIf(missing.length > 0)(`NTLM over TLS against gss-ntlmssp${needs}`, () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-binding-'));
   const hashOf = (file: string): string => createHash('sha256').update(new X509Certificate(readFileSync(file)).raw).digest('hex');
   const binding = (hash: string): Uint8Array => Buffer.concat([Buffer.from('tls-server-end-point:'), Buffer.from(hash, 'hex')]);
@@ -135,7 +136,7 @@ describe.skipIf(missing.length > 0)('NTLM over TLS against gss-ntlmssp', () => {
   });
 }); // prettier-ignore
 
-describe.skipIf(missing.length > 0)('somebody on the way', () => {
+describe.skipIf(missing.length > 0)(`somebody on the way of NTLM${needs}`, () => {
   beforeAll(async () => {
     acceptor = await startNegotiateAcceptor({ users: [`LAB:alice:${PASSWORD}`] });
   });
