@@ -107,11 +107,14 @@ export function digestResponse(challenge: DigestChallenge, input: DigestInput): 
 
 const quoted = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&')}"`;
 
-/** Value of `Authorization`. */
+/** Node writes a header one byte per character: this makes the bytes those of UTF-8, which the hash was made over. */
+const inUtf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+
+/** Value of `Authorization`, as Node writes it: one character for each byte of UTF-8. */
 export function digestAuthorization(challenge: DigestChallenge, input: DigestInput): string {
   const { realm, nonce, opaque, algorithm, hasQop, hashesUser } = challenge;
   const user = hashesUser ? hasherOf(algorithm)(`${input.user}:${realm}`) : input.user;
-  return `Digest ${[
+  const parts = [
     `username=${quoted(user)}`,
     `realm=${quoted(realm)}`,
     `nonce=${quoted(nonce)}`,
@@ -121,7 +124,8 @@ export function digestAuthorization(challenge: DigestChallenge, input: DigestInp
     `response="${digestResponse(challenge, input)}"`,
     ...(opaque === null ? [] : [`opaque=${quoted(opaque)}`]),
     ...(hashesUser ? ['userhash=true'] : []),
-  ].join(', ')}`;
+  ];
+  return inUtf8(`Digest ${parts.join(', ')}`);
 }
 
 /** Signs every request on one connection with its own nonce. */
