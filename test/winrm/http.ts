@@ -1,0 +1,52 @@
+/** Rows of the methods that sign in with each request, over HTTPS: Apache, and the gateway's own HTTP client. */
+import { Secret } from '../../server/src/secret.ts';
+import { basicSignIn } from '../../server/src/transports/wsman/auth/basic.ts';
+import type { HttpSignIn } from '../../server/src/transports/wsman/auth/contract.ts';
+import { digestSignIn } from '../../server/src/transports/wsman/auth/digest.ts';
+import { APACHE_USER, missingForWinRmApache, startWinRmApache } from '../lab/wsman/apache.ts';
+import type { MatrixPart, MatrixRow } from './matrix.ts';
+
+const SIZES = [1, 1024, 65_536, 524_288, 1_048_576];
+const LIMIT_MS = 10_000;
+
+export const httpPart: MatrixPart = {
+  name: 'Basic and Digest',
+  missing: missingForWinRmApache(),
+  async start() {
+    const apache = await startWinRmApache();
+    const who = (password: string = APACHE_USER.password) => ({
+      user: APACHE_USER.user,
+      password: new Secret(password),
+    });
+    const rows: MatrixRow[] = [];
+    const add = (method: string, remark: string, expected: string, path: string, way: () => HttpSignIn): void => {
+      rows.push({
+        ...{
+          method,
+          place: 'https',
+          acceptor: `Apache mod_auth_${method.toLowerCase()}`,
+          remark,
+          expected,
+          sizes: SIZES,
+        },
+        async open() {
+          const signed = await apache.signIn(path, way());
+          return {
+            async exchange(size) {
+              const sent = new Uint8Array(size).fill(65);
+              if (Buffer.compare(await signed.post(sent, LIMIT_MS), sent) !== 0)
+                throw new Error('another body came back');
+            },
+            close: async () => signed.close(),
+          };
+        },
+      });
+    };
+    add('Basic', 'password', 'ok', '/basic', () => basicSignIn(who()));
+    add('Basic', 'wrong password', 'target_auth_failed', '/basic', () => basicSignIn(who('wrong')));
+    add('Digest', 'password', 'ok', '/digest', () => digestSignIn(who()));
+    add('Digest', 'wrong password', 'target_auth_failed', '/digest', () => digestSignIn(who('wrong')));
+    add('Digest', 'not offered', 'wsman_method_disabled', '/basic', () => digestSignIn(who()));
+    return { rows, stop: () => apache.stop() };
+  },
+};
