@@ -18,7 +18,7 @@ const FRESH_S = 120;
 
 /** Who signs in. */
 export type KerberosIdentity =
-  /** As typed: `DOM\user` or `user@domain`. The secret stays the caller's and is needed until the sign-in is closed. */
+  /** As typed: `DOM\user` or `user@domain`. The secret is the sign-in's own from now on, and wiped when that is closed. */
   | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
   /** The gateway's own account. */
   | { readonly kind: 'keytab'; readonly principal: string; readonly file: string }
@@ -116,6 +116,8 @@ class KerberosSignIn implements HttpSignIn {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    const { identity } = this.#options;
+    if (identity.kind === 'password') identity.password.wipe();
     const identified = await this.#identified?.catch(() => null);
     if (identified) identified.run.tell({ op: 'forget', identity: identified.identity });
     this.#release();
