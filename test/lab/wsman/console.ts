@@ -6,6 +6,7 @@ import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { type Clock, systemClock } from '../../../server/src/clock.ts';
 import { Secret } from '../../../server/src/secret.ts';
 import { openPowerShellTerminal } from '../../../server/src/terminals/powershell/terminal.ts';
+import type { Kerberos } from '../../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import { createWsManConnector } from '../../../server/src/transports/wsman/connector.ts';
 import type {
   WsManConnection,
@@ -26,6 +27,7 @@ export interface LabConnect {
   readonly identity?: Identity;
   readonly host?: string;
   readonly clock?: Clock;
+  readonly kerberos?: Kerberos;
   readonly signal?: AbortSignal;
   readonly port?: Partial<WsManPort>;
   readonly timeouts?: WsManConnectRequest['timeouts'];
@@ -60,7 +62,7 @@ const YES: WsManPort = {
 
 export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConnect = {}): Promise<WsManConnection> {
   const { user, password } = LAB_USER;
-  return createWsManConnector({ clock: options.clock ?? systemClock, kerberos: null }).connect(
+  return createWsManConnector({ clock: options.clock ?? systemClock, kerberos: options.kerberos ?? null }).connect(
     {
       endpoint: { host: options.host ?? 'localhost', port, resolve: () => Promise.resolve('127.0.0.1') },
       identity: options.identity ?? { kind: 'password', user, password: new Secret(password) },

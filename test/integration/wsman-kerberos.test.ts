@@ -1,0 +1,93 @@
+/** Whole sessions over WinRM with Kerberos: MIT's KDC, python3-gssapi at the service, sealed bodies over plain HTTP. */
+import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { codeOf } from '../../server/src/errors.ts';
+import { Secret } from '../../server/src/secret.ts';
+import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
+import type { LabConsole } from '../lab/console.ts';
+import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
+import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
+import { DOMAIN, HOSTS, LabKdc, PEOPLE, missingForKdc } from '../lab/kerberos/kdc.ts';
+import { buildStandIn } from '../lab/powershell.ts';
+import {
+  connectWsMan,
+  labCertificate,
+  openWsManConsole,
+  startLabWsMan,
+  type LabConnect,
+} from '../lab/wsman/console.ts';
+import type { LabWsMan } from '../lab/wsman/server.ts';
+
+const missing = missingForKdc() ?? missingForAcceptor();
+
+describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? '' : ` (needs ${missing})`}`, () => {
+  let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+  let kdc: LabKdc;
+  let contexts: KerberosContexts;
+  let kerberos: Kerberos;
+  let lab: LabWsMan | null = null;
+  let person: LabConsole | null = null;
+  const heard: string[] = [];
+  beforeAll(async () => {
+    [standIn, kdc] = await Promise.all([buildStandIn(), LabKdc.start()]);
+    contexts = await startKerberosContexts(kdc.keytab);
+    kerberos = new Kerberos(kdc.settings);
+  });
+  afterAll(async () => {
+    kerberos.close();
+    standIn.remove();
+    await Promise.all([contexts.stop(), kdc.stop()]);
+  });
+  afterEach(async () => {
+    await person?.terminal?.close('closed_by_user', 2000);
+    await lab?.stop();
+    lab = person = null;
+  });
+
+  const start = async (isTls: boolean): Promise<LabWsMan> => {
+    const [program = '', ...args] = standIn.command.split(' ');
+    const tls = isTls ? labCertificate() : null;
+    lab = await startLabWsMan({ command: [program, ...args], acceptor: contexts.acceptor, tls });
+    heard.length = 0;
+    lab.intercept = (_request, _response, body) => {
+      heard.push(Buffer.from(body).toString('latin1'));
+      return false;
+    };
+    return lab;
+  };
+  const over = (method: WsManSettings['method'], tls = false, password: string = PEOPLE.ada): LabConnect => ({
+    ...{ kerberos, host: HOSTS.win, settings: WsManSettings.parse({ method, tls }) },
+    identity: { kind: 'password', user: `LAB\\ada`, password: new Secret(password) },
+  });
+
+  it.each([
+    ['kerberos', false, 'HTTP, Kerberos sealed (AES-256)'],
+    ['negotiate', false, 'HTTP, Kerberos sealed (AES-256)'],
+    ['kerberos', true, 'HTTPS, Kerberos'],
+  ] as const)('signs in and says what protects it: %s, TLS %s', async (method, isTls, protection) => {
+    const connection = await connectWsMan(await start(isTls), over(method, isTls));
+    expect(connection.protection).toBe(protection);
+    await connection.close();
+  });
+
+  it('carries a session over plain HTTP of which nothing can be read', async () => {
+    person = await openWsManConsole(await start(false), over('default'));
+    expect((await person.run('1..300')).match(/\d+/g)).toHaveLength(300);
+    expect(heard.some((body) => body.startsWith('--Encrypted Boundary'))).toBe(true);
+    expect(heard.filter((body) => /Envelope|Correct Horse/.test(body))).toEqual([]);
+  });
+
+  it('sends nothing to the target after the KDC has refused, and does not take NTLM in its place', async () => {
+    const at = await start(false);
+    for (const method of ['kerberos', 'negotiate'] as const) {
+      const refused = connectWsMan(at, over(method, false, 'wrong')).then(() => 'signed in', codeOf);
+      expect(await refused).toBe('target_auth_failed');
+    }
+    expect(heard).toEqual([]);
+    const local = {
+      ...over('kerberos'),
+      identity: { kind: 'password', user: `ada@nowhere.${DOMAIN}`, password: new Secret('x') },
+    } as const;
+    expect(await connectWsMan(at, local).then(() => 'signed in', codeOf)).toBe('kerberos_no_kdc');
+  });
+});
