@@ -7,7 +7,7 @@ import { type Actor, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { createAuditView } from '../audit/view.ts';
 import { createBroker } from '../broker/broker.ts';
 import type { Broker } from '../broker/contract.ts';
-import { systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { isLoopbackHost, rangeMatcher } from '../config/addresses.ts';
 import { checkFrontDoor, type FrontDoor, openFrontDoor } from '../config/front-door.ts';
 import type { Config } from '../config/settings.ts';
@@ -101,6 +101,13 @@ async function rechecked(broker: Pick<Broker, 'recheck'>, userId: string | null,
   });
 }
 
+/** What signs in elsewhere: with certificates of its own, keys of an agent, tickets. */
+const signersOf = (config: Config, storage: Storage, vault: Vault, clock: Clock) => ({
+  authority: createAuthority({ storage, vault, clock }),
+  agent: createKeyAgent(config.agentSocket),
+  kerberos: new Kerberos(kerberosSettings(config), clock),
+});
+
 /** Everything below the door: storage, proof, people, machines, sessions. */
 async function openRooms(config: Config, options: GatewayOptions) {
   const clock = systemClock;
@@ -161,11 +168,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
   const knownHosts = createKnownHosts({ storage, clock });
   const pins = createHostKeyStore({ storage, knownHosts, clock });
   const credentials = createCredentials({ storage, vault, clock, keys: keyReader });
-  const keys = {
-    authority: createAuthority({ storage, vault, clock }),
-    agent: createKeyAgent(config.agentSocket),
-    kerberos: new Kerberos(kerberosSettings(config), clock),
-  };
+  const keys = signersOf(config, storage, vault, clock);
   const files = new LiveSessionFiles({ inventory, audit, clock });
   identity.onEnded((ended) => {
     broker.loginsEnded(ended);
