@@ -5,6 +5,8 @@ import { LabConsole } from '../lab/console.ts';
 import { openLabConsole, realPowerShells } from '../lab/powershell.ts';
 import { connectLab } from '../lab/ssh-target.ts';
 import { startSshd } from '../lab/sshd.ts';
+import { openWsManConsole, startLabWsMan } from '../lab/wsman/console.ts';
+import type { Terminal } from '../../server/src/terminals/contract.ts';
 
 terminalContract('pty', async () => {
   const lab = await startSshd({ subsystem: null });
@@ -31,11 +33,25 @@ terminalContract('pty', async () => {
   };
 });
 
+/** A line is taken only at a prompt that no line was given to. */
+function runAtPrompt(terminal: Terminal, console: LabConsole, command: string): void {
+  const last = given.get(console) ?? 0;
+  given.set(console, last + 1);
+  void console.until(() => console.lineId > last).then(() => terminal.submit(console.lineId, command));
+}
+const COMMANDS = {
+  sum: (a: number, b: number) => `${String(a)} + ${String(b)}`,
+  size: "$s = $Host.UI.RawUI.WindowSize; 'SIZE {0} {1}' -f $s.Width, $s.Height",
+  count: (n: number) => `1..${String(n)}; 'END'`,
+  sleep: "'GO'; Start-Sleep 60",
+  flood: "while ($true) { 'flood' * 100 }",
+  exit: (code: number) => `exit ${String(code)}`,
+};
 /** How many lines each console was given. */
 const given = new WeakMap<LabConsole, number>();
 const [shell] = realPowerShells();
 if (shell === undefined) console.log('terminal contract: powershell is skipped, there is no pwsh');
-else
+else {
   terminalContract(`powershell ${shell.version}`, async () => {
     const lab = await startSshd({ subsystem: `${shell.program} -sshs -NoLogo -NoProfile` });
     return {
@@ -44,20 +60,22 @@ else
         if (console.terminal === null) throw new Error('no terminal');
         return { terminal: console.terminal, console };
       },
-      run(terminal, console, command) {
-        // A line is taken only at a prompt that no line was given to.
-        const last = given.get(console) ?? 0;
-        given.set(console, last + 1);
-        void console.until(() => console.lineId > last).then(() => terminal.submit(console.lineId, command));
-      },
-      commands: {
-        sum: (a, b) => `${String(a)} + ${String(b)}`,
-        size: "$s = $Host.UI.RawUI.WindowSize; 'SIZE {0} {1}' -f $s.Width, $s.Height",
-        count: (n) => `1..${String(n)}; 'END'`,
-        sleep: "'GO'; Start-Sleep 60",
-        flood: "while ($true) { 'flood' * 100 }",
-        exit: (code) => `exit ${String(code)}`,
-      },
+      run: runAtPrompt,
+      commands: COMMANDS,
       stop: () => lab.stop(),
     };
   });
+  terminalContract(`powershell ${shell.version} over WinRM`, async () => {
+    const lab = await startLabWsMan({ command: [shell.program, '-s', '-NoLogo', '-NoProfile'] });
+    return {
+      async open() {
+        const console = await openWsManConsole(lab);
+        if (console.terminal === null) throw new Error('no terminal');
+        return { terminal: console.terminal, console };
+      },
+      run: runAtPrompt,
+      commands: COMMANDS,
+      stop: () => lab.stop(),
+    };
+  });
+}

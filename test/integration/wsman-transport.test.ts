@@ -452,6 +452,24 @@ describe('NTLM', () => {
     expect(heard.filter((body) => body === '')).toHaveLength(2);
   });
 
+  it('is signed in anew where the target has forgotten a connection, once and for this request only', async () => {
+    await startNtlm({ tls: null });
+    const person = await open(over(plain));
+    let forgotten = 2;
+    lab.intercept = (request, response, body) => {
+      if (body.length === 0 || forgotten === 0) return false;
+      forgotten -= 1;
+      response.writeHead(401, { 'WWW-Authenticate': 'Negotiate' }).end();
+      return true;
+    };
+    expect(await person.run('1+1')).toBe('2\r\n');
+    expect(forgotten).toBe(0);
+    lab.intercept = (request, response, body) => body.length > 0 && Boolean(response.writeHead(401).end());
+    person.submit('1+1');
+    await person.until(() => person.end !== null);
+    expect(person.end?.reason).toBe('target_auth_failed');
+  });
+
   it.each<[string, LabWsMan['intercept']]>([
     ['a clear answer', (_, response) => Boolean(response.writeHead(200, { 'Content-Type': 'application/soap+xml' }).end('<s/>'))],
     ['a clear fault', (_, response) => Boolean(response.writeHead(500, { 'Content-Type': 'application/soap+xml' }).end('<s/>'))],

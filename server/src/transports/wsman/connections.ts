@@ -6,7 +6,7 @@
 import type { Clock } from '../../clock.ts';
 import { SallyportError } from '../../errors.ts';
 import type { Lane } from './shell.ts';
-import type { SignedConnection } from './signed-connection.ts';
+import { SignedOutError, type SignedConnection } from './signed-connection.ts';
 
 /** At most. Polls leave two for what must go out. */
 const MAX_CONNECTIONS = 8;
@@ -52,7 +52,23 @@ export class Connections {
 
   /** Sends one envelope. @throws what `SignedConnection.post` and making a connection throw */
   async post(lane: Lane, envelope: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    const connection = await this.#take(lane);
+    try {
+      return await this.#post(lane, envelope, timeoutMs);
+    } catch (error) {
+      if (!(error instanceof SignedOutError) || this.#isClosed) throw error;
+      // Once, over a connection that is signed in anew; a second time it is the account that is refused.
+      return this.#post(lane, envelope, timeoutMs, await this.#open());
+    }
+  }
+
+  async #post(
+    lane: Lane,
+    envelope: Uint8Array,
+    timeoutMs: number,
+    fresh: SignedConnection | null = null,
+  ): Promise<Uint8Array> {
+    if (fresh !== null) this.#all.add(fresh);
+    const connection = fresh ?? (await this.#take(lane));
     if (lane === 'poll') this.#polls++;
     try {
       return await connection.post(envelope, timeoutMs);

@@ -74,6 +74,13 @@ async function exchange(
   throw new SallyportError('wsman_server_unproven', 'the sign-in does not end');
 }
 
+/** The target does not know the connection as signed in any more. The request was not looked at. */
+export class SignedOutError extends SallyportError {
+  constructor() {
+    super('target_auth_failed', 'the target has forgotten the sign-in of the connection');
+  }
+}
+
 /** One request after the other; who uses it keeps to that. */
 export class SignedConnection {
   readonly mechanism: SignedIn['mechanism'];
@@ -114,6 +121,7 @@ export class SignedConnection {
       answer = await this.#send(envelope, timeoutMs);
     if (answer.status === 401) {
       this.close();
+      if (this.#session.authorize === undefined) throw new SignedOutError();
       throw new SallyportError('target_auth_failed', 'the target does not accept the sign-in');
     }
     try {
