@@ -1,6 +1,6 @@
 /**
- * Files of a target: SFTP version 3 (draft-ietf-secsh-filexfer-02) over ssh2. Many requests of 32 KiB are under way at
- * once, in both directions; what is asked for ahead of its use is bounded.
+ * Files of a target: SFTP version 3 (draft-ietf-secsh-filexfer-02) over ssh2. Many requests are under way at once, in
+ * both directions; what is asked for ahead of its use is bounded.
  */
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
@@ -8,10 +8,12 @@ import { SallyportError, toError } from '../../errors.ts';
 import type { RemoteEntry, RemoteFile, RemoteFiles } from '../contract.ts';
 import { escapePeerText } from './errors.ts';
 
-/** What every server takes in one request. */
+/** What is written in one request: every server takes it. */
 const PIECE_BYTES = 32 * 1024;
+/** What is read in one request: OpenSSH gives up to 256 KiB; of a server that gives less, the rest is asked for. */
+const READ_BYTES = 128 * 1024;
 /** As ssh2's own fastGet: 2 MiB ahead. */
-const PIECES_AHEAD = 64;
+const PIECES_AHEAD = 16;
 
 /** Section 7 "Responses from the Server to the Client". */
 const STATUS: ReadonlyMap<unknown, ErrorCode> = new Map<unknown, ErrorCode>([
@@ -64,11 +66,11 @@ class SftpFile implements RemoteFile {
 
   /** A whole piece; a shorter one only at the end of the file. */
   async #piece(offset: number): Promise<Buffer> {
-    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    const piece = Buffer.allocUnsafe(READ_BYTES);
     let filled = 0;
-    while (filled < PIECE_BYTES) {
+    while (filled < READ_BYTES) {
       const read = await this.#call<number>((done) =>
-        this.#sftp.read(this.#handle, piece, filled, PIECE_BYTES - filled, offset + filled, (error, count) => {
+        this.#sftp.read(this.#handle, piece, filled, READ_BYTES - filled, offset + filled, (error, count) => {
           // Status 1: the end of the file.
           const isEnd = (error as { readonly code?: unknown } | undefined)?.code === 1;
           done(isEnd ? null : error, isEnd ? 0 : count);
@@ -87,14 +89,14 @@ class SftpFile implements RemoteFile {
       const piece = this.#piece(next);
       piece.catch(() => undefined); // Whoever waits for it is told; nobody may be waiting yet.
       ahead.push(piece);
-      next += PIECE_BYTES;
+      next += READ_BYTES;
     };
     // One more than there is to read, so that a file that grew meanwhile is read to its end.
     while (ahead.length < PIECES_AHEAD && next <= this.size) ask();
     for (let head = ahead.shift(); head !== undefined; head = ahead.shift()) {
       const piece = await head;
       if (piece.length > 0) yield piece;
-      if (piece.length < PIECE_BYTES) return;
+      if (piece.length < READ_BYTES) return;
       ask();
     }
   }
