@@ -3,6 +3,13 @@
 /** Ports of WinRM. */
 export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
 
+/** The usual doors of a machine, the better way first. */
+export const USUAL_DOORS = [
+  { way: 'https', port: WSMAN_PORTS.https },
+  { way: 'http', port: WSMAN_PORTS.http },
+  { way: 'ssh', port: 22 },
+] as const;
+
 /** Lines to copy, per system, for one step that failed. */
 export interface Remedy {
   readonly title: string;

@@ -1,5 +1,6 @@
 /** Every page: accessible in both themes, no wider than a phone, within its weight, under the content security policy. */
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
+import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -136,6 +137,47 @@ test('a target over WinRM: its form says what cannot be, its facts say what is w
   await tab.context.close();
 });
 
+test('a machine that was typed: its doors are looked at when asked, and the diagnosis says which way is off', async () => {
+  // An address of its own, so that the usual port is free.
+  const host = `127.66.${String(randomInt(1, 250))}.${String(randomInt(1, 250))}`;
+  let asked = 0;
+  const listener = createServer((_request, answer) => {
+    asked += 1;
+    answer.writeHead(401, { 'www-authenticate': ['Basic realm="WSMAN"', 'CredSSP'] }).end();
+  }).listen(5985, host);
+  await once(listener, 'listening');
+  const tab = await world.signedIn('/');
+  const { page } = tab;
+  try {
+    await page.getByRole('textbox', { name: 'Where to?' }).fill(host);
+    const look = page.getByRole('button', { name: 'See which doors are open' });
+    await look.waitFor();
+    expect(asked).toBe(0);
+    await look.click();
+    const doors = page.getByRole('list', { name: `Doors of ${host}` });
+    await doors.getByText('WinRM over HTTP, 5985').waitFor();
+    expect(await doors.getByRole('listitem').allInnerTexts()).toEqual([
+      expect.stringMatching(/5986\s+closed/),
+      expect.stringMatching(/5985\s+open/),
+      expect.stringMatching(/SSH, 22/),
+    ]);
+    const found = await unfoldedFindings(tab, 'doors');
+    await doors.getByRole('link', { name: 'Add as a target over http', exact: true }).click();
+    await page.getByRole('button', { name: 'Add target' }).click();
+    const facts = page.getByRole('complementary', { name: host });
+    await facts.getByRole('button', { name: 'Test connection' }).click();
+    await facts.getByText('the listener answers, the way to sign in is off').waitFor();
+    await facts.getByText(/does not take Negotiate or Kerberos: it offers CredSSP, Basic/).waitFor();
+    await facts.getByText('Set-Item WSMan:\\localhost\\Service\\Auth\\Negotiate $true').waitFor();
+    found.push(...(await unfoldedFindings(tab, 'winrm-diagnosis')));
+    expect(asked).toBe(1);
+    expect([...found, ...tab.faults]).toEqual([]);
+    await tab.context.close();
+  } finally {
+    listener.close();
+  }
+});
+
 test('a certificate is shown with its chain, compared, and pinned only by an act', async () => {
   const tab = await world.signedIn('/');
   const { page } = tab;
@@ -147,7 +189,11 @@ test('a certificate is shown with its chain, compared, and pinned only by an act
   // The question as a gateway asks it; everything else of the session is real.
   const question = {
     ...{ id: 900, kind: 'hostKey', from: 'gateway', fromName: 'gateway', host: 'win01', port: 5986, via: '' },
-    ...{ keyType: 'x509', fingerprint, problem: 'its issuer is not known here', mayAccept: true },
+    ...{
+      keyType: 'x509',
+      fingerprint: `SHA256:${Buffer.from(fingerprint, 'hex').toString('base64').replace(/=+$/, '')}`,
+    },
+    ...{ problem: 'its issuer is not known here', mayAccept: true },
     chain: [link('CN=win01', 'CN=Contoso CA', fingerprint), link('CN=Contoso CA', 'CN=Contoso CA', '0d'.repeat(32))],
   };
   const answers: unknown[] = [];

@@ -111,6 +111,12 @@ export const TABLE: Readonly<Record<string, Row>> = {
     body: (lab) => ({ host: lab.host, port: lab.port, subsystem: 'powershell' }),
     ok: 200,
   },
+  'POST /api/probe/ports': {
+    may: ADMIN,
+    scope: 'target.probe',
+    body: (lab) => ({ host: lab.host }),
+    ok: 200,
+  },
   'GET /api/targets': { may: ALL, scope: 'target.list', ok: 200 },
   'POST /api/targets': { may: ADMIN, scope: 'target.write', body: targetBody, ok: 200 },
   'PUT /api/targets/:id': { may: ADMIN, scope: 'target.write', object: 'target', body: targetBody, ok: 200 },

@@ -52,7 +52,7 @@ import { invokeScript } from './invoke.ts';
 import { kerberosSettings } from './kerberos.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession } from './opening.ts';
-import { testConnection } from './probing.ts';
+import { openDoors, testConnection } from './probing.ts';
 import { LiveSessionFiles } from './session-files.ts';
 import { answerRecovery } from './recovery.ts';
 import { keepRetention, repeat, watchSpace } from './upkeep.ts';
@@ -177,17 +177,8 @@ async function openRooms(config: Config, options: GatewayOptions) {
   });
   return {
     ...{ clock, storage, vault, audit, settings },
-    people,
-    identity,
-    recordings,
-    ledger,
-    broker,
-    knownHosts,
-    pins,
-    inventory,
-    credentials,
+    ...{ people, identity, recordings, ledger, broker, knownHosts, pins, inventory, credentials, files },
     ...keys,
-    files,
   };
 }
 type Rooms = Awaited<ReturnType<typeof openRooms>>;
@@ -279,6 +270,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     sessionOpensPerMinute: config.sessionOpensPerMinute,
     planSession: (caller, body) => planSession(body, caller, opening),
     probe: (caller, body, signal) => testConnection(body, caller, opening, signal),
+    probePorts: (caller, host, signal) => openDoors(host, caller, opening, signal),
     invoke: (caller, body, signal) => invokeScript(body, caller, { broker, opening }, signal),
   });
   await app.register(

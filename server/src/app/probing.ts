@@ -1,9 +1,13 @@
 /** "Test connection": how far one comes, over the jump hosts of a target too, without a credential for the target itself. */
-import type { ProbeBody, ProbeResult } from '@sallyport/shared/api/targets';
+import type { ProbeBody, ProbedPort, ProbeResult } from '@sallyport/shared/api/targets';
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
+import { USUAL_DOORS } from '@sallyport/shared/winrm';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { judgeHostKey } from '../targets/host-keys.ts';
 import type { Connection } from '../transports/contract.ts';
+import { openPorts } from '../transports/open-ports.ts';
+import { probeWinRm, type WinRmProbeRequest } from '../transports/wsman/probe.ts';
 import { type ProbeRequest, failedOnTheWay, hopStations, probe } from '../transports/probe.ts';
 import { connectChain, hopLabel, legsOf } from './chain.ts';
 import { type Opening, type OpeningDeps, type Place, chainDeps, placeOf, timeoutsOf } from './opening.ts';
@@ -23,7 +27,6 @@ const NOBODY: Opening['port'] = {
 async function placeToTest(body: ProbeBody, caller: Caller, deps: OpeningDeps): Promise<Place> {
   if ('targetId' in body) {
     const place = await placeOf({ by: 'target', targetId: body.targetId }, caller, deps);
-    if (place.target?.transport !== 'ssh') throw new SallyportError('bad_request', 'a test speaks SSH');
     return place;
   }
   const { host, port, subsystem } = body;
@@ -45,6 +48,53 @@ async function connectHops(
   };
   const legs = legsOf(place.hops, place).slice(0, -1);
   return (await connectChain(legs, chainDeps(place, nobody, opening), signal)).connection;
+}
+
+interface WayOverHttp {
+  readonly place: Place;
+  readonly wsman: WsManSettings;
+  readonly via: string;
+  readonly through: Connection | null;
+  readonly labels: readonly { readonly label: string }[];
+}
+
+/** The same over WinRM, with the certificates on record. */
+async function probeOverHttp(
+  { place: { host, port, connectTimeoutMs }, wsman, via, through, labels }: WayOverHttp,
+  caller: Caller,
+  deps: OpeningDeps,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const onRecord = async (certificate: string): Promise<'pinned' | 'changed' | null> => {
+    const keys = (await deps.hostKeys.find(via, host, port)).filter(({ keyType }) => keyType === 'x509');
+    return keys.length === 0 ? null : keys.some(({ key }) => key === certificate) ? 'pinned' : 'changed';
+  };
+  const request: WinRmProbeRequest = {
+    endpoint: deps.endpoint(host, port, caller.actor, via !== ''),
+    ...{ wsman, timeouts: timeoutsOf(connectTimeoutMs), onRecord },
+    ...(through === null ? {} : { through }),
+  };
+  try {
+    const result = await probeWinRm(request, signal);
+    return { ...result, stations: [...hopStations(labels, labels.length, ''), ...result.stations] };
+  } finally {
+    await through?.close();
+  }
+}
+
+/** How long each of the usual ports of a machine may take to answer. */
+const PORT_MS = 3000;
+
+/** Which of the usual doors of a machine that was typed are open. @throws SallyportError target_name_unresolved */
+export async function openDoors(
+  host: string,
+  caller: Caller,
+  deps: OpeningDeps,
+  signal: AbortSignal,
+): Promise<readonly ProbedPort[]> {
+  const detail = { ports: USUAL_DOORS.map(({ port }) => port).join(' ') };
+  await deps.audit.append({ type: 'target.probed', actor: caller.actor, subject: host, outcome: 'ok', detail });
+  return openPorts((port) => deps.endpoint(host, port, caller.actor, false), PORT_MS, signal);
 }
 
 /** @throws SallyportError not_found, forbidden, jump_chain */
@@ -71,6 +121,7 @@ export async function testConnection(
     if (at < 0) throw error;
     return failedOnTheWay(labels, at, error);
   }
+  if (target?.wsman) return probeOverHttp({ place, wsman: target.wsman, via, through, labels }, caller, deps, signal);
   const [accepted, listed] = await Promise.all([
     deps.hostKeys.find(via, host, port),
     deps.hostKeys.listed(via, host, port),

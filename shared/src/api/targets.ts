@@ -178,8 +178,8 @@ export type WhereTo = z.infer<typeof WhereTo>;
 export const ProbeBody = z.union([z.strictObject({ host, port, subsystem }), z.strictObject({ targetId: TargetId })]);
 export type ProbeBody = z.infer<typeof ProbeBody>;
 export const ProbeStation = z.object({
-  /** `hop`: a jump host, there may be several. */
-  step: z.enum(['hop', 'resolve', 'policy', 'tcp', 'ssh', 'host-key', 'sign-in', 'powershell']),
+  /** `hop`: a jump host, there may be several. Over WinRM `tls` and `winrm` stand for `ssh`, and the host key is the certificate. */
+  step: z.enum(['hop', 'resolve', 'policy', 'tcp', 'ssh', 'tls', 'host-key', 'winrm', 'sign-in', 'powershell']),
   state: z.enum(['ok', 'failed', 'not-tried']),
   detail: z.string(),
 });
@@ -194,3 +194,15 @@ export const ProbeResult = z.object({
   remedies: z.array(z.object({ title: z.string(), system: z.string(), lines: z.array(z.string()) })),
 });
 export type ProbeResult = z.infer<typeof ProbeResult>;
+
+/** `POST /api/probe/ports`: which of the usual doors of a machine are open. Nothing is sent through them. */
+export const ProbePortsBody = z.strictObject({ host });
+export const ProbedPort = z.object({
+  way: z.enum(['ssh', 'https', 'http']),
+  port: z.number(),
+  /** `silent`: no answer in time, as behind a firewall; `refused`: not an address that the gateway connects to. */
+  state: z.enum(['open', 'closed', 'silent', 'refused']),
+});
+export type ProbedPort = z.infer<typeof ProbedPort>;
+export const ProbedPorts = z.object({ ports: z.array(ProbedPort) });
+export type ProbedPorts = z.infer<typeof ProbedPorts>;

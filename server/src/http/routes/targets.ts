@@ -1,6 +1,13 @@
 /** Targets, "Where to?" and the probe. */
 import { isDeepStrictEqual } from 'node:util';
-import { ProbeBody, TargetBody, WhereToBody, type Target, type WhereTo } from '@sallyport/shared/api/targets';
+import {
+  ProbeBody,
+  ProbePortsBody,
+  TargetBody,
+  WhereToBody,
+  type Target,
+  type WhereTo,
+} from '@sallyport/shared/api/targets';
 import type { WsManSettings } from '@sallyport/shared/api/wsman';
 import { TargetId } from '@sallyport/shared/ids';
 import { z } from 'zod';
@@ -66,7 +73,7 @@ function matches(line: string, targets: readonly Target[], address: WhereTo['add
 }
 
 /** `/api/where-to` connects to nothing; `/api/probe` connects and sends no credential. */
-function whereToRoutes({ inventory, probe, clock }: RoutesJoin): readonly Route[] {
+function whereToRoutes({ inventory, probe, probePorts, clock }: RoutesJoin): readonly Route[] {
   const probes = new RateLimiter(PROBES_PER_MINUTE, 60_000, clock);
   return [
     userRoute({
@@ -93,6 +100,17 @@ function whereToRoutes({ inventory, probe, clock }: RoutesJoin): readonly Route[
           gone.abort();
         });
         return probe(caller, body, AbortSignal.any([gone.signal, AbortSignal.timeout(PROBE_MS)]));
+      },
+    }),
+    userRoute({
+      method: 'POST',
+      path: '/api/probe/ports',
+      action: 'target.probe',
+      body: ProbePortsBody,
+      handle: async ({ body }, caller) => {
+        probes.take(caller.subject.userId);
+        const { host } = withHost(body);
+        return { ports: await probePorts(caller, host, AbortSignal.timeout(PROBE_MS)) };
       },
     }),
   ];

@@ -4,6 +4,7 @@ import type {
   HostKeyPin,
   NewCredential,
   ProbeResult,
+  ProbedPort,
   Target,
   TargetBody,
   WhereTo,
@@ -26,6 +27,9 @@ export const readLine = (line: string, signal: AbortSignal): Promise<WhereTo> =>
 /** `POST /api/probe` */
 export const probe = (targetId: string, signal: AbortSignal): Promise<ProbeResult> =>
   request('POST', 'probe', { targetId }, signal);
+/** `POST /api/probe/ports` */
+export const probePorts = async (host: string, signal: AbortSignal): Promise<ProbedPort[]> =>
+  (await request<{ ports: ProbedPort[] }>('POST', 'probe/ports', { host }, signal)).ports;
 
 /** `GET /api/credentials` */
 export const listCredentials = async (): Promise<Credential[]> =>

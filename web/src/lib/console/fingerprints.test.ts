@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareDigests, compareFingerprints, fingerprintsIn } from './fingerprints.ts';
+import { compareDigests, hexDigest, compareFingerprints, fingerprintsIn } from './fingerprints.ts';
 
 const KEY = 'SHA256:fK3p9QztVw2L7mXeRbH8cN1yTgJ5aU0sPdE6oZ4iYk8';
 
@@ -33,4 +33,10 @@ describe('the SHA-256 of a certificate', () => {
     [`sha-256: ${shown.replace(/..(?=.)/g, '$&:')}`, 'equal'],
     [shown.replace('3', '4'), 'different'],
   ])('compares %s', (given, verdict) => expect(compareDigests(given, shown)).toBe(verdict));
+  it('is shown in hexadecimal, however it came', () => {
+    expect(hexDigest(shown)).toBe(shown);
+    expect(hexDigest(`SHA256:${btoa(String.fromCharCode(...Array<number>(32).fill(0x3a))).replace(/=+$/, '')}`)).toBe(
+      '3a'.repeat(32),
+    );
+  });
 });

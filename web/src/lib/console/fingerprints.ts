@@ -13,6 +13,13 @@ export function compareFingerprints(given: string, shown: string): Comparison {
   return digest === clean(shown.replace(/^SHA256:/, '')) ? 'equal' : 'different';
 }
 
+/** A SHA-256 in hexadecimal, as Windows shows it, also when it came as `SHA256:` and base64. */
+export function hexDigest(fingerprint: string): string {
+  const base64 = /^SHA256:(.*)$/.exec(fingerprint)?.[1];
+  if (base64 === undefined) return fingerprint;
+  return Array.from(atob(base64), (char) => char.charCodeAt(0).toString(16).padStart(2, '0')).join('');
+}
+
 /** The same for the SHA-256 of a certificate: hexadecimal, with colons, hyphens or blanks, in any case. */
 export function compareDigests(given: string, shown: string): Comparison {
   const clean = (text: string): string => text.replace(/^\s*SHA-?256\b(?:\s+Fingerprint=)?[: ]*/i, '').replace(/[\s:-]/g, '').toLowerCase(); // prettier-ignore
