@@ -50,6 +50,7 @@ const pages = (): readonly (readonly [path: string, ready: string])[] => [
   ['/targets', 'td >> text=lab'],
   ['/targets/new', 'form >> text=Name'],
   [`/targets/${world.target.id}`, 'text=Test connection'],
+  [`/targets/${world.target.id}/access`, 'li >> text=delegation'],
   ['/sessions', 'td.began'],
   [`/replay/${ended}`, '.deck'],
   ['/audit', 'text=Verify the chain'],

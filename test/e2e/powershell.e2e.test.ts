@@ -63,6 +63,19 @@ describe('PowerShell in the page', () => {
     await tab.page.getByRole('listitem').filter({ hasText: '1 error' }).first().waitFor();
   });
 
+  test('hints at the way to other machines when a command fails as a second hop does', async () => {
+    await tab.line('throw "Access to the path \'\\\\fs01\\share\' is denied."');
+    const hint = tab.page.getByText('That looks like a machine behind');
+    await hint.waitFor();
+    expect(await tab.page.getByRole('link', { name: 'Access to other machines' }).getAttribute('href')).toMatch(
+      /targets\/[^/]+\/access$/,
+    );
+    await tab.page.getByRole('button', { name: 'Put this remark away' }).click();
+    await hint.waitFor({ state: 'detached' });
+    await tab.page.getByRole('textbox', { name: /^Line at/ }).focus();
+    await tab.seen(PS_PROMPT);
+  });
+
   test('stops what runs with Ctrl+C', async () => {
     await tab.line("'begun-' + 1; Start-Sleep 300; 'never'");
     await tab.seen(/^begun-1$/m);

@@ -7,6 +7,7 @@ const ROUTES: Route[] = [
   { name: 'signIn' },
   { name: 'targets', id: null },
   { name: 'targets', id: 'new' },
+  { name: 'access', id: 'abc' },
   { name: 'console', id: null },
   { name: 'console', id: 'abc' },
   { name: 'sessions' },

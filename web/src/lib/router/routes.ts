@@ -4,6 +4,7 @@ export type Route =
   | { readonly name: 'setup' }
   | { readonly name: 'signIn' }
   | { readonly name: 'targets'; readonly id: string | null }
+  | { readonly name: 'access'; readonly id: string }
   | { readonly name: 'console'; readonly id: string | null }
   | { readonly name: 'sessions' }
   | { readonly name: 'replay'; readonly id: string }
@@ -33,6 +34,7 @@ const isSection = (text: string): text is SettingsSection => SETTINGS_SECTIONS.s
 export function parseRoute(path: string): Route {
   const [head = '', second = '', ...rest] = path.replace(/^\/+|\/+$/g, '').split('/');
   const id = second === '' ? null : second;
+  if (head === 'targets' && id !== null && rest.join('/') === 'access') return { name: 'access', id };
   if (rest.length > 0) return { name: 'missing', path };
   switch (head) {
     case '':
@@ -69,6 +71,8 @@ export function pathOf(route: Route): string {
       return 'sign-in';
     case 'targets':
       return route.id === null ? 'targets' : `targets/${route.id}`;
+    case 'access':
+      return `targets/${route.id}/access`;
     case 'console':
       return route.id === null ? 'console' : `console/${route.id}`;
     case 'sessions':
@@ -90,6 +94,7 @@ export const ROUTE_TITLES: Readonly<Record<Route['name'], string>> = {
   setup: 'Set up',
   signIn: 'Sign in',
   targets: 'Targets',
+  access: 'Access to other machines',
   console: 'Console',
   sessions: 'Sessions',
   replay: 'Replay',
