@@ -104,9 +104,13 @@ const started = Date.now();
 // Two cores, two lanes: the linter takes as long as all the rest.
 await Promise.all([lane(['lint']), lane(['format', 'imports', 'types']).then(() => ensureBuild())]);
 await vitestStep('unit');
+const browser = async () => {
+  await vitestStep('e2e', { isQuiet: true });
+  const args = ['run', '-s', 'fuzz', '--', '--seconds', '20', '--seed', '1'];
+  count('fuzz', await step('fuzz', 'npm', args, { isQuiet: true }));
+};
 // Both wait for machines and pages most of the time.
-await Promise.all([vitestStep('integration'), vitestStep('e2e', { isQuiet: true })]);
-count('fuzz', await step('fuzz', 'npm', ['run', '-s', 'fuzz', '--', '--seconds', '20', '--seed', '1']));
+await Promise.all([vitestStep('integration'), browser()]);
 
 if (total.skipped.length > 0) console.log('\nSkipped:');
 for (const { name, reason } of total.skipped) console.log(`  ${name}: ${reason}`);

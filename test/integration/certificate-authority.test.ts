@@ -126,7 +126,7 @@ describe('a certificate of this gateway', () => {
       await sshd.logged(
         new RegExp(`Accepted publickey for ${sshd.user} .*ED25519-CERT ${key} ${id} CA ED25519 ${from}`),
       );
-      expect(page.all('facts').at(-1)?.facts.protection).toContain(`certificate of this gateway for ${sshd.user}`);
+      expect(page.facts?.protection).toContain(`certificate of this gateway for ${sshd.user}`);
     }
   });
 
@@ -228,13 +228,13 @@ describe('a stored certificate', () => {
       expect(credentials.find(({ label }) => label === 'certified')?.certificate).toMatchObject(facts);
       const page = await visit(ann, target);
       await sshd.logged(/ED25519-CERT .* ID ann at work \(serial 7\)/);
-      expect(page.all('facts').at(-1)?.facts.protection).toContain('certificate "ann at work" for ');
+      expect(page.facts?.protection).toContain('certificate "ann at work" for ');
       // The same, typed for one session and kept nowhere.
       const typed = { user: sshd.user, kind: 'privateKey', secret: privateKey, passphrase: null, certificate, saveAs: null }; // prettier-ignore
       const bare = await targetWith('typed', { kind: 'password', user: 'x', secret: 'y' });
       const once = await ConsolePage.open(ann, { ...openBody(bare.id, 'pty'), credential: { by: 'typed', typed } });
       await once.untilLive();
-      expect(once.all('facts').at(-1)?.facts.protection).toContain('certificate "ann at work" for ');
+      expect(once.facts?.protection).toContain('certificate "ann at work" for ');
       once.send({ type: 'close' });
       await once.untilClosed();
       for (const odd of [{ certificate: 'ssh-ed25519 AAAA' }, { kind: 'password' }]) {

@@ -156,6 +156,10 @@ export class ConsolePage {
     if (found === undefined) throw new Error('not there');
     return found;
   }
+  /** What the bar shows now: told at attaching, and again at each change. */
+  get facts(): MessageOf<'facts'>['facts'] | undefined {
+    return (this.last('facts') ?? this.last('attached'))?.facts;
+  }
   untilLive = (ms?: number): Promise<void> =>
     this.until(() => this.last('attached')?.phase === 'live' || this.last('phase')?.phase === 'live', 'live', ms);
   untilClosed = async (ms?: number): Promise<{ code: number; reason: string }> => {
