@@ -1,6 +1,12 @@
 /** Shapes longer than this get a lookup table; below it a walk over the names is quicker. */
 const TABLE_FROM = 8;
 
+interface Lookup {
+  readonly names: readonly string[];
+  /** Names in lower case, made at the first search when there are many. */
+  table: ReadonlyMap<string, number> | null;
+}
+
 /**
  * The names of a property set, in order, shared by all objects that have the same ones: ten thousand processes hold one
  * shape. A shape is a node of a tree; its path from the root is the list of names.
@@ -10,18 +16,16 @@ export class Shape {
   readonly wireName: string;
   readonly name: string;
   readonly parent: Shape | null;
-  readonly size: number;
   /** The child that was asked for last: nearly always asked for next. */
   #recent: Shape | null = null;
   #children: Map<string, Shape> | null = null;
-  #names: readonly string[] | null = null;
-  #table: Map<string, number> | null = null;
+  /** Made when somebody asks for a name; most shapes are only passed through. */
+  #lookup: Lookup | null = null;
 
   constructor(parent: Shape | null, name: string, wireName: string) {
     this.parent = parent;
     this.name = name;
     this.wireName = wireName;
-    this.size = parent === null ? 0 : parent.size + 1;
   }
   get recent(): Shape | null {
     return this.#recent;
@@ -47,34 +51,41 @@ export class Shape {
     return child;
   }
   get names(): readonly string[] {
-    if (this.#names !== null) return this.#names;
-    const names = this.size === 0 ? [] : [this.name];
-    for (let node = this.parent; node !== null && node.size > 0; node = node.parent) names.push(node.name);
-    this.#names = names.reverse();
-    return this.#names;
+    return this.#find().names;
   }
   /** Index of a name in any case, the first one on a clash; -1 when absent. */
   indexOf(name: string): number {
-    const names = this.names;
-    if (names.length <= TABLE_FROM) {
-      const exact = names.indexOf(name);
-      if (exact === 0) return 0;
-      const lower = name.toLowerCase();
-      return names.findIndex((each) => each.length === name.length && each.toLowerCase() === lower);
-    }
-    if (this.#table === null) {
-      this.#table = new Map();
-      for (const [index, each] of names.entries()) {
-        const key = each.toLowerCase();
-        if (!this.#table.has(key)) this.#table.set(key, index);
-      }
-    }
-    return this.#table.get(name.toLowerCase()) ?? -1;
+    const lookup = this.#find();
+    const { names } = lookup;
+    if (names.length > TABLE_FROM) return (lookup.table ??= tableOf(names)).get(name.toLowerCase()) ?? -1;
+    const exact = names.indexOf(name);
+    if (exact === 0) return 0;
+    const lower = name.toLowerCase();
+    return names.findIndex((each) => each.length === name.length && each.toLowerCase() === lower);
+  }
+
+  #find(): Lookup {
+    if (this.#lookup !== null) return this.#lookup;
+    // The root has no name.
+    const names = this.parent === null ? [] : [this.name];
+    for (let node = this.parent; node?.parent; node = node.parent) names.push(node.name);
+    return (this.#lookup = { names: names.reverse(), table: null });
   }
 }
 
+function tableOf(names: readonly string[]): Map<string, number> {
+  const table = new Map<string, number>();
+  for (const [index, each] of names.entries()) {
+    const key = each.toLowerCase();
+    if (!table.has(key)) table.set(key, index);
+  }
+  return table;
+}
+
+/** Shorter cuts are copies already (V8, the engine of Node and Chromium). */
+const CUT_FROM = 13;
 /** A copy that does not keep the string alive from which `text` was cut. */
-export const detached = (text: string): string => ` ${text}`.slice(1);
+export const detached = (text: string): string => (text.length < CUT_FROM ? text : ` ${text}`.slice(1));
 
 const ownName = (name: string): string => name;
 const notCounted = (): void => undefined;
