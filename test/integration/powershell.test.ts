@@ -29,8 +29,10 @@ afterAll(async () => {
 });
 
 describe.each(rows)('PowerShell $version over $way', ({ subsystem, way }) => {
-  const open = (options: { readonly clock?: FakeClock; readonly console?: LabConsole } = {}): Promise<LabConsole> =>
-    way === 'SSH' ? openLabConsole(lab, subsystem, options) : openWsManConsole(winrm, options);
+  const open = ({ clock, ...more }: { readonly clock?: FakeClock; readonly console?: LabConsole } = {}) => {
+    if (way === 'SSH') return openLabConsole(lab, subsystem, { ...more, ...(clock === undefined ? {} : { clock }) });
+    return openWsManConsole(winrm, { ...more, ...(clock === undefined ? {} : { terminalClock: clock }) });
+  };
   let person: LabConsole;
   beforeEach(async (context) => {
     if (subsystem === '') context.skip('no pwsh');

@@ -75,10 +75,10 @@ export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConne
   );
 }
 
-/** Opens a console and waits for its first prompt. */
+/** Opens a console and waits for its first prompt. A clock of the terminal alone leaves the requests under way their time. */
 export async function openWsManConsole(
   lab: Pick<LabWsMan, 'port'>,
-  options: LabConnect & { readonly console?: LabConsole } = {},
+  options: LabConnect & { readonly console?: LabConsole; readonly terminalClock?: Clock } = {},
 ): Promise<LabConsole> {
   const console = options.console ?? new LabConsole();
   const connection = await connectWsMan(lab, options);
@@ -92,7 +92,7 @@ export async function openWsManConsole(
     cols: 80,
     rows: 24,
     events: console,
-    clock: options.clock ?? systemClock,
+    clock: options.terminalClock ?? options.clock ?? systemClock,
     signal: options.signal ?? new AbortController().signal,
   });
   await console.until(() => console.lineId === 1);
