@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { WsManConnection, WsManPort } from '../../server/src/transports/wsman/connector.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { SallyportError } from '../../server/src/errors.ts';
+import { FakeClock } from '../contracts/fake-clock.ts';
 import type { LabConsole } from '../lab/console.ts';
 import { buildStandIn } from '../lab/powershell.ts';
 import { basicAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
@@ -224,10 +225,18 @@ describe('what answers', () => {
     expect(await attempt).toBe('cancelled');
     await wire.stop();
     expect(await codeOf(connectWsMan(wire))).toBe('target_unreachable');
-    const slow: Partial<WsManPort> = {
-      checkCertificate: () => new Promise((resolve) => setTimeout(() => resolve('pinned'), 700)),
-    };
-    expect(await openCode({ port: slow, timeouts: { tcpMs: 5000, handshakeMs: 5000, loginMs: 600 } })).toBe('opened');
+    const clock = new FakeClock();
+    const thinks = (ms: number): Partial<WsManPort> => ({
+      checkCertificate: () => {
+        clock.advance(ms);
+        return Promise.resolve('pinned');
+      },
+      step: (name) => (name === 'connecting' ? clock.advance(ms - 700) : undefined),
+    });
+    const limits = { clock, timeouts: { tcpMs: 5000, handshakeMs: 5000, loginMs: 600 } };
+    expect(await openCode({ port: thinks(700), ...limits })).toBe('opened');
+    // The same time while nobody is asked is too long.
+    expect(await openCode({ port: thinks(1400), ...limits })).toBe('target_timeout');
   });
 });
 
