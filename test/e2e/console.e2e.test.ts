@@ -1,5 +1,6 @@
 /** The console as a person meets it: output, keys, reloads, two windows. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
 import { startBrowser, type Tab } from '../lab/browser.ts';
 import { recordedOutput } from '../lab/journeys.ts';
 import { isRoot, startSshd } from '../lab/sshd.ts';
@@ -61,7 +62,8 @@ test('a reload in the middle of output goes on with exact bytes', async () => {
   const tab = await shell();
   const id = sessionOf(tab);
   await tab.line('for i in $(seq 1 150000); do echo line-$i; done; echo all-$((1+1))');
-  await tab.until(() => tab.output().length > 100_000, 'the middle of the output');
+  // More than a page is given that joins anew, so that it cannot begin at the beginning again.
+  await tab.until(() => tab.output().length > LOW_WATER_BYTES, 'the middle of the output');
   const [firstOffset, first] = [tab.offset, tab.output()];
   await tab.page.reload();
   await tab.seen(/line-150000\nall-2/);
