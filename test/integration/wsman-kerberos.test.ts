@@ -77,6 +77,19 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
     expect(heard.filter((body) => /Envelope|Correct Horse/.test(body))).toEqual([]);
   });
 
+  it.each([
+    ['kerberos', 'never', false],
+    ['kerberos', 'policy', true],
+    ['negotiate', 'always', true],
+  ] as const)('gives a ticket of the user away only where the target may have it: %s, %s', async (method, ticketDelegation, isGiven) => {
+    const { settings, ...rest } = over(method);
+    const connection = await connectWsMan(await start(false), { ...rest, settings: { ...settings, ticketDelegation } });
+    expect(contexts.delegated.at(-1)).toBe(isGiven);
+    const weakened = ['the target has a ticket of the user (Kerberos delegation)'];
+    expect(connection.weakened).toEqual(isGiven ? weakened : []);
+    await connection.close();
+  }); // prettier-ignore
+
   it('sends nothing to the target after the KDC has refused, and does not take NTLM in its place', async () => {
     const at = await start(false);
     for (const method of ['kerberos', 'negotiate'] as const) {

@@ -176,6 +176,29 @@ describe('signing in', () => {
     expect(await openCode({ identity: { kind: 'ask', user: LAB_USER.user }, port })).toBe('opened');
   });
 
+  it.each([
+    ['basic', true, { method: 'basic' }],
+    ['digest', true, { method: 'digest' }],
+    ['negotiate', true, { method: 'negotiate' }],
+    ['default over plain HTTP', false, { method: 'default', tls: false, isTrustedForNtlm: true }],
+    ['credssp', true, { method: 'credssp', isTrustedForDelegation: true }],
+  ])('names a way that the target does not offer, and sends it no password: %s', async (_, isTls, more) => {
+    const offers = ['Kerberos', 'Basics realm="x"', 'Digests nonce="x"', 'Bearer realm="Basic, Digest, Negotiate, CredSSP"'];
+    const acceptor = () => ({ isBound: false, sealing: null, take: () => ({ kind: 'refused', challenges: offers }) as const });
+    await restart({ acceptor, ...(isTls ? {} : { tls: null }) });
+    const heard: string[] = [];
+    lab.intercept = ({ headers }, _response, body) => {
+      heard.push(headers.authorization ?? '', Buffer.from(body).toString());
+      return false;
+    };
+    const port = { confirmDelegation: () => Promise.resolve(true) };
+    expect(await openCode({ port, ...settings(more) })).toBe('wsman_method_disabled');
+    // A first token of NTLM or TLS has nothing of the user in it.
+    const password = Buffer.from(LAB_USER.password).toString('base64').slice(0, -4);
+    expect(heard.filter((text) => /^(?:Basic|Digest) /.test(text) || text.includes(password))).toEqual([]);
+    expect(heard.length).toBeGreaterThan(0);
+  }); // prettier-ignore
+
   it('with Digest answers fresh nonces by the way, and a wrong password not twice', async () => {
     await restart({ acceptor: digestAcceptor(LAB_USER.user, LAB_USER.password) });
     const person = await open(settings({ method: 'digest' }));

@@ -85,6 +85,8 @@ const targetBody = z.strictObject({
 function misfit({ transport, wsman, offers, relaxations, files }: z.infer<typeof targetBody>): string | null {
   if (transport === 'ssh') return wsman === null ? null : 'wsman: not for SSH';
   if (wsman === null) return 'wsman: needed';
+  if (wsman.certificateThumbprint !== '' && wsman.method !== 'certificate')
+    return 'certificateThumbprint: for the method certificate only';
   if (offers.length !== 1 || offers[0] !== 'powershell') return 'offers: PowerShell alone over WinRM';
   if (relaxations.length > 0) return 'relaxations: for SSH only';
   return files === 'off' ? null : 'files: over SSH only';

@@ -53,10 +53,20 @@ export const WsManSettings = z.strictObject({
     .regex(/^[^\u0000-\u001f\u007f]{1,255}$/)
     .default('Microsoft.PowerShell'),
   method: WsManMethod.default('default'),
+  /**
+   * For the method `certificate`: SHA-1 or SHA-256 of the client certificate in the vault, hexadecimal; '' = the credential
+   * of the target.
+   */
+  certificateThumbprint: z.union([z.literal(''), z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)]).default(''),
   /** NTLM may be spoken although the target is not authenticated (plain HTTP, or TLS with skipped checks). */
   isTrustedForNtlm: z.boolean().default(false),
   /** CredSSP may hand the password to this target. */
   isTrustedForDelegation: z.boolean().default(false),
+  /**
+   * Whether Kerberos gives the target a ticket to act as the user elsewhere (unconstrained delegation): never, to a server
+   * that the domain marks for it (`policy`), or always.
+   */
+  ticketDelegation: z.enum(['never', 'policy', 'always']).default('never'),
   /** Redirects are followed, at most 5, each shown and audited. */
   redirects: z.boolean().default(false),
   /** Bodies are sealed inside TLS too. */

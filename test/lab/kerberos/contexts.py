@@ -25,7 +25,8 @@ def accept(request):
     done = gss.accept_sec_context(base64.b64decode(request['token']), creds, contexts.get(request['context']))
     contexts[request['context']] = done.context
     name = '' if done.more_steps else gss.display_name(done.initiator_name).name.decode()
-    return {'token': text(done.token), 'isComplete': not done.more_steps, 'name': name}
+    return {'token': text(done.token), 'isComplete': not done.more_steps, 'name': name,
+            'isDelegated': bool(done.flags & gss.RequirementFlag.delegate_to_peer) and done.delegated_creds is not None}
 
 
 def opened(request):

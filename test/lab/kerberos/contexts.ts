@@ -14,12 +14,15 @@ interface Answer {
   readonly name?: string;
   readonly header?: string;
   readonly data?: string;
+  readonly isDelegated?: boolean;
 }
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 const bytes = (part: string | undefined): Buffer => Buffer.from(part ?? '', 'base64');
 
 export interface KerberosContexts {
   readonly acceptor: LabAcceptor;
+  /** For each sign-in: whether the service saw GSS_C_DELEG_FLAG and got a ticket of the user. */
+  readonly delegated: readonly boolean[];
   stop(): Promise<void>;
 }
 
@@ -55,6 +58,7 @@ export async function startKerberosContexts(keytab: string): Promise<KerberosCon
     });
 
   let contexts = 0;
+  const delegated: boolean[] = [];
   const acceptor: LabAcceptor = () => {
     const context = ++contexts;
     let sealing: MessageSealing | null = null;
@@ -86,6 +90,7 @@ export async function startKerberosContexts(keytab: string): Promise<KerberosCon
           const challenge = `${scheme} ${answer.token ?? ''}`;
           if (answer.isComplete !== true) return { kind: 'refused', challenges: [challenge] };
           sealing = sealingOf(scheme);
+          delegated.push(answer.isDelegated === true);
           return { kind: 'accepted', user: answer.name ?? '', token: challenge };
         } catch {
           return offers;
@@ -94,7 +99,7 @@ export async function startKerberosContexts(keytab: string): Promise<KerberosCon
     };
   };
   return {
-    acceptor,
+    ...{ acceptor, delegated },
     async stop() {
       child.stdin.end();
       await exited;

@@ -86,6 +86,7 @@ export interface WsManConnectorOptions {
 const LATER_MS = 30_000;
 
 const DELEGATED = 'the target has the password (CredSSP)';
+const TICKET_GIVEN = 'the target has a ticket of the user (Kerberos delegation)';
 const NTLM_PROVES_NOTHING = 'NTLM, which does not prove who the target is';
 
 type Limit = 'tcp' | 'handshake' | 'login';
@@ -371,6 +372,7 @@ function connectionOf(
   const connections = new Connections(first, () => way.another(), clock);
   const sealed = first.sealing?.label ?? first.mechanism;
   if (first.mechanism === 'CredSSP') way.weakened.push(DELEGATED);
+  if (first.isDelegated) way.weakened.push(TICKET_GIVEN);
   if (first.mechanism === 'NTLM' && !way.isAuthenticated) way.weakened.push(NTLM_PROVES_NOTHING);
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {

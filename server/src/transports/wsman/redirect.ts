@@ -53,7 +53,12 @@ export const settingsAt = (settings: WsManSettings, to: Redirection, isElsewhere
   ...(isElsewhere
     ? {
         trust: { ...settings.trust, pin: '', skipCaCheck: false, skipCnCheck: false },
-        ...{ isTrustedForNtlm: false, isTrustedForDelegation: false, spn: { ...settings.spn, host: '' } },
+        ...{
+          isTrustedForNtlm: false,
+          isTrustedForDelegation: false,
+          ticketDelegation: 'never',
+          spn: { ...settings.spn, host: '' },
+        },
       }
     : {}),
 });

@@ -84,6 +84,8 @@ export class SignedOutError extends SallyportError {
 /** One request after the other; who uses it keeps to that. */
 export class SignedConnection {
   readonly mechanism: SignedIn['mechanism'];
+  /** The target has got a ticket to act as the user elsewhere. */
+  readonly isDelegated: boolean;
   /** Null when bodies go as they are, inside TLS. */
   readonly sealing: MessageSealing | null;
   readonly #http: HttpConnection;
@@ -94,6 +96,7 @@ export class SignedConnection {
 
   constructor(http: HttpConnection, session: SignedIn, attempt: ConnectionSignIn, rules: SealingRules, path: string) {
     this.mechanism = session.mechanism;
+    this.isDelegated = session.isDelegated === true;
     this.sealing = rules.isRequired ? session.sealing : null;
     this.#http = http;
     this.#session = session;

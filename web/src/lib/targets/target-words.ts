@@ -45,6 +45,7 @@ export function weaknessesOf({ tls, trust, ...wsman }: WsManSettings): string[] 
     !isChecked && trust.skipCnCheck ? 'the name in the certificate is not compared' : '',
     wsman.isTrustedForNtlm ? 'NTLM may be used although nothing proves who the target is' : '',
     wsman.isTrustedForDelegation ? 'the target may receive passwords' : '',
+    wsman.ticketDelegation === 'never' ? '' : 'the target may get a ticket of the user (Kerberos delegation)',
     wsman.redirects ? 'redirects are followed' : '',
   ].filter((words) => words !== '');
 }

@@ -30,6 +30,8 @@ export type SignInStep =
 export interface SignedIn {
   /** What was really used, for the facts bar and the ledger. */
   readonly mechanism: 'Kerberos' | 'NTLM' | 'CredSSP' | 'Basic' | 'Digest' | 'Certificate';
+  /** The server has got a ticket to act as the user elsewhere. */
+  readonly isDelegated?: boolean;
   /** Seals the bodies; null where the method has no sealing (only over TLS then). */
   readonly sealing: MessageSealing | null;
   /** `Authorization` of every request, for the methods that sign in with each (Basic, Digest, certificate). */

@@ -6,6 +6,7 @@ import { basicSignIn } from './basic.ts';
 import type { HttpSignIn } from './contract.ts';
 import { credSspSignIn } from './credssp.ts';
 import { digestSignIn } from './digest.ts';
+import type { Delegation } from './kerberos/messages.ts';
 import type { Kerberos, KerberosOptions } from './kerberos/sign-in.ts';
 import { negotiateSignIn } from './negotiate.ts';
 import { ntlmSignIn } from './ntlm.ts';
@@ -52,6 +53,7 @@ function kerberosSignIn(
   request: SignInRequest,
   scheme: KerberosOptions['scheme'],
   service: SpnService = request.settings.spn.service,
+  delegation: Delegation = request.settings.ticketDelegation,
 ): HttpSignIn {
   const { kerberos, identity, settings } = request;
   if (kerberos === null) throw new SallyportError('kerberos_unavailable', 'this gateway has no Kerberos');
@@ -59,7 +61,7 @@ function kerberosSignIn(
   // A secret of its own: it is wiped when the sign-in is closed.
   const password = new Secret(identity.password.reveal());
   const who = { kind: 'password', user: identity.user, password } as const;
-  return kerberos.signIn({ identity: who, scheme, service, isPortNamed: includePort });
+  return kerberos.signIn({ identity: who, scheme, service, isPortNamed: includePort, delegation });
 }
 
 const hasRealm = ({ kerberos, identity }: SignInRequest): boolean =>
@@ -74,7 +76,7 @@ const credSsp: MakeSignIn = (request) => {
   return credSspSignIn({
     ...{ user: identity.user, password: identity.password, service, isDelegationAllowed, isAuthenticated },
     isTrusted: settings.isTrustedForNtlm,
-    kerberos: hasRealm(request) ? kerberosSignIn(request, 'Negotiate', service) : null,
+    kerberos: hasRealm(request) ? kerberosSignIn(request, 'Negotiate', service, 'never') : null,
   });
 };
 

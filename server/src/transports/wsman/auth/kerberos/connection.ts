@@ -9,6 +9,8 @@ import type { ContextSigner, TokenWrapping } from './wrapping.ts';
 
 /** Without these a context is worth nothing here: mutual 2, confidentiality 16, integrity 32. RFC 2744 section 5.19. */
 const NEEDED_FLAGS = 2 + 16 + 32;
+/** GSS_C_DELEG_FLAG: the server has got a ticket of the user. */
+const DELEGATED_FLAG = 1;
 /** AES of RFC 3962 and RFC 8009, by number. Anything else is refused. */
 const ENCRYPTION: ReadonlyMap<number, string> = new Map([
   [17, 'AES-128'],
@@ -199,7 +201,7 @@ export class KerberosConnection implements ConnectionSignIn {
     if (name === undefined)
       throw new SallyportError('kerberos_failed', `kerberos: encryption type ${encryption} is not allowed`);
     const sealing = new KerberosSealing(handle, this.#options.scheme, name);
-    return { kind: 'done', session: { mechanism: 'Kerberos', sealing } };
+    return { kind: 'done', session: { mechanism: 'Kerberos', sealing, isDelegated: (flags & DELEGATED_FLAG) !== 0 } };
   }
 
   #learn(state: ContextState | undefined): void {

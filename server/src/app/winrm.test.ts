@@ -1,0 +1,74 @@
+import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { expect, it } from 'vitest';
+import type { NewAuditEvent } from '../audit/contract.ts';
+import { SallyportError } from '../errors.ts';
+import type { NewQuestion } from '../terminals/contract.ts';
+import type { WsManConnection, WsManPort } from '../transports/wsman/connector.ts';
+import { connectWinRm, type WinRmOpening } from './winrm.ts';
+
+const ACTOR = { userId: 'u', name: 'Ann', address: '', via: 'login' } as const;
+const CONNECTION = { protection: 'HTTPS, CredSSP', weakened: [] } as unknown as WsManConnection;
+
+/** Opens a target whose connector does this with its port; a person answers with one of the two choices. */
+async function opened(
+  connect: (port: WsManPort) => Promise<void>,
+  { index = 0, failing = '' }: { readonly index?: number; readonly failing?: string } = {},
+): Promise<{ asked: NewQuestion[]; events: NewAuditEvent[]; result: unknown }> {
+  const asked: NewQuestion[] = [];
+  const events: NewAuditEvent[] = [];
+  const opening = {
+    caller: { actor: ACTOR },
+    port: {
+      ask: (question: NewQuestion) => {
+        asked.push(question);
+        return Promise.resolve({ kind: 'choice', indexes: [index] });
+      },
+    },
+    signal: new AbortController().signal,
+    deps: {
+      audit: {
+        append: (event: NewAuditEvent) => {
+          if (event.type === failing) return Promise.reject(new SallyportError('audit_unavailable', 'no audit'));
+          events.push(event);
+          return Promise.resolve();
+        },
+      },
+      winrm: {
+        connect: async (_request: unknown, port: WsManPort) => {
+          await connect(port);
+          return CONNECTION;
+        },
+      },
+    },
+  } as unknown as WinRmOpening;
+  const endpoint = { host: 'win01', port: 5986, resolve: () => Promise.resolve('192.0.2.7') };
+  const request = {
+    ...{ endpoint, settings: WsManSettings.parse({ method: 'credssp' }), language: '' },
+    ...{ identity: { kind: 'ask' as const, user: 'ann' }, timeouts: { tcpMs: 1, handshakeMs: 1, loginMs: 1 } },
+  } as const;
+  const asks = { askSecret: () => Promise.resolve(null), step: () => undefined };
+  const result: unknown = await connectWinRm(request, '', () => endpoint, asks, opening).catch(
+    (error: unknown) => error,
+  );
+  return { asked, events, result };
+}
+
+it('asks before CredSSP hands a password over, with no for the default, and writes the answer down first', async () => {
+  for (const [index, outcome] of [[0, 'ok'], [1, 'refused']] as const) {
+    let isAllowed: boolean | null = null;
+    const { asked, events } = await opened(async (port) => void (isAllowed = await port.confirmDelegation()), { index });
+    expect(asked).toMatchObject([{ kind: 'choice', from: 'gateway', defaults: [1], choices: [{ label: 'Yes' }, { label: 'No' }] }]);
+    expect(asked[0]).toMatchObject({ message: expect.stringContaining('hands your password to win01') as string });
+    expect(isAllowed).toBe(outcome === 'ok');
+    expect(events[0]).toMatchObject({ type: 'credential.delegated', subject: 'win01', outcome, actor: { name: 'Ann' } });
+  }
+}); // prettier-ignore
+
+it('hands nothing over when the answer cannot be written down', async () => {
+  let isAllowed: boolean | null = null;
+  const confirm = async (port: WsManPort): Promise<void> => void (isAllowed = await port.confirmDelegation());
+  expect((await opened(confirm, { failing: 'credential.delegated' })).result).toMatchObject({
+    code: 'audit_unavailable',
+  });
+  expect(isAllowed).toBeNull();
+});
