@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** What is waited for may take its time on a busy machine; vitest's own second may not be enough for a turn of it. */
+const poll = { timeout: 15_000 };
+
 /** Three kinds of test (CONTRIBUTING.md): unit beside the source, integration against the lab, e2e in a real browser. */
 export default defineConfig({
   test: {
@@ -16,6 +19,7 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**'],
           testTimeout: 20_000,
+          expect: { poll },
         },
       },
       {
@@ -24,6 +28,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll },
           maxWorkers: 2,
         },
       },
@@ -33,6 +38,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.e2e.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          expect: { poll },
           fileParallelism: false,
         },
       },

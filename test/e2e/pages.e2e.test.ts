@@ -231,6 +231,7 @@ test('a certificate is shown with its chain, compared, and pinned only by an act
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);
   await dialog.getByRole('button', { name: 'Pin certificate and connect' }).click();
   await dialog.waitFor({ state: 'detached' });
+  await tab.until(() => answers.length > 0, 'the answer');
   expect(answers).toEqual([{ type: 'answer', id: 900, answer: { kind: 'accept' } }]);
   expect([...found, ...tab.faults]).toEqual([]);
   await tab.context.close();

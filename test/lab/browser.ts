@@ -30,6 +30,8 @@ export class Tab {
   /** Terminal bytes that came over the newest socket, and the offset of the first. */
   bytes: Buffer[] = [];
   offset = 0;
+  /** Terminal bytes over all sockets of the window. */
+  received = 0;
   readonly messages: ServerMessage[] = [];
   /** Sizes that the page asked for over the newest socket, as `columns x rows`. */
   sizes: string[] = [];
@@ -71,8 +73,8 @@ export class Tab {
   }
 
   /** Waits for something that is not on the screen. @throws Error with the last messages when it does not come */
-  async until(check: () => boolean, what: string): Promise<void> {
-    const until = Date.now() + STEP_MS;
+  async until(check: () => boolean, what: string, ms = STEP_MS): Promise<void> {
+    const until = Date.now() + ms;
     while (!check()) {
       if (Date.now() > until) throw new Error(`${what}: not seen; ${JSON.stringify(this.messages.slice(-5))}`);
       await this.#frameOfPage();
@@ -112,7 +114,9 @@ export class Tab {
       return;
     }
     const frame = parseServerFrame(payload);
-    if (frame !== null) this.bytes.push(Buffer.from(frame.bytes));
+    if (frame === null) return;
+    this.bytes.push(Buffer.from(frame.bytes));
+    this.received += frame.bytes.length;
   }
 }
 
