@@ -1,4 +1,6 @@
+import type { SessionId } from '@sallyport/shared/ids';
 import type { RecordingKeys } from '../../server/src/recording/contract.ts';
+import { memoryCatalogue } from '../contracts/memory-catalogue.ts';
 
 /** What `recording-kill.test.ts` and its child agree on. */
 export const STARTED_AT = Date.UTC(2026, 0, 2);
@@ -14,4 +16,14 @@ export function childOutput(from: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   for (let i = 0; i < length; i += 1) bytes.writeUInt8(((from + i) * 31 + ((from + i) >>> 8)) & 0xff, i);
   return bytes;
+}
+
+/** A catalogue that knows one recording that is still open, or none. */
+export async function catalogueWith(sessionId: SessionId | null): Promise<ReturnType<typeof memoryCatalogue>> {
+  const catalogue = memoryCatalogue();
+  const blank = { state: 'open', events: 0, outputBytes: 0, durationMs: 0, head: '' } as const;
+  const sealedKey = Buffer.from('sealed');
+  if (sessionId !== null)
+    await catalogue.insert({ ...blank, sessionId, path: `2026/01/${sessionId}`, startedAt: STARTED_AT, sealedKey });
+  return catalogue;
 }

@@ -57,6 +57,11 @@ export interface RecordingWriter {
    * @throws SallyportError recording_unavailable when the disk failed or did not answer: recovery closes it at the next start
    */
   close(reason: string): Promise<RecordingSummary>;
+  /**
+   * Writes and flushes what there is and lets go of the file, without an end: `reopen` goes on. Idempotent; settles in
+   * bounded time. @throws SallyportError recording_unavailable
+   */
+  rest(): Promise<void>;
 }
 export interface WriterEvents {
   /** No acknowledgement of a write or a flush for 2 s: pause the target. */
@@ -70,6 +75,13 @@ export interface WriterEvents {
 export interface Recordings {
   /** @throws SallyportError recording_space below 5 % free, recording_unavailable when it cannot be created */
   create(header: RecordingHeader, events: WriterEvents): Promise<RecordingWriter>;
+  /**
+   * Goes on with a recording that was put aside, or that a dead gateway left open: a torn tail is cut off; chain, key, offsets
+   * and time go on, and a note says how long nothing was written. All of it is read and proven first.
+   * @throws SallyportError not_found; bad_state when it is written now or has its end; recording_corrupt;
+   * secret_unreadable; recording_unavailable
+   */
+  reopen(sessionId: SessionId, events: WriterEvents): Promise<RecordingWriter>;
   /** Output bytes [from, to) of a live or ended recording, in pieces. For resume: exact. */
   readOutput(sessionId: SessionId, from: number, to: number): AsyncIterable<Uint8Array>;
   /** All events from `fromIndex` on. @throws SallyportError recording_corrupt at the first bad chunk, after the good ones */
@@ -84,8 +96,12 @@ export interface Recordings {
   /**
    * At start: closes what a dead gateway left open. Whole valid chunks are kept, a torn tail is cut off and said. One that
    * cannot be closed (its key or its file is unreadable) is told to `failed`, stays open, and does not stop the others.
+   * Those that `isKept` names are left as they are: `reopen` goes on with them.
    */
-  recover(failed: (sessionId: SessionId, error: unknown) => Promise<void>): Promise<readonly RecoveredRecording[]>;
+  recover(
+    failed: (sessionId: SessionId, error: unknown) => Promise<void>,
+    isKept?: (sessionId: SessionId) => boolean,
+  ): Promise<readonly RecoveredRecording[]>;
   /** Deletes one that is closed. @throws SallyportError not_found; bad_state while it is written */
   delete(sessionId: SessionId): Promise<void>;
   /**

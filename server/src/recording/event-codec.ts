@@ -131,6 +131,9 @@ export interface ParsedEvent {
   readonly event: JournalEvent;
 }
 
+/** When the chunk of these plain bytes was begun, UTC ms; `parseEvents` has accepted them. */
+export const wallOf = (plain: Buffer): number => plain.readDoubleBE(0);
+
 /** Events of one chunk's plain bytes, or null when they are malformed. Output bytes are views into `plain`. */
 export function parseEvents(plain: Buffer): readonly ParsedEvent[] | null {
   const events: ParsedEvent[] = [];

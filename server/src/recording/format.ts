@@ -18,8 +18,10 @@ export const MAX_CHUNK_BYTES = 2 * 1024 * 1024;
 /** security.md section 4 "Recording file read": header 64 KiB. */
 export const MAX_HEADER_BYTES = 64 * 1024;
 
-/** `counted`: nonce = chunk number. `explicit`: the nonce stands in the chunk; for the end that a recovery writes. */
+/** `counted`: nonce = chunk number. `explicit`: the nonce stands in the chunk. */
 const ChunkKind = { counted: 0, explicit: 1 } as const;
+/** How a chunk gets its nonce: see `sealChunk`. */
+export type NonceKind = keyof typeof ChunkKind;
 
 /** The plain header: 8 magic + 2 version + 2 + n session id + 4 + n sealed data key. */
 export function encodeHeader(sessionId: string, sealedKey: Uint8Array): Buffer {
@@ -87,22 +89,20 @@ export interface Chain {
   readonly sessionId: Buffer;
 }
 
-function cipherFor(chain: Chain, point: ChainPoint, nonce: Buffer): CipherGCM {
-  const cipher = createCipheriv('aes-256-gcm', chain.key, nonce);
-  cipher.setAAD(associated(chain.sessionId, point));
-  return cipher;
-}
-
 /** The part of sealing that needs no plain bytes, done before they come: half of what sealing a key's echo takes. */
 export interface BegunSeal {
   readonly point: ChainPoint;
   readonly cipher: CipherGCM;
+  /** Of an `explicit` chunk. */
+  readonly nonce: Buffer | null;
 }
-/** For the next `counted` chunk at this place. Good for one `sealChunk`. */
-export const beginSeal = (chain: Chain, point: ChainPoint): BegunSeal => ({
-  point,
-  cipher: cipherFor(chain, point, countedNonce(point.chunk)),
-});
+/** For the next chunk at this place. Good for one `sealChunk`. */
+export function beginSeal(chain: Chain, point: ChainPoint, kind: NonceKind): BegunSeal {
+  const nonce = kind === 'explicit' ? randomBytes(NONCE_BYTES) : null;
+  const cipher = createCipheriv('aes-256-gcm', chain.key, nonce ?? countedNonce(point.chunk));
+  cipher.setAAD(associated(chain.sessionId, point));
+  return { point, cipher, nonce };
+}
 
 /** A chunk as it goes into the file: its pieces in order. Nobody may write into them any more. */
 export interface SealedChunk {
@@ -116,18 +116,16 @@ export interface SealedChunk {
 const ONE_PIECE_BYTES = 4096;
 
 /**
- * Seals one chunk. INVARIANT: a `counted` chunk number is sealed once per key, ever; a recovery, which cannot know what
- * the dead gateway had sealed but not written, takes an explicit random nonce.
+ * Seals one chunk. INVARIANT: a `counted` chunk number is sealed once per key, ever; whoever goes on where another process
+ * ended, and cannot know what that one had sealed but not written, takes `explicit` random nonces.
  */
 export function sealChunk(
   chain: Chain,
   point: ChainPoint,
   plain: Uint8Array,
-  how: 'explicit' | BegunSeal | null = null,
+  how: NonceKind | BegunSeal = 'counted',
 ): SealedChunk {
-  const nonce = how === 'explicit' ? randomBytes(NONCE_BYTES) : null;
-  const isBegun = how !== null && how !== 'explicit' && how.point === point;
-  const cipher = isBegun ? how.cipher : cipherFor(chain, point, nonce ?? countedNonce(point.chunk));
+  const { cipher, nonce } = typeof how === 'string' ? beginSeal(chain, point, how) : how;
   const sealed = cipher.update(plain);
   cipher.final();
   const head = Buffer.allocUnsafe(CHUNK_HEAD_BYTES + (nonce === null ? 0 : NONCE_BYTES));

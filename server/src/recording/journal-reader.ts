@@ -1,6 +1,6 @@
 /** Reads a journal chunk by chunk and proves each one before anything of it is given on. */
 import type { ReadableFile } from './files.ts';
-import { parseEvents, type ParsedEvent } from './event-codec.ts';
+import { parseEvents, wallOf, type ParsedEvent } from './event-codec.ts';
 import { after, CHUNK_HEAD_BYTES, chunkLength, openChunk, type Chain, type ChainPoint } from './format.ts';
 
 const WINDOW_BYTES = 256 * 1024;
@@ -10,6 +10,8 @@ export interface ReadChunk {
   readonly point: ChainPoint;
   readonly next: ChainPoint;
   readonly events: readonly ParsedEvent[];
+  /** When it was begun, UTC ms. */
+  readonly wallMs: number;
 }
 /**
  * How reading stopped. `whole`: at `limit`, between two chunks. `torn`: the file stops inside a chunk (or in zeros that a
@@ -64,9 +66,9 @@ export async function* readChunks(
     if (bytes.length < length) return { kind: 'torn', point };
     const plain = openChunk(chain, point, bytes);
     const events = plain === null ? null : parseEvents(plain);
-    if (events === null) return { kind: 'bad', point };
+    if (plain === null || events === null) return { kind: 'bad', point };
     const next = after(point, bytes);
-    yield { point, next, events };
+    yield { point, next, events, wallMs: wallOf(plain) };
     point = next;
   }
   return { kind: 'whole', point };

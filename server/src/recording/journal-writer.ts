@@ -9,7 +9,8 @@ import { CommandIndex } from './command-index.ts';
 import type { DiskSlots } from './disk-slots.ts';
 import { ChunkBuilder, MAX_EVENT_BYTES, type JournalEvent } from './event-codec.ts';
 import type { JournalFile } from './files.ts';
-import { beginSeal, sealChunk, type BegunSeal, type Chain, type ChainPoint, type SealedChunk } from './format.ts';
+import { beginSeal, sealChunk } from './format.ts';
+import type { BegunSeal, Chain, ChainPoint, NonceKind, SealedChunk } from './format.ts';
 import { SparseIndex } from './sparse-index.ts';
 
 /** security.md section 4 "Recording write": no acknowledgement, or no flush, for so long = pause the target ... */
@@ -28,6 +29,18 @@ interface Waiting {
   readonly written: (() => void) | undefined;
 }
 
+/** What stands in a journal that is gone on with. */
+export interface Standing {
+  readonly events: number;
+  readonly outputBytes: number;
+  /** Of its last event. */
+  readonly durationMs: number;
+  readonly index: SparseIndex;
+  readonly commands: CommandIndex;
+  /** Since its last chunk, in which nothing was written. */
+  readonly gapMs: number;
+}
+
 /** One for all writers: a chunk is filled and sealed in one turn. */
 const builder = new ChunkBuilder();
 
@@ -39,8 +52,9 @@ export class JournalWriter {
   readonly #slots: DiskSlots;
   readonly #events: WriterEvents;
   readonly #startedAt: number;
-  readonly index = new SparseIndex();
-  readonly commands = new CommandIndex();
+  readonly #nonces: NonceKind;
+  readonly index: SparseIndex;
+  readonly commands: CommandIndex;
   #point: ChainPoint;
   #begun: BegunSeal | null = null;
   #waiting: Waiting[] = [];
@@ -68,14 +82,23 @@ export class JournalWriter {
     clock: Clock;
     slots: DiskSlots;
     events: WriterEvents;
+    /** Absent for a new journal; else `start` is behind it. */
+    standing?: Standing;
   }) {
+    const { standing } = options;
     this.#file = options.file;
     this.#chain = options.chain;
     this.#point = options.start;
     this.#clock = options.clock;
     this.#slots = options.slots;
     this.#events = options.events;
-    this.#startedAt = options.clock.monotonic();
+    this.#startedAt = options.clock.monotonic() - (standing === undefined ? 0 : standing.durationMs + standing.gapMs);
+    this.#nonces = standing === undefined ? 'counted' : 'explicit';
+    this.index = standing?.index ?? new SparseIndex();
+    this.commands = standing?.commands ?? new CommandIndex();
+    this.#writtenEvents = standing?.events ?? 0;
+    this.#writtenBytes = this.#appendedBytes = standing?.outputBytes ?? 0;
+    this.#lastTimeMs = standing?.durationMs ?? 0;
   }
 
   get appendedBytes(): number {
@@ -129,7 +152,8 @@ export class JournalWriter {
     this.#isScheduled = false;
     if (this.#isFlying || this.#waiting.length === 0 || this.#state === 'failed') return;
     const plain = this.#takeChunk();
-    const chunk = sealChunk(this.#chain, this.#point, plain, this.#begun);
+    const begun = this.#begun?.point === this.#point ? this.#begun : this.#nonces;
+    const chunk = sealChunk(this.#chain, this.#point, plain, begun);
     this.#begun = null;
     const count = chunk.length <= MAX_TURN_BYTES && this.#slots.isPrompt() ? this.#writeNow(chunk) : 0;
     if (count === chunk.length) this.#landed(chunk.next);
@@ -220,7 +244,7 @@ export class JournalWriter {
   /** For the next chunk, behind the delivery of this one: whatever it queued for this turn leaves first. */
   readonly #begin = (): void => {
     if (this.#isFlying || this.#state === 'failed') return;
-    this.#begun = beginSeal(this.#chain, this.#point);
+    this.#begun = beginSeal(this.#chain, this.#point, this.#nonces);
   };
 
   /** How long the disk owes an answer: to the write under way or to the flush. */

@@ -9,7 +9,7 @@ import type { JournalFile, RecordingFiles } from './files.ts';
 import { chainStart, encodeHeader, type Chain, type ChainPoint } from './format.ts';
 import { inTime } from './in-time.ts';
 import { saveIndexes } from './index-file.ts';
-import { JournalWriter } from './journal-writer.ts';
+import { JournalWriter, type Standing } from './journal-writer.ts';
 
 export const JOURNAL_NAME = 'journal';
 
@@ -23,10 +23,15 @@ export interface LiveDeps {
 
 /** Where the recording goes and under which key. */
 export interface Place {
-  readonly header: RecordingHeader;
+  readonly sessionId: SessionId;
   readonly folder: string;
   readonly chain: Chain;
   readonly sealedKey: Uint8Array;
+}
+/** A journal that is gone on with: what stands, and the place behind it. */
+export interface Continued {
+  readonly point: ChainPoint;
+  readonly standing: Standing;
 }
 
 const writeWhole = (file: JournalFile, bytes: Uint8Array): Promise<void> =>
@@ -45,16 +50,28 @@ export class LiveRecording implements RecordingWriter {
   readonly #file: JournalFile;
   readonly #onClosed: () => void;
   #closing: Promise<RecordingSummary> | null = null;
+  #resting: Promise<void> | null = null;
 
-  constructor(deps: LiveDeps, place: Place, file: JournalFile, events: WriterEvents, onClosed: () => void) {
+  constructor(
+    deps: LiveDeps,
+    place: Place,
+    file: JournalFile,
+    events: WriterEvents,
+    onClosed: () => void,
+    continued: Continued | null = null,
+  ) {
     const { chain } = place;
+    const { clock, slots } = deps;
     this.#deps = deps;
     this.#place = place;
     this.#file = file;
     this.#onClosed = onClosed;
     this.chain = chain;
     this.start = chainStart(this.#plainHeader());
-    this.writer = new JournalWriter({ file, chain, start: this.start, clock: deps.clock, slots: deps.slots, events });
+    this.writer = new JournalWriter({
+      ...{ file, chain, start: continued?.point ?? this.start, clock, slots, events },
+      ...(continued && { standing: continued.standing }),
+    });
   }
 
   get outputBytes(): number {
@@ -64,31 +81,49 @@ export class LiveRecording implements RecordingWriter {
     return this.writer.written.outputBytes;
   }
   append(event: RecordedEvent, written?: () => void): void {
-    if (this.#closing === null) this.writer.append(event, written);
+    if (this.#closing === null && this.#resting === null) this.writer.append(event, written);
   }
   close(reason: string): Promise<RecordingSummary> {
     return (this.#closing ??= this.#close(reason));
   }
+  rest(): Promise<void> {
+    return (this.#resting ??= this.#rest());
+  }
 
   /** Header in plain and first chunk. Rejects when they are not in the file in time. */
-  async begin(): Promise<void> {
+  async begin(header: RecordingHeader): Promise<void> {
     const { clock } = this.#deps;
     await inTime(clock, writeWhole(this.#file, this.#plainHeader()));
     await new Promise<void>((resolve) => {
-      this.writer.append({ type: 'header', header: this.#place.header }, resolve);
+      this.writer.append({ type: 'header', header }, resolve);
       void this.writer.settle().then(resolve);
     });
     if (this.writer.failed) throw new Error('the first chunk could not be written');
   }
 
   #plainHeader(): Buffer {
-    return encodeHeader(this.#place.header.sessionId, this.#place.sealedKey);
+    return encodeHeader(this.#place.sessionId, this.#place.sealedKey);
+  }
+
+  async #rest(): Promise<void> {
+    const { clock } = this.#deps;
+    try {
+      await inTime(clock, this.writer.settle());
+      if (this.writer.failed) throw new Error('the journal has failed');
+      await inTime(clock, this.#file.close());
+    } catch (error) {
+      void this.#file.close().catch(() => undefined); // The failure is told below.
+      throw new SallyportError('recording_unavailable', 'the recording could not be put aside', { cause: error });
+    } finally {
+      this.writer.stop();
+      this.#onClosed();
+    }
   }
 
   async #close(reason: string): Promise<RecordingSummary> {
     try {
       const summary = await this.#seal(reason);
-      await inTime(this.#deps.clock, this.#deps.onSealed?.(this.#place.header.sessionId, summary) ?? Promise.resolve());
+      await inTime(this.#deps.clock, this.#deps.onSealed?.(this.#place.sessionId, summary) ?? Promise.resolve());
       return summary;
     } catch (error) {
       void this.#file.close().catch(() => undefined); // The failure is told below.
@@ -107,7 +142,7 @@ export class LiveRecording implements RecordingWriter {
     if (this.writer.failed) throw new Error('the journal has failed');
     await inTime(clock, this.#file.close());
     const summary = this.#summary();
-    await inTime(clock, catalogue.update(this.#place.header.sessionId, { ...summary, state: 'closed' }));
+    await inTime(clock, catalogue.update(this.#place.sessionId, { ...summary, state: 'closed' }));
     // Losing the index costs time, not truth.
     const indexes = { places: this.writer.index, commands: this.writer.commands };
     const saving = inTime(clock, saveIndexes(files, this.#place.folder, this.chain, indexes));

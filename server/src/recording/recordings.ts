@@ -22,9 +22,9 @@ import { chainStart, MAX_HEADER_BYTES, parseHeader, type Chain } from './format.
 import { inTime } from './in-time.ts';
 import { CommandIndex } from './command-index.ts';
 import { loadCommands, loadIndex } from './index-file.ts';
-import { JOURNAL_NAME, LiveRecording, type Place } from './live-recording.ts';
+import { JOURNAL_NAME, LiveRecording, type Continued, type Place } from './live-recording.ts';
 import { OpenedRecording, type KnownEnd, type WalkResult } from './opened-recording.ts';
-import { recoverJournal } from './recovery.ts';
+import { examineJournal, recoverJournal } from './recovery.ts';
 import type { SparseIndex } from './sparse-index.ts';
 
 /** product.md "Recording": warning at 20 % free, new sessions refused at 5 %. */
@@ -60,6 +60,8 @@ class FileRecordings implements Recordings {
   readonly #files: RecordingFiles;
   readonly #slots: DiskSlots;
   readonly #live = new Map<SessionId, LiveRecording>();
+  /** Those that are being gone on with: nobody else may cut their files. */
+  readonly #reopening = new Set<SessionId>();
 
   constructor(deps: RecordingsDeps) {
     this.#deps = deps;
@@ -73,32 +75,82 @@ class FileRecordings implements Recordings {
     const { sessionId, startedAt } = header;
     const { key, sealed } = this.#deps.keys.create(sessionId);
     const path = folderName(startedAt, sessionId);
-    const place: Place = { header, folder: this.#folder(path), chain: chainOf(sessionId, key), sealedKey: sealed };
+    const place: Place = { sessionId, folder: this.#folder(path), chain: chainOf(sessionId, key), sealedKey: sealed };
     const blank = { state: 'open', events: 0, outputBytes: 0, durationMs: 0, head: '' } as const;
     try {
       await this.#deps.catalogue.insert({ ...blank, sessionId, path, startedAt, sealedKey: sealed });
-      return await this.#begin(place, events);
+      return await this.#begin(place, header, events);
     } catch (error) {
       throw new SallyportError('recording_unavailable', 'the recording cannot be created', { cause: error });
     }
   }
 
-  async #begin(place: Place, events: WriterEvents): Promise<RecordingWriter> {
+  #newLive(place: Place, file: JournalFile, events: WriterEvents, continued: Continued | null = null): LiveRecording {
     const { clock, catalogue, onSealed } = this.#deps;
-    const { sessionId } = place.header;
+    const { sessionId } = place;
+    const deps = { files: this.#files, slots: this.#slots, clock, catalogue, ...(onSealed && { onSealed }) };
+    const live = new LiveRecording(deps, place, file, events, () => this.#live.delete(sessionId), continued);
+    this.#live.set(sessionId, live);
+    return live;
+  }
+
+  async #begin(place: Place, header: RecordingHeader, events: WriterEvents): Promise<RecordingWriter> {
+    const { clock } = this.#deps;
+    const { sessionId } = place;
     const creating = this.#files.create(place.folder, JOURNAL_NAME);
     try {
-      const file = await inTime(clock, creating);
-      const deps = { files: this.#files, slots: this.#slots, clock, catalogue, ...(onSealed && { onSealed }) };
-      const live = new LiveRecording(deps, place, file, events, () => this.#live.delete(sessionId));
-      this.#live.set(sessionId, live);
-      await live.begin();
+      const live = this.#newLive(place, await inTime(clock, creating), events);
+      await live.begin(header);
       return live;
     } catch (error) {
       this.#live.get(sessionId)?.writer.stop();
       this.#live.delete(sessionId);
       void this.#abandon(sessionId, place.folder, creating);
       throw error;
+    }
+  }
+
+  async reopen(sessionId: SessionId, events: WriterEvents): Promise<RecordingWriter> {
+    if (this.#live.has(sessionId) || this.#reopening.has(sessionId))
+      throw new SallyportError('bad_state', 'the recording is written');
+    this.#reopening.add(sessionId);
+    try {
+      return await this.#reopen(sessionId, events);
+    } finally {
+      this.#reopening.delete(sessionId);
+    }
+  }
+
+  async #reopen(sessionId: SessionId, events: WriterEvents): Promise<RecordingWriter> {
+    const { opened, row } = await this.#open(sessionId);
+    const place: Place = { sessionId, folder: this.#folder(row.path), chain: opened.chain, sealedKey: row.sealedKey };
+    try {
+      if (row.state !== 'open') throw new SallyportError('bad_state', 'the recording is closed');
+      const { kind, point, hasEnd, ...standing } = await examineJournal(opened, this.#deps.clock.now());
+      if (kind === 'bad') throw new RecordingCorruptError(standing.events, 'a chunk is not what was sealed');
+      if (standing.events === 0 && point.chunk === 0) throw new RecordingCorruptError(0, 'it has no first chunk');
+      if (hasEnd) throw new SallyportError('bad_state', 'the recording has its end');
+      const live = await this.#goOn(place, { point, standing }, events);
+      const { gapMs, tornBytes } = standing;
+      const torn = tornBytes === 0 ? '' : `, ${tornBytes} bytes that nobody was shown were cut off`;
+      live.append({ type: 'note', text: `went on after ${(gapMs / 1000).toFixed(1)} s${torn}` });
+      return live;
+    } finally {
+      await opened.file.close();
+    }
+  }
+
+  async #goOn(place: Place, continued: Continued, events: WriterEvents): Promise<LiveRecording> {
+    const { clock } = this.#deps;
+    const opening = this.#files.reopen(`${place.folder}/${JOURNAL_NAME}`);
+    try {
+      const file = await inTime(clock, opening);
+      await inTime(clock, file.truncate(continued.point.position));
+      return this.#newLive(place, file, events, continued);
+    } catch (error) {
+      // In its own time: the disk is not well.
+      void opening.then((file) => file.close()).catch(() => undefined);
+      throw new SallyportError('recording_unavailable', 'the recording cannot be gone on with', { cause: error });
     }
   }
 
@@ -198,7 +250,9 @@ class FileRecordings implements Recordings {
     if (live !== undefined) return live.writer.commands.offsets;
     const { opened, row } = await this.#open(sessionId);
     try {
-      const stored = await loadCommands(this.#files, this.#folder(row.path), opened.chain);
+      // Beside one that is open they are of a time before.
+      const isOpen = row.state === 'open';
+      const stored = isOpen ? null : await loadCommands(this.#files, this.#folder(row.path), opened.chain);
       if (stored !== null) return stored.offsets;
       const found = new CommandIndex();
       try {
@@ -244,11 +298,14 @@ class FileRecordings implements Recordings {
     }
   }
 
-  async recover(failed: (sessionId: SessionId, error: unknown) => Promise<void>): Promise<RecoveredRecording[]> {
+  async recover(
+    failed: (sessionId: SessionId, error: unknown) => Promise<void>,
+    isKept: (sessionId: SessionId) => boolean = () => false,
+  ): Promise<RecoveredRecording[]> {
     const recovered: RecoveredRecording[] = [];
     for (const row of await this.#deps.catalogue.open()) {
       const sessionId = SessionId.parse(row.sessionId);
-      if (this.#live.has(sessionId)) continue;
+      if (this.#live.has(sessionId) || isKept(sessionId)) continue;
       try {
         const result = await this.#recoverOne(sessionId);
         await this.#deps.catalogue.update(sessionId, { ...result.summary, state: 'recovered' });

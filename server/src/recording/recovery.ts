@@ -5,7 +5,8 @@ import { ChunkBuilder } from './event-codec.ts';
 import type { JournalFile, RecordingFiles } from './files.ts';
 import { sealChunk, type ChainPoint } from './format.ts';
 import { saveIndexes } from './index-file.ts';
-import { readChunks } from './journal-reader.ts';
+import { readChunks, type ReadStop } from './journal-reader.ts';
+import type { Standing } from './journal-writer.ts';
 import type { OpenedRecording } from './opened-recording.ts';
 import { SparseIndex } from './sparse-index.ts';
 
@@ -23,25 +24,27 @@ async function append(file: JournalFile, bytes: Uint8Array, position: number): P
   await new Promise<void>((resolve, reject) => file.sync((error) => (error === null ? resolve() : reject(error))));
 }
 
-/**
- * A journal whose next chunk is whole but not the one sealed there was changed, not torn: it is left as it is, and
- * readers will stop at that place.
- */
-export async function recoverJournal(
-  files: RecordingFiles,
-  folder: string,
-  opened: OpenedRecording,
-  nowMs: number,
-): Promise<Recovered> {
+/** What a journal that nobody closed holds, and where its proven part ends. */
+export interface Examined extends Standing {
+  readonly kind: ReadStop['kind'];
+  readonly point: ChainPoint;
+  readonly hasEnd: boolean;
+  readonly tornBytes: number;
+}
+
+/** Reads and proves all of it; nothing is changed. */
+export async function examineJournal(opened: OpenedRecording, nowMs: number): Promise<Examined> {
   const size = await opened.file.size();
   const index = new SparseIndex();
   const commands = new CommandIndex();
   const counts = { events: 0, outputBytes: 0, durationMs: 0 };
+  let wallMs = nowMs;
   let hasEnd = false;
   const chunks = readChunks(opened.file, opened.chain, opened.start, size);
   let step = await chunks.next();
   for (; step.done !== true; step = await chunks.next()) {
     index.add(step.value.point, counts.events, counts.outputBytes, counts.durationMs);
+    ({ wallMs } = step.value);
     for (const { event, timeMs } of step.value.events) {
       counts.durationMs = timeMs;
       hasEnd ||= event.type === 'end';
@@ -52,11 +55,27 @@ export async function recoverJournal(
     }
   }
   const { kind, point } = step.value;
+  const tornBytes = kind === 'torn' ? size - point.position : 0;
+  // A wall clock that was set back does not make time run backwards.
+  return { ...counts, index, commands, kind, point, hasEnd, tornBytes, gapMs: Math.max(0, nowMs - wallMs) };
+}
+
+/**
+ * A journal whose next chunk is whole but not the one sealed there was changed, not torn: it is left as it is, and
+ * readers will stop at that place.
+ */
+export async function recoverJournal(
+  files: RecordingFiles,
+  folder: string,
+  opened: OpenedRecording,
+  nowMs: number,
+): Promise<Recovered> {
+  const { kind, point, hasEnd, index, commands, ...found } = await examineJournal(opened, nowMs);
   let head: ChainPoint = point;
   if (kind !== 'bad' && !hasEnd) {
     const builder = new ChunkBuilder();
     builder.start(nowMs);
-    builder.add({ type: 'end', reason: 'gateway_lost' }, counts.durationMs);
+    builder.add({ type: 'end', reason: 'gateway_lost' }, found.durationMs);
     const { pieces, next } = sealChunk(opened.chain, point, builder.bytes(), 'explicit');
     const file = await files.reopen(`${folder}/journal`);
     try {
@@ -68,6 +87,6 @@ export async function recoverJournal(
     head = next;
   }
   await saveIndexes(files, folder, opened.chain, { places: index, commands });
-  const tornBytes = kind === 'torn' ? size - point.position : 0;
-  return { ...counts, head: head.hash.toString('hex'), tornBytes };
+  const { events, outputBytes, durationMs, tornBytes } = found;
+  return { events, outputBytes, durationMs, tornBytes, head: head.hash.toString('hex') };
 }

@@ -190,7 +190,7 @@ function journal(...plains: readonly Buffer[]): Buffer {
   let point = chainStart(header);
   const parts = [header];
   for (const [index, plain] of plains.entries()) {
-    const sealed = sealChunk(chain, point, plain, index === plains.length - 1 ? 'explicit' : null);
+    const sealed = sealChunk(chain, point, plain, index === plains.length - 1 ? 'explicit' : 'counted');
     parts.push(...sealed.pieces);
     point = sealed.next;
   }
