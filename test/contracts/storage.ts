@@ -88,6 +88,7 @@ export const aLedgerRow = (change: Partial<LedgerRecord> = {}): Omit<LedgerRecor
   outputBytes: 0,
   runspacePoolId: 'pool',
   pipelineId: 'pipe',
+  shellId: null,
   ...change,
 });
 export const anAuditRow = (sequence: number, change: Partial<AuditRecord> = {}): AuditRecord => ({

@@ -74,6 +74,7 @@ describe('PowerShell', () => {
       ['Get-Item /no/such/thing', 'completed', 1],
       ['exit 5', 'completed', 0],
     ]);
+    expect(ledger.rows.map(({ shellId }) => shellId)).toEqual([null, null, null]);
     expect((await recordedOutput(ann, page.sessionId)).equals(page.buffer())).toBe(true);
   });
 });

@@ -32,6 +32,7 @@ const bodyOf = (more: Partial<TargetBody> = {}) => ({
   ...{ wsman: WsManSettings.parse({}) },
   ...more,
 });
+const selectedShell = () => lab.requests.find(({ name }) => name === 'Command')?.header.selectors[0]?.value;
 
 beforeAll(async () => {
   standIn = await buildStandIn();
@@ -71,8 +72,8 @@ test('asks about the certificate once, then runs, records and keeps the ledger',
     ['exit 5', 'completed'],
   ]);
   // The id under which the target knows the shell.
-  const shellId = lab.requests.find(({ name }) => name === 'Command')?.header.selectors[0]?.value;
-  expect(ledger.rows[0]?.runspacePoolId.toUpperCase()).toBe(shellId);
+  expect(ledger.rows[0]?.shellId).toBe(selectedShell());
+  expect(ledger.rows[0]?.runspacePoolId.toUpperCase()).toBe(selectedShell());
   expect((await recordedOutput(ann, page.sessionId)).equals(page.buffer())).toBe(true);
   expect(lab.shells.size).toBe(0);
 });
@@ -96,17 +97,22 @@ test('asks no more, and sends nothing when the certificate is another one', asyn
   expect(authorizations).toBe(0);
 });
 
-test('keeps what was weakened in bar and audit log, and never the password', async () => {
+test('keeps what was weakened in bar and audit log, the shell that the target named, and never the password', async () => {
   const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
   const { credentialId } = target;
   const loose = await ann.post<Target>(
     '/api/targets',
     bodyOf({ name: 'win02', host: '127.0.0.1', credentialId, wsman }),
   );
+  lab.requests.length = 0;
+  lab.givesOwnShellIds = true;
   const page = await ConsolePage.open(ann, openBody(loose.id, 'powershell'));
   await page.untilMessage('prompt', 1, 30_000);
   page.submit('exit');
   await page.untilMessage('ended');
+  const [row] = (await ann.get<LedgerPage>(`/api/ledger?session=${page.sessionId}`)).rows;
+  expect(row?.shellId).toBe(selectedShell());
+  expect(row?.shellId).not.toBe(row?.runspacePoolId.toUpperCase());
   const { facts } = await ann.get<SessionRow>(`/api/sessions/${page.sessionId}`);
   const weakened = ['certificate not checked: it is self-signed', 'NTLM, which does not prove who the target is'];
   expect(facts.weakened).toEqual(weakened);

@@ -88,7 +88,12 @@ describe('a line', () => {
     await socket.has('refused');
     terminal.print('PS> ');
     terminal.ear.echo(1, Buffer.from('Get-Date\r\n'));
-    const run = await terminal.ear.commandStarting({ text: 'Get-Date', runspacePoolId: 'r', pipelineId: 'p' });
+    const run = await terminal.ear.commandStarting({
+      text: 'Get-Date',
+      runspacePoolId: 'r',
+      pipelineId: 'p',
+      shellId: null,
+    });
     run.ended({ state: 'completed', errorCount: 0, outputBytes: 3 });
     await socket.until(() => socket.controls.filter(({ type }) => type === 'command').length === 2);
     expect(socket.echoes).toEqual([1]);

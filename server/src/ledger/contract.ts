@@ -8,6 +8,8 @@ export interface LedgerStart {
   readonly text: string;
   readonly runspacePoolId: string;
   readonly pipelineId: string;
+  /** The id that the target gave the shell of a WinRM session; null over SSH. */
+  readonly shellId: string | null;
 }
 export interface LedgerEnd {
   readonly state: 'completed' | 'failed' | 'stopped' | 'lost';

@@ -56,7 +56,9 @@ it('keeps the exact text of each command, sealed, in a gap-free sequence', async
   const who = await session();
   const texts = ['Get-Date', 'a\r\n"b" 😀 \u0000', "$p = 'canary-7f3a'"];
   const ids = await Promise.all(
-    texts.map((text, i) => ledger.start({ ...who, number: i + 1, text, runspacePoolId: 'pool', pipelineId: `p${i}` })),
+    texts.map((text, i) =>
+      ledger.start({ ...who, number: i + 1, text, runspacePoolId: 'pool', pipelineId: `p${i}`, shellId: `S${i}` }),
+    ),
   );
   await ledger.end(ids[0] ?? '', { state: 'failed', errorCount: 2, outputBytes: 99 });
   const rows = await ledger.ofSession({ sessionId: who.sessionId, after: null, limit: 10 });
@@ -68,7 +70,14 @@ it('keeps the exact text of each command, sealed, in a gap-free sequence', async
     outputBytes: 99,
     endedAt: expect.any(Number) as number,
   });
-  expect(rows[1]).toMatchObject({ state: 'running', endedAt: null, runspacePoolId: 'pool', pipelineId: 'p1' });
+  expect(rows[1]).toMatchObject({
+    state: 'running',
+    endedAt: null,
+    runspacePoolId: 'pool',
+    pipelineId: 'p1',
+    shellId: 'S1',
+  });
+  expect((await ledger.rowsOfSession(who.sessionId)).map(({ shellId }) => shellId)).toEqual(['S0', 'S1', 'S2']);
   for (const file of ['sallyport.db', 'sallyport.db-wal'])
     expect(readFileSync(path.join(directory, file)).includes('canary-7f3a')).toBe(false);
 });
@@ -78,7 +87,7 @@ it('lists newest first, of one person or of all, a page at a time', async () => 
   const [ann, bob] = [await session(), await session()];
   for (let i = 1; i <= 3; i++)
     for (const who of [ann, bob])
-      await ledger.start({ ...who, number: i, text: `line ${i}`, runspacePoolId: '', pipelineId: '' });
+      await ledger.start({ ...who, number: i, text: `line ${i}`, runspacePoolId: '', pipelineId: '', shellId: null });
   const all = await ledger.list({ userId: null, before: null, limit: 4 });
   expect(all.map((row) => row.sequence)).toEqual([6, 5, 4, 3]);
   const rest = await ledger.list({ userId: null, before: 3, limit: 4 });
@@ -94,7 +103,14 @@ it('keeps the order of the commands when the wall clock steps back, and through 
   const ledger = createLedger({ storage, sealer, clock });
   const who = await session();
   const run = async (number: number) => {
-    const id = await ledger.start({ ...who, number, text: `line ${number}`, runspacePoolId: 'r', pipelineId: 'p' });
+    const id = await ledger.start({
+      ...who,
+      number,
+      text: `line ${number}`,
+      runspacePoolId: 'r',
+      pipelineId: 'p',
+      shellId: null,
+    });
     await ledger.end(id, { state: 'completed', errorCount: 0, outputBytes: 0 });
   };
   await run(1);
@@ -126,7 +142,7 @@ it('gives the rows of a session though a text of it cannot be unsealed', async (
   };
   const ledger = createLedger({ storage, sealer: locked, clock: systemClock });
   const who = await session();
-  await ledger.start({ ...who, number: 1, text: 'x', runspacePoolId: 'r', pipelineId: 'p' });
+  await ledger.start({ ...who, number: 1, text: 'x', runspacePoolId: 'r', pipelineId: 'p', shellId: null });
   await expect(ledger.ofSession({ sessionId: who.sessionId, after: null, limit: 10 })).rejects.toMatchObject({
     code: 'secret_unreadable',
   });

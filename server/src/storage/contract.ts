@@ -136,6 +136,8 @@ export interface LedgerRecord {
   readonly outputBytes: number;
   readonly runspacePoolId: string;
   readonly pipelineId: string;
+  /** Null over SSH, and for what ran before the ids were kept. */
+  readonly shellId: string | null;
 }
 export interface AuditRecord {
   readonly sequence: number;

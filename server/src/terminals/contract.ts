@@ -14,6 +14,8 @@ export interface CommandStart {
   readonly text: string;
   readonly runspacePoolId: string;
   readonly pipelineId: string;
+  /** What the target calls the shell around the pool (WinRM); null over SSH. */
+  readonly shellId: string | null;
 }
 export interface CommandEnd {
   readonly state: 'completed' | 'failed' | 'stopped' | 'lost';

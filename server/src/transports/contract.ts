@@ -185,6 +185,8 @@ export interface PoolChannelEvents {
 /** One runspace pool and what carries it. */
 export interface PoolChannel {
   readonly client: PoolClient;
+  /** The id that the target gave the shell around the pool; null before it did, and where there is no shell (SSH). */
+  readonly shellId: string | null;
   /** Until it resolves nothing may be sent. */
   connect(): Promise<void>;
   /** Opens the pool; its events tell how that goes. */

@@ -20,6 +20,8 @@ export const LedgerRow = z.object({
   outputBytes: z.number(),
   runspacePoolId: z.string(),
   pipelineId: z.string(),
+  /** The id that the target gave the shell; null over SSH. */
+  shellId: z.string().nullable(),
 });
 export type LedgerRow = z.infer<typeof LedgerRow>;
 export const LedgerPage = z.object({ rows: z.array(LedgerRow), next: z.number().nullable() });

@@ -88,6 +88,8 @@ export class LabWsMan {
   readonly refusals = new Map<string, number>();
   /** Told before an answer goes out; true cuts the connection instead. `sent` bytes of the answer go out first. */
   cut: (name: string) => 'before' | 'within' | null = () => null;
+  /** As Server 2008 R2: the shell gets another id than the one that the client asked for, and the answer does not describe it. */
+  givesOwnShellIds = false;
   /** In place of an answer. */
   intercept: (request: IncomingMessage, response: ServerResponse, body: Uint8Array) => boolean = () => false;
   readonly #options: LabWsManOptions;
@@ -334,7 +336,7 @@ export class LabWsMan {
     if (!header.resourceUri.endsWith(`/${configurationName}`)) throw new Refusal(FAULTS.configurationNotFound);
     if (this.shells.size >= maxShells) throw new Refusal(FAULTS.shellQuota);
     const asked = O.create.decodeRequest(body, header.options);
-    const shellId = asked.shellId.toUpperCase();
+    const shellId = (this.givesOwnShellIds ? randomUUID() : asked.shellId).toUpperCase();
     if (this.shells.has(shellId)) throw new Refusal(FAULTS.invalidId);
     const idle = Math.min(asked.idleTimeoutMs ?? idleTimeoutMs, idleTimeoutMs);
     const shell = new LabShell({
@@ -354,7 +356,7 @@ export class LabWsMan {
       selectors,
       resourceUri,
       address: null,
-      shell: shell.info(resourceUri),
+      shell: this.givesOwnShellIds ? null : shell.info(resourceUri),
     });
   }
 }

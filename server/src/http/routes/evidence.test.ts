@@ -11,7 +11,15 @@ function ledgerOf(count: number, size: number) {
   const seen = { most: 0 };
   const rowsOf = (sequences: readonly number[]): Promise<readonly LedgerEntry[]> => {
     seen.most = Math.max(seen.most, sequences.length * size);
-    const row = { sessionId: 's', userId: 'u', number: 1, runspacePoolId: '', pipelineId: '', startedAt: 0 };
+    const row = {
+      sessionId: 's',
+      userId: 'u',
+      number: 1,
+      runspacePoolId: '',
+      pipelineId: '',
+      shellId: null,
+      startedAt: 0,
+    };
     const end = { endedAt: 0, state: 'completed', errorCount: 0, outputBytes: 0 };
     return Promise.resolve(
       sequences.map((sequence) => ({ ...row, ...end, id: `${sequence}`, sequence, text: 'x'.repeat(size) })),

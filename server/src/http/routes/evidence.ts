@@ -32,6 +32,7 @@ const toRow = (entry: LedgerEntry, session: SessionRow): LedgerRow => ({
   outputBytes: entry.outputBytes,
   runspacePoolId: entry.runspacePoolId,
   pipelineId: entry.pipelineId,
+  shellId: entry.shellId,
 });
 
 /** The session of each row is looked up once. */

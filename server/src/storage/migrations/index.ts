@@ -3,6 +3,7 @@ import * as first from './0001-first.ts';
 import * as jumpHosts from './0002-jump-hosts.ts';
 import * as certificates from './0003-certificates.ts';
 import * as knownHosts from './0004-known-hosts.ts';
+import * as shellIds from './0005-shell-ids.ts';
 
 /** Every migration in order. Append only; an applied migration never changes. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-jump-hosts': jumpHosts,
   '0003-certificates': certificates,
   '0004-known-hosts': knownHosts,
+  '0005-shell-ids': shellIds,
 };

@@ -10,7 +10,7 @@ const ROWS_PER_INSERT = 200;
 /** All columns but the text. */
 const MARK_COLUMNS = [
   ...(['id', 'sequence', 'sessionId', 'userId', 'number', 'startedAt', 'endedAt', 'state'] as const),
-  ...(['errorCount', 'outputBytes', 'runspacePoolId', 'pipelineId'] as const),
+  ...(['errorCount', 'outputBytes', 'runspacePoolId', 'pipelineId', 'shellId'] as const),
 ] as const;
 
 export const ledgerRepository = (db: Kysely<Tables>): Storage['ledger'] => ({

@@ -24,6 +24,7 @@ export function poolOverBytes(openChannel: OpenChannel): OpenPool {
     };
     const pool: PoolChannel = {
       client,
+      shellId: null,
       async connect() {
         const opened = await openChannel({ data, drain: () => undefined, closed: (end) => events.closed(end) });
         channel = opened;

@@ -75,6 +75,10 @@ export class PoolLink {
     this.#client = this.#channel.client;
   }
 
+  /** Under which ids the target knows the pool. */
+  get ids(): { readonly runspacePoolId: string; readonly shellId: string | null } {
+    return { runspacePoolId: this.poolId, shellId: this.#channel.shellId };
+  }
   get isOpen(): boolean {
     return this.#client.state === 'Opened';
   }

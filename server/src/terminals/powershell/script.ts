@@ -170,7 +170,7 @@ class ScriptTerminal implements Terminal {
     const { script, events, output, targetName, clock, timeoutMs, cols, rows } = this.#options;
     const pipelineId = randomUUID();
     try {
-      const command = await events.commandStarting({ text: script, runspacePoolId: this.#link.poolId, pipelineId });
+      const command = await events.commandStarting({ text: script, pipelineId, ...this.#link.ids });
       if (this.#ending.isOver) {
         command.ended({ state: 'lost', errorCount: 0, outputBytes: 0 });
         return;

@@ -286,7 +286,7 @@ class PowerShellTerminal implements Terminal {
     const pipelineId = randomUUID();
     let command: RunningCommand;
     try {
-      command = await this.#events.commandStarting({ text: script, runspacePoolId: this.#link.poolId, pipelineId });
+      command = await this.#events.commandStarting({ text: script, pipelineId, ...this.#link.ids });
     } catch (error) {
       if (this.#isOver()) return;
       this.#state = 'idle';

@@ -39,6 +39,7 @@ export class WsManPool implements PoolChannel {
   /** Answers to polls that came while nobody reads. */
   #held: (() => void)[] = [];
   #rest: readonly ClientEvent[] = [];
+  #shellId: string | null = null;
   #isPaused = false;
   #isTold = false;
   #isClosed = false;
@@ -52,6 +53,9 @@ export class WsManPool implements PoolChannel {
     this.#shell = new WsManShell(options.requests, this.client);
   }
 
+  get shellId(): string | null {
+    return this.#shellId;
+  }
   connect(): Promise<void> {
     return Promise.resolve();
   }
@@ -150,8 +154,10 @@ export class WsManPool implements PoolChannel {
     const told: ClientEvent[] = [];
     let refusal: string | null = null;
     for (const [i, event] of events.entries()) {
-      if (event.type === 'shellCreated') this.#options.shellCreated(event.created.shellId);
-      else if (event.type === 'pipelineRefused') refusal = faultWords(event.error);
+      if (event.type === 'shellCreated') {
+        this.#shellId = event.created.shellId;
+        this.#options.shellCreated(this.#shellId);
+      } else if (event.type === 'pipelineRefused') refusal = faultWords(event.error);
       else if (event.type === 'shellFailed') {
         this.#end(event.error, told, events.slice(i + 1).filter(isClientEvent));
         return;
