@@ -109,6 +109,8 @@ export const ERROR_TEXT = {
     'What answers at this address is not WinRM. Check the port and the application name, or a proxy in between.',
   target_shell_gone:
     'The session does not exist on the target any more: it expired, was closed, or the service there was restarted. Open a new one.',
+  target_shell_in_use:
+    'The session is in use at the target: another client holds it, or the target has not noticed yet that its client is gone. Try again in a moment, or disconnect it there.',
   target_quota:
     'A quota of the target is reached (sessions, users, operations or load). Close sessions there, or raise the quota.',
   wsman_too_large: 'The target sent an answer beyond 2 MiB. The session was ended.',
@@ -177,6 +179,9 @@ export const ERROR_TEXT = {
   // ---- sessions
   exited: 'The session has ended.',
   closed_by_user: 'You ended the session.',
+  session_left: 'The session goes on at the target and waits to be picked up.',
+  session_not_leavable:
+    'This session cannot be left running: SSH has no way for that, and over WinRM the target must be Windows 8 or Server 2012 or newer. Nothing was changed.',
   terminated: 'An administrator ended the session.',
   cancelled: 'Opening was cancelled. No credential was sent after that.',
   detached_too_long: 'The session was left alone beyond its limit and was ended.',

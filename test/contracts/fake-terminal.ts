@@ -1,5 +1,6 @@
 import type { OpeningPort, OpenTerminal } from '../../server/src/broker/contract.ts';
-import type { Terminal } from '../../server/src/terminals/contract.ts';
+import { SallyportError } from '../../server/src/errors.ts';
+import type { LeftTerminal, Terminal } from '../../server/src/terminals/contract.ts';
 
 /** A terminal that tests drive by hand: `port` is the session's ear, `calls` what the session told it. */
 export class FakeTerminal implements Terminal {
@@ -44,6 +45,10 @@ export class FakeTerminal implements Terminal {
   }
   resume(): void {
     this.calls.push('resume');
+  }
+  leave(): Promise<LeftTerminal> {
+    this.calls.push('leave');
+    return Promise.reject(new SallyportError('session_not_leavable', 'not here'));
   }
   close(reason: Parameters<Terminal['close']>[0]): Promise<void> {
     this.calls.push(`close ${reason}`);

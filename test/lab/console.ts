@@ -2,6 +2,7 @@ import type {
   Answer,
   CommandEnd,
   CommandStart,
+  LeftTerminal,
   NewQuestion,
   RunningCommand,
   Terminal,
@@ -27,7 +28,11 @@ export class LabConsole implements TerminalEvents {
   readonly refusals: string[] = [];
   readonly notices: string[] = [];
   readonly started: CommandStart[] = [];
+  /** Pipelines that went on after the terminal was picked up. */
+  readonly continued: string[] = [];
   readonly ends: CommandEnd[] = [];
+  /** What there is to go on with; undefined = not told. */
+  left: LeftTerminal | null | undefined = undefined;
   readonly questions: NewQuestion[] = [];
   /** Taken in turn; without one a question waits until its pipeline is over. */
   answers: Answer[] = [];
@@ -96,13 +101,24 @@ export class LabConsole implements TerminalEvents {
   }
   commandStarting(start: CommandStart): Promise<RunningCommand> {
     this.started.push(start);
-    return Promise.resolve({
+    return Promise.resolve(this.#row());
+  }
+  commandContinuing({ pipelineId }: Pick<CommandStart, 'pipelineId'>): RunningCommand {
+    this.continued.push(pipelineId);
+    return this.#row();
+  }
+  #row(): RunningCommand {
+    return {
       ended: (end) => {
         this.ends.push(end);
         this.#changed();
       },
       stopping: () => undefined,
-    });
+    };
+  }
+  leavable(left: LeftTerminal | null): void {
+    this.left = left;
+    this.#changed();
   }
   ask(question: NewQuestion, signal: AbortSignal): Promise<Answer> {
     this.questions.push(question);

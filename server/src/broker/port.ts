@@ -123,6 +123,10 @@ export function openingPort(session: PortHost): OpeningPort {
       echoAt = null;
       return session.commands.start(start, offset);
     },
+    commandContinuing: () => {
+      throw new SallyportError('bad_state', 'this session was not picked up');
+    },
+    leavable: () => undefined,
     ask: (question, signal) => session.questions.ask(question, signal, session.phase === 'opening'),
     ...displayEvents(session),
     ended: (end) => {

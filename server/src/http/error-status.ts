@@ -27,6 +27,8 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'bad_state',
     'taken_over',
     'session_busy',
+    'session_not_leavable',
+    'target_shell_in_use',
     'target_in_use',
   ],
   413: ['payload_too_large', 'line_too_long'],
@@ -134,7 +136,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
   ],
   504: ['target_timeout'],
   // How a session ended, when somebody asks it for more.
-  410: ['exited', 'closed_by_user', 'terminated', 'cancelled', 'detached_too_long', 'gateway_lost'],
+  410: ['exited', 'session_left', 'closed_by_user', 'terminated', 'cancelled', 'detached_too_long', 'gateway_lost'],
 };
 
 const STATUS: ReadonlyMap<string, number> = new Map(

@@ -5,6 +5,7 @@
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Answer, NewQuestion } from '@sallyport/shared/wire/questions';
 import type { CompletionMatch, ProgressItem, TerminalKind } from '@sallyport/shared/wire/control';
+import type { LeftCall, LeftPool } from '../transports/contract.ts';
 
 export type { Answer, NewQuestion } from '@sallyport/shared/wire/questions';
 
@@ -29,8 +30,18 @@ export interface RunningCommand {
   stopping(): void;
 }
 
+/** What is needed to go on with a terminal that nobody carries any more. JSON-safe, and no secret in it. */
+export interface LeftTerminal extends LeftPool {
+  /** The line that runs; null at the prompt. */
+  readonly pipelineId: string | null;
+  /** As it was told by `remote`. */
+  readonly remote: string;
+  /** Questions of the target without an answer; they are asked anew. */
+  readonly calls: readonly LeftCall[];
+}
+
 export interface TerminalEnd {
-  /** `exited` for a normal end; else why, security.md section 4. */
+  /** `exited` for a normal end, `session_left` when it goes on at the target; else why, security.md section 4. */
   readonly reason: ErrorCode;
   readonly exitCode: number | null;
   /** Escaped peer text for the target's voice, at most 4 KiB; may be empty. */
@@ -53,6 +64,13 @@ export interface TerminalEvents {
   incomplete(lineId: number, text: string): void;
   /** Resolves when the ledger's start row is written; only then CREATE_PIPELINE may be sent. A rejection means: do not run. */
   commandStarting(start: CommandStart): Promise<RunningCommand>;
+  /**
+   * A line that was under way when the terminal was left goes on, or has ended meanwhile: `ended` follows, with what was
+   * shown and failed since. Told before any of its output. `lost` = the target does not know it any more.
+   */
+  commandContinuing(start: Pick<CommandStart, 'runspacePoolId' | 'pipelineId'>): RunningCommand;
+  /** What there is to go on with, should nobody carry the terminal from now on; null when it cannot be left (any more). */
+  leavable(left: LeftTerminal | null): void;
   /** Asks the controller. Rejects with an AbortError when `signal` fires (the call ended on the target first). */
   ask(question: NewQuestion, signal: AbortSignal): Promise<Answer>;
   progress(items: readonly ProgressItem[]): void;
@@ -84,6 +102,12 @@ export interface Terminal {
   /** Stop and go on reading from the target; nothing is lost. */
   pause(): void;
   resume(): void;
+  /**
+   * Leaves it running at the target; `ended` with `session_left` was told when it resolves. What has come so far was told.
+   * @param idleMs how long the target keeps it; null = as it was agreed
+   * @throws SallyportError session_not_leavable, and what the target refuses it with; the terminal goes on then
+   */
+  leave(idleMs: number | null): Promise<LeftTerminal>;
   /** Idempotent. Ends what runs, closes cleanly within `deadlineMs`, then hard. `ended` has been called when it resolves. */
   close(reason: ErrorCode, deadlineMs: number): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import type { ChannelEnd, Connection, PtyChannel } from '../transports/contract.ts';
-import type { Terminal, TerminalEnd, TerminalEvents } from './contract.ts';
+import type { LeftTerminal, Terminal, TerminalEnd, TerminalEvents } from './contract.ts';
 
 const TERM = 'xterm-256color';
 const INTERRUPT = Uint8Array.of(0x03);
@@ -108,6 +108,9 @@ class PtyTerminal implements Terminal {
     this.#channel?.resume();
   }
 
+  leave(): Promise<LeftTerminal> {
+    return Promise.reject(new SallyportError('session_not_leavable', 'a shell in a PTY ends with its connection'));
+  }
   async close(reason: ErrorCode, deadlineMs: number): Promise<void> {
     if (this.#closeReason === null) {
       this.#closeReason = reason;

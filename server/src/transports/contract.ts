@@ -176,9 +176,29 @@ export interface PoolEnd extends ChannelEnd {
   readonly code?: ErrorCode;
   readonly detail?: string;
 }
+/** Where a runspace pool that nothing carries any more is found again on its target. JSON-safe. */
+export interface LeftPool {
+  readonly shellId: string;
+  readonly poolId: string;
+  /**
+   * The WS-Management session that held it: who says the same may take it from a connection that broke without a word.
+   * null = found at the target, left by a client that is not known.
+   */
+  readonly holder: string | null;
+}
+/** A host call that the target waits for, as it came. JSON-safe. */
+export interface LeftCall {
+  /** null = of the pool. */
+  readonly pipelineId: string | null;
+  readonly callId: string;
+  /** Its body, base64. */
+  readonly body: string;
+}
 export interface PoolChannelEvents {
   /** What came in at once, in order. */
   events(events: readonly ClientEvent[]): void;
+  /** `left` or `leftCalls` of the channel are others now. */
+  leftChanged(): void;
   /** Called once: nothing carries the pool any more. */
   closed(end: PoolEnd): void;
 }
@@ -191,6 +211,24 @@ export interface PoolChannel {
   connect(): Promise<void>;
   /** Opens the pool; its events tell how that goes. */
   open(options: OpenOptions): void;
+  /** Where the pool is found once nothing carries it; null before it is open, and where the target cannot keep it. */
+  readonly left: LeftPool | null;
+  /** Host calls that the target waits for, as far as the target knows. */
+  readonly leftCalls: readonly LeftCall[];
+  /**
+   * Leaves the pool running at the target: what is on its way there is finished, what came from there is told, then
+   * nothing comes any more and the channel is closed. @param idleMs how long the target keeps it; null = as it was agreed
+   * @throws SallyportError session_not_leavable, and what the target refuses it with; the channel goes on then
+   */
+  leave(idleMs: number | null): Promise<LeftPool>;
+  /**
+   * In place of `open`: takes up a pool that was left. Resolves once the pool is Opened, which its events tell as well, to
+   * the pipelines that are there; what they put out comes after `takeUp`.
+   * @throws SallyportError session_not_leavable, target_shell_gone, target_shell_in_use, and those of `connect`
+   */
+  rejoin(left: LeftPool): Promise<readonly string[]>;
+  /** The output of a pipeline may come, after its open calls. @param calls those of it that were not answered */
+  takeUp(pipelineId: string, calls: readonly LeftCall[]): void;
   /** Sends what the client has ready. */
   send(): void;
   /** What the end that was told means for the pool. */

@@ -1,7 +1,11 @@
 /** A runspace pool over one byte channel: the lines of the SSH subsystem. */
 import { OutOfProcClient } from '@sallyport/psrp';
 import type { ClientEvent, OpenOptions } from '@sallyport/psrp';
+import { SallyportError } from '../../errors.ts';
 import type { ByteChannel, ChannelEvents, OpenPool, PoolChannel } from '../../transports/contract.ts';
+
+const notLeavable = (): SallyportError =>
+  new SallyportError('session_not_leavable', 'a pool over SSH ends with its connection');
 
 type OpenChannel = (events: ChannelEvents) => Promise<ByteChannel>;
 
@@ -37,6 +41,11 @@ export function poolOverBytes(openChannel: OpenChannel): OpenPool {
         early = null;
         for (const bytes of waiting) data(bytes);
       },
+      left: null,
+      leftCalls: [],
+      leave: () => Promise.reject(notLeavable()),
+      rejoin: () => Promise.reject(notLeavable()),
+      takeUp: () => undefined,
       send,
       ended: ({ exitCode }): readonly ClientEvent[] => client.channelEnded({ exitStatus: exitCode }),
       pause: () => channel?.pause(),

@@ -70,7 +70,11 @@ export class PoolLink {
     this.#options = options;
     this.#channel = options.openPool(
       { poolId: this.poolId, newId: () => randomUUID(), cipher: sessionCipher },
-      { events: (events) => this.#received(events), closed: (end) => this.#closed(end) },
+      {
+        events: (events) => this.#received(events),
+        leftChanged: () => undefined,
+        closed: (end) => this.#closed(end),
+      },
     );
     this.#client = this.#channel.client;
   }

@@ -12,7 +12,7 @@ import { codeOf, SallyportError } from '../../errors.ts';
 import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { consoleColours, errorLine, textLine, VtOutput } from '../../host/vt.ts';
-import type { CommandEnd, Terminal } from '../contract.ts';
+import type { CommandEnd, LeftTerminal, Terminal } from '../contract.ts';
 import { NO_MATCHES } from './completion.ts';
 import type { Completion } from './completion.ts';
 import { CONTINUE, isDebuggerStop } from './debugger.ts';
@@ -157,6 +157,9 @@ class ScriptTerminal implements Terminal {
   }
   resume(): void {
     this.#link.resume();
+  }
+  leave(): Promise<LeftTerminal> {
+    return Promise.reject(new SallyportError('session_not_leavable', 'a script is not left, it ends'));
   }
   async close(reason: Parameters<Terminal['close']>[0], deadlineMs: number): Promise<void> {
     this.#calls.abort();

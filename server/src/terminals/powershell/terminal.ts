@@ -13,7 +13,7 @@ import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
 import type { OpenPool } from '../../transports/contract.ts';
-import type { CommandEnd, RunningCommand, Terminal, TerminalEvents } from '../contract.ts';
+import type { CommandEnd, LeftTerminal, RunningCommand, Terminal, TerminalEvents } from '../contract.ts';
 import { completeFrom, NO_MATCHES, tabExpansion } from './completion.ts';
 import type { Completion } from './completion.ts';
 import { Ending } from './ending.ts';
@@ -51,6 +51,8 @@ export interface PowerShellTerminalOptions {
   readonly events: TerminalEvents;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Goes on with what was left, in place of opening anew. */
+  readonly rejoin?: LeftTerminal;
 }
 
 /** `starting`: the ledger writes the start row. */
@@ -191,6 +193,9 @@ class PowerShellTerminal implements Terminal {
   }
   resume(): void {
     this.#link.resume();
+  }
+  leave(): Promise<LeftTerminal> {
+    return Promise.reject(new SallyportError('session_not_leavable', 'nothing to leave'));
   }
   async close(reason: ErrorCode, deadlineMs: number): Promise<void> {
     this.#leave({ reason, exitCode: null }, deadlineMs);

@@ -3,7 +3,8 @@ import { ClientPool, encodeError, ErrorRecord } from '@sallyport/psrp';
 import type { ClientEvent, ClientPoolOptions, OpenOptions } from '@sallyport/psrp';
 import type { Requests } from '@sallyport/wsman';
 import type { Clock } from '../../clock.ts';
-import type { PoolChannel, PoolChannelEvents } from '../contract.ts';
+import { SallyportError } from '../../errors.ts';
+import type { LeftCall, LeftPool, PoolChannel, PoolChannelEvents } from '../contract.ts';
 import type { Connections } from './connections.ts';
 import { faultWords, toWsManTransportError } from './errors.ts';
 import { WsManShell } from './shell.ts';
@@ -62,6 +63,17 @@ export class WsManPool implements PoolChannel {
   open(options: OpenOptions): void {
     this.#shell.open(this.#options.opening, options);
     this.send();
+  }
+  readonly left: LeftPool | null = null;
+  readonly leftCalls: readonly LeftCall[] = [];
+  leave(): Promise<LeftPool> {
+    return Promise.reject(new SallyportError('session_not_leavable', 'not yet'));
+  }
+  rejoin(): Promise<readonly string[]> {
+    return Promise.reject(new SallyportError('session_not_leavable', 'not yet'));
+  }
+  takeUp(): void {
+    // Nothing was left.
   }
   send(): void {
     if (this.#isClosed) return;
