@@ -10,6 +10,9 @@ export interface Sizes {
   readonly opens: number;
   /** PowerShell commands on each side. */
   readonly psCommands: number;
+  /** PowerShell sessions over WinRM that do nothing, and for how long they are watched. */
+  readonly idleSessions: number;
+  readonly idleSeconds: number;
 }
 export const FULL: Sizes = {
   rounds: 3,
@@ -19,6 +22,8 @@ export const FULL: Sizes = {
   sessions: 300,
   opens: 10,
   psCommands: 100,
+  idleSessions: 100,
+  idleSeconds: 130,
 };
 export const QUICK: Sizes = {
   rounds: 1,
@@ -28,6 +33,8 @@ export const QUICK: Sizes = {
   sessions: 60,
   opens: 4,
   psCommands: 30,
+  idleSessions: 30,
+  idleSeconds: 20,
 };
 
 /** A gateway that runs during the whole of the interleaved measures. */
@@ -64,6 +71,17 @@ export const OURS = 'ours';
 export const FLOOR = 'minimal:fair+batch+rec';
 export const DIRECT = 'direct';
 export const PEER = 'webssh2';
+
+/** Rows of the measures over WinRM. */
+export const WINRM_ROWS = {
+  commands: {
+    time: 'prompt to prompt WinRM - SSH',
+    count: 'answers a command waits for',
+    lines: '5 MB in lines, SSH / WinRM',
+    text: '5 MB in one text, SSH / WinRM',
+  },
+  idle: { memory: 'memory of an idle session', cpu: 'CPU of idle sessions' },
+} as const;
 
 export const contenderNamed = (bench: Bench, name: string): Contender | undefined =>
   bench.contenders.find(({ adapter }) => adapter.name === name);

@@ -19,6 +19,7 @@ import { measureHops } from './measures/hops.ts';
 import { measurePowerShell } from './measures/powershell.ts';
 import { measureScale } from './measures/scale.ts';
 import { measureCredit, measureSlowReader } from './measures/slow-reader.ts';
+import { measureWinRm, measureWinRmIdle } from './measures/winrm.ts';
 import { deadline, errorMessage } from './stats.ts';
 
 const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
@@ -31,7 +32,11 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   'first-shell': measureFirstShell,
   powershell: measurePowerShell,
   hops: measureHops,
+  winrm: measureWinRm,
+  'winrm-idle': measureWinRmIdle,
 };
+/** Left out where there is no pwsh. */
+const NEED_PWSH: ReadonlySet<string> = new Set(['powershell', 'winrm']);
 /** Sessions of one person are limited to 20: this many people share 300. */
 const USERS = 20;
 
@@ -90,7 +95,7 @@ async function run(): Promise<number> {
   const wanted = options.targets?.split(',');
   const adapters = allAdapters().filter(({ name }, at) => at < 2 || wanted === undefined || wanted.includes(name));
   const hasPwsh = findPwsh() !== null;
-  const measures = options.only?.split(',') ?? Object.keys(MEASURES).filter((name) => hasPwsh || name !== 'powershell');
+  const measures = options.only?.split(',') ?? Object.keys(MEASURES).filter((name) => hasPwsh || !NEED_PWSH.has(name));
   for (const name of measures) if (!(name in MEASURES)) throw new Error(`no measure ${name}\n${USAGE}`);
   const base = options.quick ? QUICK : FULL;
   const sizes = options.rounds === undefined ? base : { ...base, rounds: Number(options.rounds) };

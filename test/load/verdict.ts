@@ -1,5 +1,5 @@
 /** What a run must have judged to count: nothing measured is not a success. */
-import { FLOOR, PEER, type Row } from './bench.ts';
+import { FLOOR, PEER, type Row, WINRM_ROWS } from './bench.ts';
 
 /** Rows (`what`) that each measure owes, once our gateway is in the run. */
 const OWED: Readonly<Record<string, readonly string[]>> = {
@@ -12,6 +12,8 @@ const OWED: Readonly<Record<string, readonly string[]>> = {
   powershell: ['first prompt ours / pwsh', 'prompt to prompt ours / pwsh'],
   hops: ['p50 connector / ssh2', `p50 ours / ${FLOOR}`],
   'first-shell': ['first shell ours / direct'],
+  winrm: Object.values(WINRM_ROWS.commands),
+  'winrm-idle': Object.values(WINRM_ROWS.idle),
 };
 
 /** @param hasPeer WebSSH2 takes part; without it the comparison with it is not owed, and the text says so */

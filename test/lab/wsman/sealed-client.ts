@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
-import { decodeSealedBody, encodeSealedBody, isSealedType, joinPlain, WsManError } from '@sallyport/wsman';
+import {
+  decodeSealedBody,
+  encodeSealedBody,
+  isSealedType,
+  joinPlain,
+  SOAP_CONTENT_TYPE,
+  WsManError,
+} from '@sallyport/wsman';
 import { SallyportError } from '../../../server/src/errors.ts';
 import type {
   HttpSignIn,
@@ -63,6 +70,13 @@ export class SealedClient {
     const opened = [];
     for (const part of body.parts) opened.push(await sealing.unseal(part));
     return joinPlain(body.parts, opened);
+  }
+
+  /** Sends an envelope as it is, inside TLS. @throws Error for any status but 200 */
+  async clear(envelope: Uint8Array): Promise<Uint8Array> {
+    const { status, body } = await this.#post({ 'content-type': SOAP_CONTENT_TYPE }, envelope);
+    if (status !== 200) throw new Error(`HTTP status ${String(status)}`);
+    return body;
   }
 
   close(): void {

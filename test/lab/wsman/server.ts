@@ -25,6 +25,10 @@ import type { LabAcceptor, LabSignIn } from './acceptors.ts';
 import { LabShell, ShellGone } from './shell.ts';
 
 const MAX_ENVELOPE = 512_000;
+/** Of who names none. */
+const MIN_ENVELOPE = 153_600;
+/** An answer to Receive without its streams. */
+const ENVELOPE_ITSELF = 2000;
 const WSMAN_VERSION = 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd';
 export const FAULTS = {
   timedOut: 2150858793,
@@ -288,6 +292,7 @@ export class LabWsMan {
         const request = O.command.decodeRequest(body, header.options);
         const commandId = (request.commandId ?? randomUUID()).toUpperCase();
         const shell = this.#shellOf(received);
+        // One after the other: pwsh takes each line in a thread of its own, and loses Data that comes before its Command.
         await shell.command(commandId, '');
         await shell.data(commandId, 'default', request.arguments);
         return writeAnswer(O.command, ids, { commandId });
@@ -303,7 +308,8 @@ export class LabWsMan {
         const { commandId } = O.receive.decodeRequest(body, header.options);
         const asked = header.operationTimeoutMs ?? 60_000;
         const timeoutMs = Math.min(asked, this.#options.operationTimeoutMs ?? asked);
-        const answer = await this.#shellOf(received).receive(commandId, timeoutMs, gone);
+        const maxBytes = rawBytes(header.maxEnvelopeBytes ?? MIN_ENVELOPE);
+        const answer = await this.#shellOf(received).receive(commandId, timeoutMs, gone, maxBytes);
         if (answer === null) throw new Refusal(FAULTS.timedOut);
         return writeAnswer(O.receive, ids, answer);
       }
@@ -360,6 +366,9 @@ export class LabWsMan {
     });
   }
 }
+
+/** What fits into an answer of that size, before base64. */
+const rawBytes = (maxEnvelopeBytes: number): number => Math.floor(((maxEnvelopeBytes - ENVELOPE_ITSELF) / 4) * 3);
 
 async function readAll(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];

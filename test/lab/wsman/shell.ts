@@ -6,8 +6,8 @@ import type { ReceiveResponse, ShellInfo } from '@sallyport/wsman';
 
 /** Output that waits for a Receive; beyond it the process is not read. Windows blocks the pipeline then, too. */
 const MAX_WAITING_BYTES = 1024 * 1024;
-/** Raw bytes of one answer: with base64 and the envelope they fit into 150 KiB. */
-const MAX_ANSWER_BYTES = 100_000;
+/** Of an answer, for the element around each fragment, before base64. */
+const STREAM_BYTES = 100;
 const POOL = '';
 const FINAL = /<I32 N="PipelineState">[345]<\/I32>/;
 
@@ -136,9 +136,15 @@ export class LabShell {
 
   /**
    * The output there is now, or null when the time passed first. What is not taken waits; who was cut off asks again.
+   * @param maxBytes of one answer, before base64; one fragment goes even so
    * @throws ShellGone
    */
-  async receive(commandId: string | null, timeoutMs: number, gone: AbortSignal): Promise<ReceiveResponse | null> {
+  async receive(
+    commandId: string | null,
+    timeoutMs: number,
+    gone: AbortSignal,
+    maxBytes: number,
+  ): Promise<ReceiveResponse | null> {
     const key = commandId?.toLowerCase() ?? POOL;
     const output = this.#outputs.get(key);
     if (output === undefined || this.#isGone) throw new ShellGone();
@@ -147,10 +153,11 @@ export class LabShell {
     if (this.#outputs.get(key) !== output) throw new ShellGone();
     if (isEmpty() || gone.aborted) return null;
     const streams: ReceiveResponse['streams'][number][] = [];
-    for (let size = 0; size < MAX_ANSWER_BYTES;) {
-      const bytes = output.chunks.shift();
-      if (bytes === undefined) break;
-      size += bytes.length;
+    for (let size = 0; ;) {
+      const [bytes] = output.chunks;
+      if (bytes === undefined || (size > 0 && size + bytes.length > maxBytes)) break;
+      output.chunks.shift();
+      size += bytes.length + STREAM_BYTES;
       output.size -= bytes.length;
       streams.push({ name: 'stdout', commandId: commandId?.toUpperCase() ?? null, bytes });
     }

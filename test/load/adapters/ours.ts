@@ -7,6 +7,8 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { OpenedSession } from '@sallyport/shared/api/sessions';
+import type { Credential, Target } from '@sallyport/shared/api/targets';
+import type { WsManSettings } from '@sallyport/shared/api/wsman';
 import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '@sallyport/shared/wire/control';
 import { ACK_EVERY_BYTES } from '@sallyport/shared/wire/credit';
 import { encodeInput, parseServerFrame } from '@sallyport/shared/wire/frames';
@@ -22,10 +24,12 @@ interface OursState {
   readonly targetId: string;
   /** Login cookies of the people who share the sessions. */
   readonly cookies: readonly string[];
+  /** Of who set the gateway up. */
+  readonly adminCookie: string | null;
 }
 
 /** Sources that the built program must not be older than. */
-const SOURCES = ['server/src', 'server/psrp/src', 'shared/src'];
+const SOURCES = ['server/src', 'server/psrp/src', 'server/wsman/src', 'shared/src'];
 
 /** @throws Error when there is no built program, or a source is newer: a stale build would be measured */
 function requireFreshBuild(): void {
@@ -63,7 +67,7 @@ async function prepare(gateway: LabGateway, shell: ShellHost, users: number): Pr
     await admin.post('/api/users', { name, role: 'operator', password: LAB_PASSWORD });
     cookies.push((await gateway.signIn(name)).cookie ?? '');
   }
-  return { targetId: target.id, cookies };
+  return { targetId: target.id, cookies, adminCookie: admin.cookie };
 }
 
 /** Prepares, then starts anew: what is measured has not just hashed the passwords of twenty people. */
@@ -199,12 +203,40 @@ async function open({ url, targetId, cookies }: OursState): Promise<Channel> {
   return channel;
 }
 
-/** Opens a PowerShell console; the prompt is still to come. */
-export async function openPowerShell(state: unknown): Promise<ConsolePage> {
-  const { url, targetId, cookies } = state as OursState; // What `start` returned.
+/** Opens a PowerShell console; the prompt is still to come. @param targetId default: that over SSH */
+export async function openPowerShell(state: unknown, targetId?: string): Promise<ConsolePage> {
+  const { url, targetId: overSsh, cookies } = state as OursState; // What `start` returned.
   const person = new Person(url);
   person.cookie = cookies[next++ % cookies.length] ?? null;
-  return ConsolePage.open(person, sessionBody(targetId, 'powershell'));
+  return ConsolePage.open(person, sessionBody(targetId ?? overSsh, 'powershell'));
+}
+
+/** A target over WinRM on this machine, its certificate accepted. @returns its id */
+export async function addWinRmTarget(
+  state: unknown,
+  port: number,
+  wsman: WsManSettings,
+  { user, password }: { readonly user: string; readonly password: string },
+): Promise<string> {
+  const { url, adminCookie } = state as OursState; // What `start` returned.
+  const admin = new Person(url);
+  admin.cookie = adminCookie;
+  await admin.post('/api/step-up', { password: LAB_PASSWORD });
+  const credential = await admin.post<Credential>('/api/credentials', {
+    ...{ label: `winrm ${String(port)}`, kind: 'password', user, secret: password, passphrase: null },
+  });
+  const target = await admin.post<Target>('/api/targets', {
+    ...{ name: `winrm${String(port)}`, transport: 'wsman', host: 'localhost', port, subsystem: 'powershell' },
+    ...{ offers: ['powershell'], credentialId: credential.id, user, connectTimeoutMs: 30_000, notes: '', wsman },
+  });
+  const first = await ConsolePage.open(admin, sessionBody(target.id, 'powershell'));
+  const { question } = await first.untilMessage('question');
+  if (question.kind !== 'hostKey') throw new Error(`asked ${question.kind}`);
+  first.send({ type: 'answer', id: question.id, answer: { kind: 'accept' } });
+  await first.untilMessage('prompt', 1, 60_000);
+  first.send({ type: 'close' });
+  await first.untilClosed();
+  return target.id;
 }
 
 export const ours: Adapter = {

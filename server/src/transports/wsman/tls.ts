@@ -2,7 +2,7 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect, rootCertificates, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import type { TlsTrust } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../errors.ts';
 import type { CertificateInChain } from '@sallyport/shared/wire/questions';
@@ -52,14 +52,10 @@ export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnect
       socket: below,
       // An address has no name to indicate.
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(trust.ca === '' ? {} : { ca: [...rootCertificates, trust.ca] }),
       // Judged below, with all that is wrong, and with what the person accepts.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
-      minVersion: 'TLSv1.2',
-      // HTTP.SYS asks for the certificate within the connection, which Node answers up to TLS 1.2 only.
-      ...(client === undefined ? {} : { maxVersion: 'TLSv1.2' as const, cert: client.certificate, key: client.key }),
-      ...(client?.passphrase === undefined || client.passphrase === null ? {} : { passphrase: client.passphrase }),
+      secureContext: client === undefined ? contextFor(trust.ca) : makeContext(trust.ca, client),
     });
     socket.once('error', fail);
     socket.once('close', fail);
@@ -75,6 +71,30 @@ export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnect
       resolve({ socket, presented, channelBinding: endPointBinding(leaf.raw) });
     });
   });
+}
+
+function makeContext(ca: string, client?: TlsOptions['client']): SecureContext {
+  return createSecureContext({
+    ...(ca === '' ? {} : { ca: [...rootCertificates, ca] }),
+    minVersion: 'TLSv1.2',
+    // HTTP.SYS asks for the certificate within the connection, which Node answers up to TLS 1.2 only.
+    ...(client === undefined ? {} : { maxVersion: 'TLSv1.2' as const, cert: client.certificate, key: client.key }),
+    ...(client?.passphrase === undefined || client.passphrase === null ? {} : { passphrase: client.passphrase }),
+  });
+}
+
+/** By the private CA, last used last. A context with the system's roots beside one costs milliseconds and 1 MiB. */
+const contexts = new Map<string, SecureContext>();
+const MAX_CONTEXTS = 8;
+
+/** One context for all connections that trust the same and show no certificate of their own. */
+function contextFor(ca: string): SecureContext {
+  const context = contexts.get(ca) ?? makeContext(ca);
+  contexts.delete(ca);
+  contexts.set(ca, context);
+  const [oldest] = contexts.keys();
+  if (contexts.size > MAX_CONTEXTS && oldest !== undefined) contexts.delete(oldest);
+  return context;
 }
 
 const toHex = (certificate: X509Certificate): string => createHash('sha256').update(certificate.raw).digest('hex');
