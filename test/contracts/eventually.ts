@@ -1,5 +1,5 @@
 /** Waits until `check` holds, turn by turn of the event loop. Fails after `ms` of real time. */
-export async function eventually(check: () => boolean, ms = 5000): Promise<void> {
+export async function eventually(check: () => boolean, ms = 30_000): Promise<void> {
   const end = performance.now() + ms;
   while (!check()) {
     if (performance.now() > end) throw new Error(`has not come true in ${ms} ms: ${check.toString()}`);

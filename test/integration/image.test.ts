@@ -52,7 +52,7 @@ function start(words: readonly string[]): ChildProcess {
 }
 const run = (words: readonly string[]) => {
   const [program = '', ...args] = [...asNobody, ...words];
-  return spawnSync(program, args, { cwd: tree, env: environment(), encoding: 'utf8', timeout: 20_000 });
+  return spawnSync(program, args, { cwd: tree, env: environment(), encoding: 'utf8', timeout: 60_000 });
 };
 
 beforeAll(async () => {

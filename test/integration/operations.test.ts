@@ -198,9 +198,7 @@ describe('a person who is disabled', () => {
     const route = `/api/sessions/${page.sessionId}`;
     expect(await ann.get<SessionRow>(route)).toMatchObject({ endReason: null, attached: false });
     await ann.patch(`/api/users/${id}`, { disabled: true });
-    await expect
-      .poll(async () => (await ann.get<SessionRow>(route)).endReason, { timeout: 2000, interval: 50 })
-      .toBe('grant_removed');
+    await expect.poll(async () => (await ann.get<SessionRow>(route)).endReason, { interval: 50 }).toBe('grant_removed');
   });
 });
 

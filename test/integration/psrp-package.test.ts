@@ -10,7 +10,7 @@ const root = path.join(import.meta.dirname, '../..');
 const readme = readFileSync(path.join(root, 'server/psrp/README.md'), 'utf8');
 const example = /```ts\n(.*?)```/s.exec(readme)?.[1] ?? '';
 const run = (command: string, args: readonly string[], cwd: string): string =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', timeout: 55_000 });
+  execFileSync(command, args, { cwd, encoding: 'utf8', timeout: 100_000 });
 
 /** A stranger's folder, outside of this repository, with the packed package and nothing else installed. */
 let stranger = '';
@@ -28,7 +28,7 @@ beforeAll(() => {
   run('tar', ['xzf', pack?.filename ?? '', '-C', place, '--strip-components=1'], stranger);
   rmSync(out, { recursive: true });
   writeFileSync(path.join(stranger, 'package.json'), '{ "type": "module" }');
-}, 60_000);
+});
 
 afterAll(() => {
   rmSync(stranger, { recursive: true, force: true });
@@ -93,7 +93,7 @@ export const wrong = new OutOfProcServer({ protocolVersion: '9.9' });
     };
     writeFileSync(path.join(stranger, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
     const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
-    const { stdout } = spawnSync(process.execPath, [compiler], { cwd: stranger, encoding: 'utf8', timeout: 55_000 });
+    const { stdout } = spawnSync(process.execPath, [compiler], { cwd: stranger, encoding: 'utf8', timeout: 100_000 });
     expect(stdout).toBe('');
   });
 
@@ -107,7 +107,7 @@ export const wrong = new OutOfProcServer({ protocolVersion: '9.9' });
     const { code } = await transform(example, { loader: 'ts', format: 'esm', target: 'node20' });
     writeFileSync(path.join(stranger, 'example.mjs'), code);
     const env = { ...process.env, PWSH: pwsh, POWERSHELL_TELEMETRY_OPTOUT: '1' };
-    const printed = execFileSync(process.execPath, ['example.mjs'], { cwd: stranger, env, timeout: 50_000 });
+    const printed = execFileSync(process.execPath, ['example.mjs'], { cwd: stranger, env, timeout: 100_000 });
     expect(printed.toString().trim().split('\n')).toEqual([
       'output: 14',
       'output: 28',

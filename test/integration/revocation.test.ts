@@ -1,4 +1,5 @@
 /** What ended ends within 2 s, and nothing opens twice. security.md sections 3 "Login and sessions" and 4, rows "Login ended", "Rates", "ticket wrong"; T11, T13. */
+import { readFileSync, readdirSync } from 'node:fs';
 import type { AuditPage } from '@sallyport/shared/api/audit';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
 import type { Settings } from '@sallyport/shared/api/settings';
@@ -13,6 +14,8 @@ import { addPeople, tokenOf } from '../lab/people.ts';
 import { type LabSshd, startSshd } from '../lab/sshd.ts';
 
 const PROMPT_MS = 2000;
+/** On a machine that is too busy for 2 s to mean much: whoever waits for a timer of seconds is behind so many answers. */
+const PROMPT_ANSWERS = 100;
 let gateway: LabGateway;
 let sshd: LabSshd;
 let ann: Person;
@@ -42,21 +45,26 @@ const openConsole = async (person: Person, target = lab): Promise<ConsolePage> =
   await page.untilLive();
   return page;
 };
-/** Close code and reason, which must come within 2 s of the act. */
-async function closedBy(page: ConsolePage, act: () => Promise<unknown>): Promise<[number, string]> {
-  await act();
-  const { code, reason } = await page.untilClosed(PROMPT_MS);
-  return [code, reason];
-}
-const change = (name: string, patch: Record<string, unknown>) => ann.patch(`/api/users/${ids.get(name) ?? ''}`, patch);
-/** The session's end, which must come within 2 s. */
-async function endOf(sessionId: string): Promise<string | null> {
+/** What comes of an act within 2 s, or else before the gateway has answered so many requests; null when nothing does. */
+async function promptly<T>(look: () => Promise<T | null>): Promise<T | null> {
   const until = performance.now() + PROMPT_MS;
-  for (;;) {
-    const { endReason } = await ann.get<SessionRow>(`/api/sessions/${sessionId}`);
-    if (endReason !== null || performance.now() > until) return endReason;
+  for (let answers = 0; ; answers += 1) {
+    const found = await look();
+    if (found !== null || (answers > PROMPT_ANSWERS && performance.now() > until)) return found;
   }
 }
+/** Close code and reason, which must come at once after the act. */
+async function closedBy(page: ConsolePage, act: () => Promise<unknown>): Promise<[number, string] | null> {
+  await act();
+  return promptly(async () => {
+    if (page.close === null) await ann.get('/api/state');
+    return page.close === null ? null : [page.close.code, page.close.reason];
+  });
+}
+const change = (name: string, patch: Record<string, unknown>) => ann.patch(`/api/users/${ids.get(name) ?? ''}`, patch);
+/** The session's end, which must come at once. */
+const endOf = (sessionId: string): Promise<string | null> =>
+  promptly(async () => (await ann.get<SessionRow>(`/api/sessions/${sessionId}`)).endReason);
 
 describe('an open console', () => {
   test('closes when its login signs out elsewhere; the session goes on and is picked up anew', async () => {
@@ -77,8 +85,8 @@ describe('an open console', () => {
   test('ends with its session when the person says so at sign-out', async () => {
     const bob = await gateway.signIn('bob');
     const page = await openConsole(bob);
-    const [code] = await closedBy(page, () => bob.post('/api/logout', { sessions: 'end' }));
-    expect([4401, 4502]).toContain(code);
+    const closed = await closedBy(page, () => bob.post('/api/logout', { sessions: 'end' }));
+    expect([4401, 4502]).toContain(closed?.[0]);
     expect(await endOf(page.sessionId)).toBe('closed_by_user');
   });
 
@@ -225,12 +233,18 @@ describe('a ticket', () => {
   });
 });
 
+/** Nanoseconds that all threads of a process have had a core: however busy the machine is, the same work takes the same. */
+const workOf = (pid: number): number =>
+  readdirSync(`/proc/${String(pid)}/task`)
+    .map((task) => Number(readFileSync(`/proc/${String(pid)}/task/${task}/schedstat`, 'utf8').split(' ')[0]))
+    .reduce((sum, each) => sum + each, 0);
+
 describe('the sign-in', () => {
   const attempt = async (name: string, password: string) => {
-    const started = performance.now();
+    const before = workOf(gateway.pid);
     const answer = await gateway.nobody().request<{ error: { code: string; message: string } }>('POST', '/api/login', { name, password }); // prettier-ignore
     const { code, message } = answer.body.error;
-    return { status: answer.status, code, message, retry: answer.headers.get('retry-after'), ms: performance.now() - started }; // prettier-ignore
+    return { status: answer.status, code, message, retry: answer.headers.get('retry-after'), work: workOf(gateway.pid) - before }; // prettier-ignore
   };
 
   test('says the same of a wrong password, a person who is not there and one who is disabled, after the same work', async () => {
@@ -241,8 +255,8 @@ describe('the sign-in', () => {
       const answers = [await attempt('ida', 'wrong'), await attempt(`no-such-${String(round)}`, 'wrong'), await attempt('gus', LAB_PASSWORD)]; // prettier-ignore
       for (const { status, code } of answers) expect([status, code]).toEqual([401, 'bad_credentials']);
       expect(new Set(answers.map(({ message }) => message)).size).toBe(1);
-      known.push(answers[0]?.ms ?? 0);
-      unknown.push(answers[1]?.ms ?? 0);
+      known.push(answers[0]?.work ?? 0);
+      unknown.push(answers[1]?.work ?? 0);
     }
     const ratio = Math.min(...known) / Math.min(...unknown);
     expect(ratio, `known ${known.join(' ')}, unknown ${unknown.join(' ')}`).toBeGreaterThan(0.4);

@@ -95,17 +95,17 @@ const begin = (name: string, size: number, more: Record<string, unknown> = {}) =
   bob.request<UploadState>('POST', route('uploads'), { path: at(name), size, replace: false, resume: false, ...more });
 /** Whether the target holds the part, with as many bytes. */
 const partOf = (name: string): number => (existsSync(`${at(name)}.sallyport-part`) ? statSync(`${at(name)}.sallyport-part`).size : -1); // prettier-ignore
-/** The end of a transfer from that byte on, once it is told: the last byte may be here before, and another end behind it. */
-async function transferFrom(offset: number): Promise<AuditPage['events'][number] | undefined> {
+/**
+ * The newest end of a transfer of that file, once it is told: the last byte is here before the target has closed the file,
+ * and the end of another transfer may come between. @param offset of the one that began there, else of any
+ */
+async function transferOf(name: string, offset?: number): Promise<AuditPage['events'][number] | undefined> {
   const find = async () =>
-    (await ann.get<AuditPage>('/api/audit?limit=5&type=file.transferred')).events.find(
-      ({ detail }) => detail['offset'] === offset,
+    (await ann.get<AuditPage>('/api/audit?limit=20&type=file.transferred')).events.find(
+      ({ detail }) => detail['path'] === at(name) && (offset === undefined || detail['offset'] === offset),
     );
-  await expect.poll(find, { timeout: 10_000 }).toBeDefined();
+  await expect.poll(find).toBeDefined();
   return find();
-}
-async function lastTransfer(): Promise<AuditPage['events'][number] | undefined> {
-  return (await ann.get<AuditPage>('/api/audit?limit=5&type=file.transferred')).events[0];
 }
 
 describe('the grant', () => {
@@ -141,7 +141,7 @@ describe('a download', () => {
     expect(answer.headers.get('content-length')).toBe(String(bytes.length));
     expect(answer.headers.get('content-disposition')).toBe("attachment; filename*=UTF-8''n%C3%A4me%20%281%29.bin");
     expect(Buffer.from(await answer.arrayBuffer()).equals(bytes)).toBe(true);
-    expect(await lastTransfer()).toMatchObject({
+    expect(await transferOf('näme (1).bin')).toMatchObject({
       actor: 'bob',
       subject: `session:${page.sessionId}`,
       outcome: 'ok',
@@ -165,7 +165,7 @@ describe('a download', () => {
     const rest = await fetched('resumed', `&offset=${String(got.length)}&tag=${tag}`);
     const whole = Buffer.concat([got, Buffer.from(await rest.arrayBuffer())]);
     expect(whole.equals(bytes)).toBe(true);
-    expect((await transferFrom(got.length))?.detail).toMatchObject({ sha256: sha256(bytes.subarray(got.length)) }); // prettier-ignore
+    expect((await transferOf('resumed', got.length))?.detail).toMatchObject({ sha256: sha256(bytes.subarray(got.length)) }); // prettier-ignore
     writeFileSync(at('resumed'), 'another one');
     expect(codeOf({ body: await (await fetched('resumed', `&offset=3&tag=${tag}`)).json() })).toBe('file_changed');
   });
@@ -176,9 +176,7 @@ describe('a download', () => {
     const answer = await fetched('left', '', abort.signal);
     await answer.body?.getReader().read();
     abort.abort();
-    const isNoted = async (): Promise<boolean> => (await lastTransfer())?.detail['path'] === at('left');
-    await expect.poll(isNoted, { timeout: 10_000 }).toBe(true);
-    expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'cancelled' } });
+    expect(await transferOf('left')).toMatchObject({ outcome: 'failed', detail: { why: 'cancelled' } });
   });
 
   test('stops when the grant goes', async () => {
@@ -191,9 +189,7 @@ describe('a download', () => {
       for (let at = await reader?.read(); at?.done === false; at = await reader?.read());
     };
     await expect(rest()).rejects.toThrow();
-    const isNoted = async (): Promise<boolean> => (await lastTransfer())?.detail['path'] === at('granted no more');
-    await expect.poll(isNoted, { timeout: 10_000 }).toBe(true);
-    expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'files_off' } });
+    expect(await transferOf('granted no more')).toMatchObject({ outcome: 'failed', detail: { why: 'files_off' } });
   });
 
   test('follows no link and takes no odd path', async () => {
@@ -226,7 +222,7 @@ describe('an upload', () => {
     expect(readFileSync(at('up')).equals(bytes)).toBe(true);
     expect(partOf('up')).toBe(-1);
     if (isRoot) expect(statSync(at('up')).uid).toBe(Number(execFileSync('id', ['-u', sshd.user]).toString()));
-    expect(await lastTransfer()).toMatchObject({ outcome: 'ok', detail: { path: at('up'), bytes: bytes.length, sha256: sha256(bytes), direction: 'up' } }); // prettier-ignore
+    expect(await transferOf('up')).toMatchObject({ outcome: 'ok', detail: { path: at('up'), bytes: bytes.length, sha256: sha256(bytes), direction: 'up' } }); // prettier-ignore
     expect(codeOf(await finish(uploadId))).toBe('transfer_gone');
   });
 
@@ -249,7 +245,7 @@ describe('an upload', () => {
     await put(uploadId, 0, bytes.subarray(0, PIECE));
     await page.untilLive();
     // A piece is answered while the target still takes it; what it had not taken at the end would be sent again.
-    await expect.poll(() => partOf('again'), { timeout: 30_000 }).toBe(PIECE);
+    await expect.poll(() => partOf('again')).toBe(PIECE);
     page.send({ type: 'close' });
     await page.untilClosed();
     page = await ConsolePage.open(bob, openBody(target.id, 'pty'));
@@ -278,7 +274,10 @@ describe('an upload', () => {
     expect(codeOf(await begin('cancelled', 5))).toBe('file_exists');
     await bob.delete(route(`uploads/${uploadId}`));
     expect([partOf('cancelled'), existsSync(at('cancelled'))]).toEqual([-1, false]);
-    expect(await lastTransfer()).toMatchObject({ outcome: 'failed', detail: { why: 'cancelled', bytes: PIECE } });
+    expect(await transferOf('cancelled')).toMatchObject({
+      outcome: 'failed',
+      detail: { why: 'cancelled', bytes: PIECE },
+    });
   });
 
   test('takes pieces in order, no more than was said, as bytes only', async () => {
@@ -346,7 +345,7 @@ describe('a target with PowerShell and no SFTP', () => {
     const tag = first.headers.get('x-file-tag') ?? '';
     const rest = await fetched('down', `&offset=${String(got.length)}&tag=${tag}`);
     expect(Buffer.concat([got, Buffer.from(await rest.arrayBuffer())]).equals(bytes)).toBe(true);
-    expect(await transferFrom(got.length)).toMatchObject({
+    expect(await transferOf('down', got.length)).toMatchObject({
       outcome: 'ok',
       detail: { target: 'bare', path: at('down'), sha256: sha256(bytes.subarray(got.length)) },
     });
@@ -358,7 +357,7 @@ describe('a target with PowerShell and no SFTP', () => {
     const half = 700_000;
     const first = (await begin('given', bytes.length)).body;
     expect((await put(first.uploadId, 0, bytes.subarray(0, half))).status).toBe(200);
-    await expect.poll(() => partOf('given'), { timeout: 30_000 }).toBe(half);
+    await expect.poll(() => partOf('given')).toBe(half);
     const next = (await begin('given', bytes.length, { resume: true })).body;
     expect(next.offset).toBe(half);
     expect((await put(next.uploadId, half, bytes.subarray(half))).status).toBe(200);
@@ -374,6 +373,6 @@ describe('a target with PowerShell and no SFTP', () => {
     await put(given.uploadId, 0, Buffer.from('12345'));
     await bob.delete(route(`uploads/${given.uploadId}`));
     expect([partOf('gone'), existsSync(at('gone'))]).toEqual([-1, false]);
-    expect((await lastTransfer())?.detail).toMatchObject({ why: 'cancelled', bytes: 5 });
+    expect((await transferOf('gone'))?.detail).toMatchObject({ why: 'cancelled', bytes: 5 });
   });
 });

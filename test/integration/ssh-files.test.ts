@@ -99,10 +99,13 @@ describe('64 MiB', () => {
     new Promise((resolve, reject) => {
       ask((error) => (error === null || error === undefined ? resolve() : reject(error)));
     });
-  /** The best of some rounds each, taken in turns, so that both had the same machine. */
+  /**
+   * The best of some rounds each, taken in turns, so that both had the same machine. More of them where others keep the
+   * machine busy: what is slower by itself is so in its best round too.
+   */
   async function ratio(ours: () => Promise<unknown>, theirs: () => Promise<unknown>): Promise<number> {
     let [own, other] = [Infinity, Infinity];
-    for (let round = 0; round < 4; round += 1) {
+    for (let round = 0; round < 12; round += 1) {
       other = Math.min(other, await timed(theirs));
       own = Math.min(own, await timed(ours));
       if (round > 0 && other / own >= GOAL) break;
@@ -141,5 +144,5 @@ describe('64 MiB', () => {
     expect(statSync(at('own1')).size).toBe(SIZE);
     expect(get).toBeGreaterThanOrEqual(GOAL);
     expect(put).toBeGreaterThanOrEqual(GOAL);
-  }, 120_000);
+  }, 300_000);
 });

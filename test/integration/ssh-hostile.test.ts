@@ -18,6 +18,7 @@ import {
 } from '../lab/hostile-target.ts';
 import { openKeyRing } from '../lab/keys.ts';
 import { codeOfRejection, LabPort, labRequest, TIMEOUTS } from '../lab/ssh-target.ts';
+import { freePort } from '../lab/sshd.ts';
 
 const CANARY = 'canary-Pa55word';
 const PASSWORD: Identity = { kind: 'password', user: 'ann', password: new Secret(CANARY) };
@@ -142,9 +143,7 @@ describe('handshake', () => {
 
   it('says unreachable where nothing listens', async () => {
     await start({});
-    const { port } = target;
-    await target.stop();
-    await start({});
+    const port = await freePort('127.0.0.1');
     const connector = createSshConnector({ clock: systemClock });
     const request = labRequest({ host: '127.0.0.1', port }, PASSWORD);
     expect(await codeOfRejection(connector.connect(request, new LabPort(), new AbortController().signal))).toBe(
@@ -555,10 +554,9 @@ describe('after the sign-in', () => {
     const pty = await connection.openPty(SIZE, seen);
     await seen.untilText('start');
     pty.pause();
+    const gone = once((connection as unknown as { socket: Socket }).socket, 'close');
     pty.write(Buffer.from('go'));
-    await new Promise((resolve) => setImmediate(resolve));
-    const [socket] = [(connection as unknown as { socket: Socket }).socket];
-    await once(socket, 'close');
+    await gone;
     expect(seen.bytes).toBe(5);
     pty.resume();
     expect((await seen.ended).error).toMatchObject({ code: 'ssh_protocol_error' });

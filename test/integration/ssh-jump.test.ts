@@ -129,7 +129,12 @@ describe('a way over one jump host', () => {
     });
     const error = await refusal(
       connectOver([hop, { ...target, port }], new LabPort(), {
-        request: () => Promise.resolve({ identity: labIdentity(hop), timeouts: { ...TIMEOUTS, handshakeMs: 300 } }),
+        // The hop has its usual time: it is the target that is silent.
+        request: ({ hop: at }) =>
+          Promise.resolve({
+            identity: labIdentity(hop),
+            timeouts: at === null ? { ...TIMEOUTS, handshakeMs: 300 } : TIMEOUTS,
+          }),
       }),
     );
     expect([error.code, error.at]).toEqual(['target_timeout', '']);

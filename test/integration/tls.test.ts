@@ -193,7 +193,7 @@ describe('a start is refused, by name, before anything is opened:', () => {
       cwd: directory,
       env: { PATH: process.env['PATH'], SALLYPORT_DATA: data, SALLYPORT_LISTEN: '127.0.0.1:0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 20_000,
+      timeout: 60_000,
       killSignal: 'SIGKILL',
     });
     let text = '';

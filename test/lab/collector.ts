@@ -39,7 +39,7 @@ export class Collector implements ChannelEvents {
     return this.buffer().toString('utf8');
   }
   /** Resolves when `check` holds; rejects with what was seen when the channel ended before, or after `ms`. */
-  until(check: () => boolean, ms = 15_000): Promise<void> {
+  until(check: () => boolean, ms = 60_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(timer);

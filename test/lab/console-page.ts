@@ -13,7 +13,7 @@ import { WebSocket } from 'ws';
 import type { Person } from './gateway.ts';
 
 type MessageOf<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 /** What `POST /api/sessions` opens, shortest form. */
 export const openBody = (targetId: string, kind: 'pty' | 'powershell', size = { cols: 80, rows: 24 }) => ({

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type {
   Answer,
   CommandEnd,
@@ -12,7 +14,16 @@ import type {
 import type { ProgressItem } from '@sallyport/shared/wire/control';
 
 /** How long a test waits before it says what it saw instead. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+/** Bytes of buffers that somebody still holds: what is only not collected yet does not count. */
+export function memoryInUse(): number {
+  collectGarbage();
+  collectGarbage(); // What the first one found is given back by the second.
+  return process.memoryUsage().external;
+}
 
 /** A person at a console, and the broker behind it: keeps what the terminal tells, answers from a list, lets a test wait. */
 export class LabConsole implements TerminalEvents {
@@ -41,7 +52,7 @@ export class LabConsole implements TerminalEvents {
   terminal: Terminal | null = null;
   #watchers = new Set<() => void>();
 
-  /** Resolves when `check` holds; rejects with what was seen when the session ended before, or after 30 s. */
+  /** Resolves when `check` holds; rejects with what was seen when the session ended before, or after a minute. */
   until(check: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {

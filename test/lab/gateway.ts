@@ -12,8 +12,8 @@ import path from 'node:path';
 const ROOT = path.join(import.meta.dirname, '..', '..');
 /** The program that `npm run build` made; `npm test` builds it first. */
 export const PROGRAM = path.join(ROOT, 'dist', 'server', 'main.js');
-const START_MS = 30_000;
-const LOG_MS = 20_000;
+const START_MS = 60_000;
+const LOG_MS = 60_000;
 export const LAB_PASSWORD = 'correct horse battery staple 7';
 
 export interface GatewayOptions {

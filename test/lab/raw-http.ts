@@ -12,7 +12,7 @@ export interface RawAnswer {
   readonly code: string | null;
 }
 const NOTHING: RawAnswer = { status: 0, headers: {}, body: '', code: null };
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 export interface RawDoor {
   readonly host: string;

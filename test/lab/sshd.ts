@@ -62,7 +62,7 @@ export interface LabSshd {
   readonly hostKeys: readonly LabHostKey[];
   /** What sshd logged, newest last. */
   log(): string;
-  /** Resolves when sshd has logged it; rejects after 10 s with the log. */
+  /** Resolves when sshd has logged it; rejects after a minute with the log. */
   logged(part: RegExp): Promise<void>;
   /** Ends the listener and every session at once, without a good-bye, as a crash would. */
   kill(): Promise<void>;
@@ -257,7 +257,7 @@ async function launch(program: string, config: string): Promise<Launched> {
       const timer = setTimeout(() => {
         finish();
         reject(new Error(`sshd did not log ${String(part)}:\n${log}`));
-      }, 10_000);
+      }, 60_000);
       stderr.on('data', look);
       look();
     });

@@ -76,9 +76,10 @@ describe('reading', () => {
 describe('matching', () => {
   it('does not double its work with each star', () => {
     const name = 'a'.repeat(253);
-    const startedAt = performance.now();
+    const start = process.cpuUsage();
     expect(matchesHost(`${'*a'.repeat(300)}b`, name)).toBe(false);
-    expect(performance.now() - startedAt).toBeLessThan(250);
+    // Time of this process and not of the clock: others may have the machine meanwhile.
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(250);
   });
   it('finds a hashed name by its own port only', () => {
     const hosts = hashName(knownHostName('Web01', 2222));

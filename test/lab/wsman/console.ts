@@ -67,7 +67,7 @@ export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConne
       endpoint: { host: options.host ?? 'localhost', port, resolve: () => Promise.resolve('127.0.0.1') },
       identity: options.identity ?? { kind: 'password', user, password: new Secret(password) },
       settings: WsManSettings.parse({ method: 'basic', ...options.settings }),
-      timeouts: options.timeouts ?? { tcpMs: 5000, handshakeMs: 5000, loginMs: 10_000 },
+      timeouts: options.timeouts ?? { tcpMs: 30_000, handshakeMs: 30_000, loginMs: 30_000 },
       language: 'en-US',
     },
     { ...YES, ...options.port },

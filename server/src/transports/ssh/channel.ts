@@ -149,9 +149,8 @@ export class SshChannel implements PtyChannel {
       this.#stream.stderr.removeAllListeners('data').resume();
       this.#stream.close();
       // The target has been told; when it does not answer, we do not wait for it.
-      const timer = setTimeout(() => this.#end(null), CLOSE_MS);
-      timer.unref();
-      void this.#closed.then(() => clearTimeout(timer));
+      const cancel = this.#owner.clock.after(CLOSE_MS, () => this.#end(null));
+      void this.#closed.then(cancel);
       this.#finish();
     }
     return this.#closed;
