@@ -99,6 +99,14 @@ export const ERROR_TEXT = {
   transfer_gone:
     'That transfer is over, or was left alone too long. Start it again: it goes on where the part at the target ends.',
   endpoint_not_interactive: 'This endpoint has no commands for interactive use.',
+  using_unknown:
+    'No credential of that name is there for commands at this target. The line was not run. An administrator chooses them at the target, under "Commands here may use"; a name with other characters than letters, digits and _ goes into braces: ${using:vault:my-name}.',
+  using_unfit:
+    'That credential cannot be given to a command: it is no user name with a password, or two have that name. The line was not run.',
+  using_form:
+    'A credential of the vault stands as a value by itself: -Credential $using:vault:NAME, or ($using:vault:NAME).UserName. The line was not run.',
+  using_unsupported:
+    'Credentials of the vault can be given to commands of PowerShell 5 and newer, at endpoints that take whole scripts. The line was not run.',
   // ---- WinRM
   wsman_fault: 'The target refused the operation. What it says stands below, with the number of the fault.',
   wsman_access_denied:

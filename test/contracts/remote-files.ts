@@ -9,10 +9,14 @@ import type { RemoteFiles } from '../../server/src/transports/contract.ts';
 import { codeOfRejection } from '../lab/ssh-target.ts';
 import { isRoot } from '../lab/sshd.ts';
 
-/** @param world asked in each test; `user` is who the files belong to at the target */
+/**
+ * @param world asked in each test; `user` is who the files belong to at the target
+ * @param sizes bytes, around what the way cuts files into
+ */
 export function remoteFilesContract(
   name: string,
   world: () => { readonly files: RemoteFiles; readonly user: string },
+  sizes: readonly number[] = [0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1, 64 * 32 * 1024, 64 * 32 * 1024 + 1],
 ): void {
   let directory: string;
   const at = (file: string): string => path.join(directory, file);
@@ -34,19 +38,16 @@ export function remoteFilesContract(
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   describe(`a file over ${name}`, () => {
-    it.each([0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1, 64 * 32 * 1024, 64 * 32 * 1024 + 1])(
-      'of %d bytes comes and goes as it is',
-      async (size) => {
-        const bytes = randomBytes(size);
-        const file = await world().files.open(at(`size-${String(size)}`), 'create');
-        await file.write(bytes, 0);
-        await file.close();
-        expect(readFileSync(at(`size-${String(size)}`)).equals(bytes)).toBe(true);
-        expect((await contentsOf(`size-${String(size)}`)).equals(bytes)).toBe(true);
-        const half = Math.floor(size / 2);
-        expect((await contentsOf(`size-${String(size)}`, half)).equals(bytes.subarray(half))).toBe(true);
-      },
-    );
+    it.each(sizes)('of %d bytes comes and goes as it is', async (size) => {
+      const bytes = randomBytes(size);
+      const file = await world().files.open(at(`size-${String(size)}`), 'create');
+      await file.write(bytes, 0);
+      await file.close();
+      expect(readFileSync(at(`size-${String(size)}`)).equals(bytes)).toBe(true);
+      expect((await contentsOf(`size-${String(size)}`)).equals(bytes)).toBe(true);
+      const half = Math.floor(size / 2);
+      expect((await contentsOf(`size-${String(size)}`, half)).equals(bytes.subarray(half))).toBe(true);
+    });
 
     it('has its name as it is: blanks, quotes, patterns, variables, other scripts, what runs elsewhere', async () => {
       const names = [

@@ -1,8 +1,10 @@
 /** Secrets with a known text go through every door; then everything that is kept or printed is searched for them. */
+import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
-import type { Target } from '@sallyport/shared/api/targets';
+import type { AuditPage, LedgerPage } from '@sallyport/shared/api/audit';
+import type { Credential, Target } from '@sallyport/shared/api/targets';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
@@ -16,6 +18,8 @@ let target: Target;
 /** Name and text of everything that must not be found. */
 const canaries = new Map<string, string>();
 const sessions: string[] = [];
+/** Of a target, what its form does not send. */
+const NOT_SENT = new Set(['id', 'isDemo', 'administratorOnly', 'powershellMissing', 'createdAt', 'lastOpenedAt']);
 
 beforeAll(async () => {
   [gateway, sshd] = await Promise.all([startGateway({ env: { SALLYPORT_LOG_LEVEL: 'debug' } }), startSshd()]);
@@ -130,6 +134,36 @@ test('SecureString and PSCredential in PowerShell', async (context) => {
   page.send({ type: 'close' });
   await page.untilClosed();
   sessions.push(page.sessionId);
+});
+
+test('a credential of the vault for a command', async (context) => {
+  if (findPwsh() === null) context.skip('no pwsh');
+  const lent = 'Canary-lent-password-4716';
+  canaries.set('lent password', lent);
+  const { id } = await ann.post<Credential>('/api/credentials', {
+    ...{ label: 'hop', kind: 'password', user: 'CORP\\hop', secret: lent, passphrase: null },
+  });
+  const place = { ...(await ann.get<{ targets: Target[] }>('/api/targets')).targets[0], usingCredentials: [id] };
+  const body = Object.fromEntries(Object.entries(place).filter(([key]) => !NOT_SENT.has(key)));
+  await ann.put(`/api/targets/${target.id}`, body);
+  const page = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
+  const hash = createHash('sha256').update(lent).digest('hex').toUpperCase();
+  const line =
+    '$c = $using:vault:Hop; $c.UserName; [Convert]::ToHexString([Security.Cryptography.SHA256]::HashData([Text.Encoding]::UTF8.GetBytes($c.GetNetworkCredential().Password)))';
+  expect(await page.run(line)).toContain(`CORP\\hop\r\n${hash}`);
+  page.submit('$using:vault:other');
+  expect(await page.untilMessage('refused')).toMatchObject({ code: 'using_unknown' });
+  page.send({ type: 'close' });
+  await page.untilClosed();
+  sessions.push(page.sessionId);
+  expect(JSON.stringify(page.messages) + page.text()).not.toContain(lent);
+  const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=credential.used');
+  const { rows } = await ann.get<LedgerPage>(`/api/ledger?session=${page.sessionId}`);
+  expect(rows.map(({ text }) => text)).toEqual([line]);
+  expect(events[0]).toMatchObject({
+    subject: `credential:${id}`,
+    detail: { name: 'hop', session: page.sessionId, command: rows[0]?.pipelineId },
+  });
 });
 
 test('none of them is in the data, the logs, a recording, the ledger, an error or what was printed', async () => {

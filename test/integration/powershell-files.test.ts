@@ -8,12 +8,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import { type Clock, systemClock } from '../../server/src/clock.ts';
 import { poolOverBytes } from '../../server/src/terminals/powershell/byte-pool.ts';
+import { WinRmFiles } from '../../server/src/app/files-ways.ts';
 import { openPowerShellFiles } from '../../server/src/terminals/powershell/files.ts';
 import type { Connection, RemoteFiles } from '../../server/src/transports/contract.ts';
 import { remoteFilesContract } from '../contracts/remote-files.ts';
 import { realPowerShells, standInChannel } from '../lab/powershell.ts';
 import { codeOfRejection, connectLab } from '../lab/ssh-target.ts';
-import { startSshd, type LabSshd } from '../lab/sshd.ts';
+import { isRoot, startSshd, type LabSshd } from '../lab/sshd.ts';
+import { connectWsMan, startLabWsMan } from '../lab/wsman/console.ts';
+import type { LabWsMan } from '../lab/wsman/server.ts';
+import type { WsManConnection } from '../../server/src/transports/wsman/connector.ts';
 
 /** One row so that a machine without pwsh reports its tests as skipped, with the reason. */
 const shells = realPowerShells();
@@ -31,6 +35,9 @@ const openAt = (connection: Connection, subsystem: string): Promise<RemoteFiles>
     clock: systemClock,
   });
 
+/** What is written goes in pieces of 256 KiB, what is read in pieces of 1 MiB. */
+const SIZES = [0, 1, 256 * 1024, 256 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1];
+
 describe.each(rows)('PowerShell $version', ({ subsystem }) => {
   let connection: Connection;
   let files: RemoteFiles;
@@ -46,7 +53,7 @@ describe.each(rows)('PowerShell $version', ({ subsystem }) => {
     if (subsystem !== '') await connection.close();
   });
   // The whole with the newest one; an older one shows that it runs the same script.
-  if (subsystem === rows[0]?.subsystem) remoteFilesContract('PowerShell', () => ({ files, user: lab.user }));
+  if (subsystem === rows[0]?.subsystem) remoteFilesContract('PowerShell', () => ({ files, user: lab.user }), SIZES);
 
   it('gives what is there', async () => {
     expect(await files.look('/etc/passwd')).toMatchObject({ kind: 'file' });
@@ -80,6 +87,46 @@ describe.each(rows)('PowerShell $version', ({ subsystem }) => {
     expect(await codeOfRejection(rest)).toBe('target_lost');
     expect(cut.isOver).toBe(true);
     rmSync(directory, { recursive: true });
+  });
+});
+
+describe('PowerShell over WinRM', () => {
+  let winrm: LabWsMan;
+  let connection: WsManConnection;
+  let ways: WinRmFiles;
+  let files: RemoteFiles;
+  beforeAll(async () => {
+    const { program = '' } = shells[0] ?? {};
+    if (program === '') return;
+    const shell = [program, '-s', '-NoLogo'];
+    const asUser = ['setpriv', '--reuid', lab.user, '--regid', lab.user, '--init-groups', 'env', `HOME=/home/${lab.user}`]; // prettier-ignore
+    const [first, ...rest] = [...(isRoot ? asUser : []), ...shell];
+    winrm = await startLabWsMan({ command: [first ?? '', ...rest] });
+    connection = await connectWsMan(winrm);
+    const told = { shellCreated: () => undefined, retrying: () => undefined };
+    ways = new WinRmFiles(connection.openPool(told), systemClock);
+    files = await ways.openFiles();
+  });
+  beforeEach((context) => {
+    if (shells.length === 0) context.skip('no pwsh');
+  });
+  afterAll(async () => {
+    if (shells.length === 0) return;
+    await connection.close();
+    await winrm.stop();
+  });
+
+  remoteFilesContract('WinRM', () => ({ files, user: lab.user }), [0, 1, 256 * 1024 + 1]);
+
+  it('leaves no shell at the target when the session ends, also one that was about to be opened', async () => {
+    expect(winrm.shells.size).toBe(1);
+    const late = codeOfRejection(ways.openFiles().then((opened) => opened.look('/')));
+    await ways.close();
+    await ways.closed;
+    expect(await late).toBe('target_lost');
+    expect(files.isOver).toBe(true);
+    await expect.poll(() => winrm.shells.size, { timeout: 20_000 }).toBe(0);
+    expect(await codeOfRejection(ways.openFiles())).toBe('target_lost');
   });
 });
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import { openLabConsole, realPowerShells } from '../lab/powershell.ts';
@@ -146,6 +147,40 @@ describe.each(rows)('PowerShell $version over $way', ({ subsystem, way }) => {
       'credential',
     ]);
     expect(JSON.stringify([person.text, person.started, person.ends, person.questions])).not.toContain('canary');
+  });
+
+  it('gives a command what it may have of the vault, and sends no line that asks for more', async () => {
+    person.vault.set('adm', ['CORP\\adm', 'canary-vault-1']).set('web in', ['web', 'canary-vault-2']);
+    const hash = (secret: string): string => createHash('sha256').update(secret, 'utf8').digest('hex').toUpperCase();
+    const hashed =
+      '[Convert]::ToHexString([Security.Cryptography.SHA256]::HashData([Text.Encoding]::UTF8.GetBytes($c.GetNetworkCredential().Password)))';
+    expect(await run(`$c = $using:vault:Adm; $c.UserName; $c.GetType().Name; ${hashed}`)).toBe(
+      `CORP\\adm\r\nPSCredential\r\n${hash('canary-vault-1')}\r\n`,
+    );
+    const both = 'function f([pscredential]$Credential) { $script:c = $Credential; $c.UserName }; ';
+    expect(await run(`${both}f -Credential $using:vault:ADM; 1..2 | ForEach-Object { f \${using:vault:web in} }`)).toBe(
+      'CORP\\adm\r\nweb\r\nweb\r\n',
+    );
+    expect(await run(hashed)).toBe(`${hash('canary-vault-2')}\r\n`);
+    const pipelines = person.started.map(({ pipelineId }) => pipelineId);
+    expect(person.lent.map(({ pipelineId }) => pipelineId)).toEqual(pipelines.slice(0, 2));
+    // Without `$using:` of its own a line has nothing of it.
+    expect(await run('f $using:c')).toContain('Using variable cannot be retrieved');
+    expect(await run(`'$using:vault:none' # $using:vault:none`)).toBe('$using:vault:none\r\n');
+    expect(await run('(Get-History -Count 9).CommandLine -match "using:vault:adm" | Measure-Object | % Count')).toBe(
+      '2\r\n',
+    );
+    const { length } = person.started;
+    for (const line of ['$using:vault:none', '$using:vault:adm.Password', '"a"; $using:vault:adm[0]']) {
+      const { refusals } = person;
+      const count = refusals.length;
+      person.submit(line);
+      await person.until(() => refusals.length > count);
+    }
+    expect(person.refusals).toEqual(['using_unknown', 'using_form', 'using_form']);
+    expect(person.started).toHaveLength(length);
+    expect(await run('"goes on"')).toBe('goes on\r\n');
+    expect(person.text).not.toContain('canary-vault');
   });
 
   it('answers the raw user interface, or refuses in words', async () => {

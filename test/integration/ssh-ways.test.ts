@@ -20,8 +20,9 @@ let bastion: Target;
 let target: Target;
 
 const bodyOf = ({ name, transport, host, port, subsystem, offers, ...rest }: Target): TargetBody => {
-  const { credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, wsman, notes } = rest;
-  return { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, wsman, notes }; // prettier-ignore
+  const { credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, usingCredentials, wsman, notes } =
+    rest;
+  return { name, transport, host, port, subsystem, offers, credentialId, user, connectTimeoutMs, viaTargetId, relaxations, files, usingCredentials, wsman, notes }; // prettier-ignore
 };
 const change = (of: Target, more: Partial<TargetBody>): Promise<Target> =>
   ann.put<Target>(`/api/targets/${of.id}`, { ...bodyOf(of), ...more });

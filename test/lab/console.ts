@@ -11,6 +11,9 @@ import type {
   TerminalEnd,
   TerminalEvents,
 } from '../../server/src/terminals/contract.ts';
+import { SallyportError } from '../../server/src/errors.ts';
+import { Secret } from '../../server/src/secret.ts';
+import type { LendCredentials, Lending } from '../../server/src/terminals/powershell/using.ts';
 import type { ProgressItem } from '@sallyport/shared/wire/control';
 
 /** How long a test waits before it says what it saw instead. */
@@ -50,6 +53,9 @@ export class LabConsole implements TerminalEvents {
   progressSeen: (readonly ProgressItem[])[] = [];
   end: TerminalEnd | null = null;
   terminal: Terminal | null = null;
+  /** What commands may have of the vault: names in lower case, with user and password. */
+  vault = new Map<string, readonly [string, string]>();
+  readonly lent: Lending[] = [];
   #watchers = new Set<() => void>();
 
   /** Resolves when `check` holds; rejects with what was seen when the session ended before, or after a minute. */
@@ -131,6 +137,12 @@ export class LabConsole implements TerminalEvents {
     this.left = left;
     this.#changed();
   }
+  readonly lend: LendCredentials = (names, line) => {
+    const found = names.map((name) => this.vault.get(name));
+    if (found.includes(undefined)) return Promise.reject(new SallyportError('using_unknown', names.join()));
+    this.lent.push(line);
+    return Promise.resolve(found.map(([userName, secret] = ['', '']) => ({ userName, password: new Secret(secret) })));
+  };
   ask(question: NewQuestion, signal: AbortSignal): Promise<Answer> {
     this.questions.push(question);
     const answer = this.answers.shift();

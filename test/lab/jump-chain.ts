@@ -17,6 +17,7 @@ export const labHop = (sshd: Pick<LabSshd, 'host' | 'port'>, name: string): Targ
     viaTargetId: null,
     relaxations: [],
     files: 'off',
+    usingCredentials: [],
     wsman: null,
     notes: '',
   },

@@ -49,6 +49,7 @@ export async function openLabConsole(
   console.terminal = await openPowerShellTerminal({
     openPool: poolOverBytes((events) => connection.openSubsystem(subsystem, events)),
     closeConnection: () => connection.close(),
+    lend: console.lend,
     targetName: 'web01',
     cols: 80,
     rows: 24,
@@ -111,6 +112,7 @@ export async function openStandInConsole(setUp: (standIn: StandIn) => void): Pro
   console.terminal = await openPowerShellTerminal({
     openPool: poolOverBytes((events) => Promise.resolve(standInChannel(events, setUp))),
     closeConnection: () => Promise.resolve(),
+    lend: console.lend,
     targetName: 'web01',
     cols: 80,
     rows: 24,

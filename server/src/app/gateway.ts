@@ -33,6 +33,7 @@ import {
   farRefusalOf,
   refusalOf,
 } from '../targets/address-policy.ts';
+import type { Subject } from '../policy.ts';
 import { type Inventory, createInventory } from '../targets/inventory.ts';
 import { createKnownHosts } from '../targets/known-host-lines.ts';
 import { createHostKeyStore } from '../targets/pins.ts';
@@ -149,6 +150,10 @@ async function openRooms(config: Config, options: GatewayOptions) {
     onSealed: () => audit.checkpoint(),
   });
   const ledger = createLedger({ storage, sealer: vault, clock });
+  const subjectOf = async (userId: string): Promise<Subject | null> => {
+    const user = await storage.users.byId(userId);
+    return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
+  };
   const broker = createBroker({
     recordings,
     ledger,
@@ -158,10 +163,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     log,
     limits: { sessionsPerUser: config.sessionsPerUser, opensPerMinute: config.sessionOpensPerMinute },
     detachedHours: () => settings.get().detachedHours,
-    subjectOf: async (userId) => {
-      const user = await storage.users.byId(userId);
-      return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
-    },
+    subjectOf,
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
   });
   const inventory = createInventory({ storage, clock });
@@ -176,7 +178,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     if (ended.why === 'changed' || ended.why === 'revoked') void rechecked(broker, ended.userId, log);
   });
   return {
-    ...{ clock, storage, vault, audit, settings },
+    ...{ clock, storage, vault, audit, settings, subjectOf },
     ...{ people, identity, recordings, ledger, broker, knownHosts, pins, inventory, credentials, files },
     ...keys,
   };

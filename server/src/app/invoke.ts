@@ -135,6 +135,7 @@ export async function* invokeScript(
   const start: StartTerminal = (_kind, way, place, port, size, aborted, clock) =>
     openScriptTerminal({
       openPool: way.openPool,
+      lend: way.lend,
       closeConnection: () => way.close(),
       targetName: place.name,
       ...size,

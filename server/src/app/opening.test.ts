@@ -75,6 +75,7 @@ beforeEach(async () => {
     },
     winrm: { connect: () => Promise.reject(new SallyportError('target_unreachable', 'no WinRM here')) },
     mayReach: () => true,
+    subjectOf: (userId) => Promise.resolve({ userId, role: 'operator', tokenScopes: null }),
     endpoint: (host, port) => ({ host, port, resolve: () => Promise.resolve('192.0.2.7') }),
     audit: {
       append: (event) => {
@@ -116,6 +117,7 @@ const targetBody = (name: string, credentialId: string | null = null): TargetBod
     viaTargetId: null,
     relaxations: [],
     files: 'off',
+    usingCredentials: [],
     wsman: null,
     notes: '',
   },

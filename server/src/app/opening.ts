@@ -6,7 +6,7 @@ import type { Target } from '@sallyport/shared/api/targets';
 import type { Actor, AuditType } from '../audit/contract.ts';
 import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
-import { SallyportError, codeOf } from '../errors.ts';
+import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
@@ -18,8 +18,8 @@ import type { HostKeyStore } from '../targets/pins.ts';
 import type { NewQuestion, Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
-import { openPowerShellFiles } from '../terminals/powershell/files.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
+import type { LendCredentials } from '../terminals/powershell/using.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity, OpenPool } from '../transports/contract.ts';
 import {
   type ChainDeps,
@@ -32,11 +32,13 @@ import {
   legsOf,
   noteAlgorithms,
 } from './chain.ts';
+import { lenderOf, type LendingDeps } from './lending.ts';
+import { sshFiles, WinRmFiles } from './files-ways.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 import { type WinRmDeps, connectWinRm, poolOf, winRmOf } from './winrm.ts';
 
-export interface OpeningDeps extends IdentityDeps, WinRmDeps {
+export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {
   readonly files: Pick<SessionFilesOwner, 'attach'>;
   readonly inventory: Inventory;
   readonly hostKeys: HostKeyStore;
@@ -200,6 +202,7 @@ export interface Reachable {
   /** SSH; null over WinRM. */
   readonly connection: Connection | null;
   readonly openPool: OpenPool;
+  readonly files: FilesWay;
   readonly protection: string;
   readonly weakened: readonly string[];
   readonly reached: readonly Reached[];
@@ -207,10 +210,11 @@ export interface Reachable {
 }
 /** Makes a terminal of an open connection. */
 export type StartTerminal = typeof startTerminal;
+type Way = Reachable & { readonly lend: LendCredentials };
 
 async function startTerminal(
   kind: OpenSession['kind'],
-  { connection, openPool, ...way }: Reachable,
+  { connection, openPool, lend, ...way }: Way,
   place: Pick<Place, 'name'>,
   port: OpeningPort,
   size: { readonly cols: number; readonly rows: number },
@@ -223,6 +227,7 @@ async function startTerminal(
   }
   return openPowerShellTerminal({
     openPool,
+    lend,
     closeConnection: () => way.close(),
     targetName: place.name,
     ...size,
@@ -231,19 +236,6 @@ async function startTerminal(
     signal,
   });
 }
-
-/** SFTP; where there is none and the target offers PowerShell, that. */
-const filesWay = (connection: Connection, { target, subsystem }: Place, clock: Clock): FilesWay => ({
-  closed: connection.closed,
-  openFiles: () =>
-    connection.openFiles().catch((refusal: unknown) => {
-      if (codeOf(refusal) !== 'sftp_refused' || target?.offers.includes('powershell') !== true) throw refusal;
-      return openPowerShellFiles({
-        openPool: poolOverBytes((events) => connection.openSubsystem(subsystem, events)),
-        clock,
-      });
-    }),
-});
 
 /** Signs in at the target, over SSH or WinRM, behind its jump hosts. */
 async function reach(place: Place, identity: () => Promise<Identity>, opening: Opening): Promise<Reachable> {
@@ -255,7 +247,9 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
     const { connection, reached } = await connectChain(legs, deps, signal);
     const openPool = poolOverBytes((events) => connection.openSubsystem(place.subsystem, events));
     const { protection } = connection;
-    return { connection, openPool, protection, weakened: weak, reached, close: () => connection.close() };
+    const hasPowerShell = place.target?.offers.includes('powershell') === true;
+    const files = sshFiles(connection, { subsystem: place.subsystem, hasPowerShell }, opening.deps.clock);
+    return { connection, openPool, files, protection, weakened: weak, reached, close: () => connection.close() };
   }
   const last = legs.at(-1);
   if (last === undefined) throw new SallyportError('internal', 'a way without an end');
@@ -268,13 +262,17 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
     const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
     return connectWinRm(request, last.via, at, deps.port(last), opening);
   });
+  const openPool = poolOf(connection, port);
+  const told = { shellCreated: () => undefined, retrying: () => undefined };
+  const files = new WinRmFiles(connection.openPool(told), opening.deps.clock);
   return {
     connection: null,
-    openPool: poolOf(connection, port),
+    openPool,
+    files,
     protection: connection.protection,
     weakened: [...weak, ...connection.weakened],
     reached: [...(hops?.reached ?? []), { ip: connection.ip, port: connection.port, isBeyond: last.via !== '' }],
-    close: () => connection.close(),
+    close: () => files.close().finally(() => connection.close()),
   };
 }
 
@@ -324,8 +322,9 @@ export async function planSession(
     throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
   const identity = await identityOf(body.credential, place, caller, deps);
   let reached: readonly Reached[] = [];
+  const targetId = target?.id ?? null;
   const request: OpenRequest = {
-    targetId: target?.id ?? null,
+    targetId,
     targetName: place.name,
     address: addressOf(place.host, place.port),
     via: place.hops.map(hopLabel),
@@ -357,9 +356,9 @@ export async function planSession(
       // Until now nobody could ask about its address.
       if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
       if (target !== null) await deps.inventory.opened(target.id);
-      if (way.connection !== null)
-        deps.files.attach(port.sessionId, filesWay(way.connection, place, deps.clock), target, place.name);
-      return await start(body.kind, way, place, port, size, signal, deps.clock);
+      deps.files.attach(port.sessionId, way.files, target, place.name);
+      const lend = lenderOf({ ...{ caller, targetId, targetName: place.name }, sessionId: port.sessionId }, deps);
+      return await start(body.kind, { ...way, lend }, place, port, size, signal, deps.clock);
     } catch (error) {
       await way.close();
       throw error;

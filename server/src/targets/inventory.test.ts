@@ -22,7 +22,7 @@ afterEach(async () => {
 
 const body: TargetBody = {
   name: 'web01', transport: 'ssh', host: 'web01.example', port: 22, subsystem: 'powershell', offers: ['powershell', 'pty'],
-  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off', wsman: null,
+  credentialId: null, user: 'ann', connectTimeoutMs: 30_000, viaTargetId: null, relaxations: [], files: 'off', usingCredentials: [], wsman: null,
   notes: '',
 }; // prettier-ignore
 
@@ -64,7 +64,6 @@ it('takes for each transport only what it has', () => {
     { offers: ['pty'] },
     { offers: ['powershell', 'pty'] },
     { relaxations: ['mac-sha1'] },
-    { files: 'read' },
   ] satisfies Partial<TargetBody>[])
     expect([bad, isTaken(bad)]).toEqual([bad, false]);
   for (const bad of [

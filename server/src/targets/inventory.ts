@@ -14,6 +14,7 @@ const Options = z.object({
   connectTimeoutMs: z.number(),
   relaxations: z.array(Relaxation).default([]),
   files: FileGrant.default('off'),
+  usingCredentials: z.array(z.string()).default([]),
   wsman: WsManSettings.nullable().default(null),
   notes: z.string(),
   isDemo: z.boolean(),
@@ -35,7 +36,7 @@ function toTarget(row: TargetRecord): Target {
 
 function toColumns(body: TargetBody, flags: TargetFlags) {
   const { name, transport, host, port, credentialId, viaTargetId } = body;
-  const { subsystem, offers, user, connectTimeoutMs, relaxations, files, wsman, notes } = body;
+  const { subsystem, offers, user, connectTimeoutMs, relaxations, files, usingCredentials, wsman, notes } = body;
   const { isDemo, administratorOnly, powershellMissing } = flags;
   const options: Options = {
     subsystem,
@@ -44,6 +45,7 @@ function toColumns(body: TargetBody, flags: TargetFlags) {
     connectTimeoutMs,
     relaxations: [...new Set(relaxations)],
     files,
+    usingCredentials: [...new Set(usingCredentials)],
     wsman,
     notes,
     isDemo,
@@ -109,8 +111,9 @@ export function createInventory(deps: {
 
   /** Every way that leads over this target must stay one. */
   async function check(rows: Rows, id: string | null, body: TargetBody): Promise<void> {
-    if (body.credentialId !== null && (await rows.credentials.byId(body.credentialId)) === null)
-      throw new SallyportError('bad_request', 'the credential of the target does not exist');
+    for (const credentialId of [...(body.credentialId === null ? [] : [body.credentialId]), ...body.usingCredentials])
+      if ((await rows.credentials.byId(credentialId)) === null)
+        throw new SallyportError('bad_request', 'a credential of the target does not exist');
     const self = { id: id ?? '', viaTargetId: body.viaTargetId, transport: body.transport };
     const after = [...(await rows.targets.list()).filter((row) => row.id !== id), self];
     for (const one of id === null ? [self] : after) {

@@ -20,6 +20,9 @@ export type Relaxation = z.infer<typeof Relaxation>;
 /** Jump hosts in front of a target, at most. */
 export const MAX_HOPS = 4;
 
+/** Vault entries that commands at one target may have. */
+export const MAX_USING = 16;
+
 const subsystem = z
   .string()
   .trim()
@@ -48,6 +51,8 @@ export const Target = z.object({
   viaTargetId: z.string().nullable(),
   relaxations: z.array(Relaxation),
   files: FileGrant,
+  /** Vault entries that commands here may have with `$using:vault:NAME`. */
+  usingCredentials: z.array(z.string()),
   /** Set exactly when the transport is `wsman`. */
   wsman: WsManSettings.nullable(),
   notes: z.string(),
@@ -78,18 +83,18 @@ const targetBody = z.strictObject({
   viaTargetId: z.string().nullable().default(null),
   relaxations: z.array(Relaxation).max(RELAXATIONS.length).default([]),
   files: FileGrant.default('off'),
+  usingCredentials: z.array(z.string().min(1).max(64)).max(MAX_USING).default([]),
   wsman: WsManSettings.nullable().default(null),
   notes: z.string().max(4000),
 });
 /** What only one of the transports has. @returns what is wrong, null when nothing is */
-function misfit({ transport, wsman, offers, relaxations, files }: z.infer<typeof targetBody>): string | null {
+function misfit({ transport, wsman, offers, relaxations }: z.infer<typeof targetBody>): string | null {
   if (transport === 'ssh') return wsman === null ? null : 'wsman: not for SSH';
   if (wsman === null) return 'wsman: needed';
   if (wsman.certificateThumbprint !== '' && wsman.method !== 'certificate')
     return 'certificateThumbprint: for the method certificate only';
   if (offers.length !== 1 || offers[0] !== 'powershell') return 'offers: PowerShell alone over WinRM';
-  if (relaxations.length > 0) return 'relaxations: for SSH only';
-  return files === 'off' ? null : 'files: over SSH only';
+  return relaxations.length > 0 ? 'relaxations: for SSH only' : null;
 }
 /** `POST /api/targets`, `PUT /api/targets/:id`. */
 export const TargetBody = targetBody.superRefine((body, context) => {

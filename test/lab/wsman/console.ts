@@ -88,6 +88,7 @@ export async function openWsManConsole(
       retrying: () => console.notices.push('retrying'),
     }),
     closeConnection: () => connection.close(),
+    lend: console.lend,
     targetName: 'web01',
     cols: 80,
     rows: 24,

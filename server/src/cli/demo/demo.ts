@@ -50,6 +50,7 @@ async function provision(gateway: Gateway, target: DemoTarget): Promise<void> {
     viaTargetId: null,
     relaxations: [],
     files: 'off' as const,
+    usingCredentials: [],
     wsman: null,
     notes:
       target.kind === 'sshd'

@@ -5,7 +5,7 @@ import type { RoutesJoin } from '../ports.ts';
 import { targetRoutes } from './targets.ts';
 
 const clock = new FakeClock();
-const BEFORE = { name: 'a', host: 'web01', port: 22, credentialId: 'c1', viaTargetId: null, wsman: null };
+const BEFORE = { name: 'a', host: 'web01', port: 22, credentialId: 'c1', usingCredentials: [], viaTargetId: null, wsman: null }; // prettier-ignore
 interface Asked {
   readonly body?: Partial<TargetBody>;
   readonly steppedUpUntil?: number | null;
@@ -77,6 +77,8 @@ describe('a stored credential', () => {
     await expect(put('web09', { body: kept })).rejects.toMatchObject(stepUp);
     await expect(put('web01', { body: { ...kept, port: 2222 } })).rejects.toMatchObject(stepUp);
     await expect(put('web01', { body: { credentialId: 'c2' } })).rejects.toMatchObject(stepUp);
+    await expect(put('web01', { body: { ...kept, usingCredentials: ['c3'] } })).rejects.toMatchObject(stepUp);
+    await expect(post('web09', { body: { usingCredentials: ['c3'] } })).rejects.toMatchObject(stepUp);
     const confirmed = { body: kept, steppedUpUntil: clock.now() + 1 };
     expect(await put('web09', confirmed)).toEqual(['web09']);
     expect(await post('web09', confirmed)).toEqual(['web09']);

@@ -48,8 +48,9 @@ function checkUser({ user }: Pick<TargetBody, 'user'>): void {
  * those of the targets behind a jump host go where that leads, and what WinRM trusts and how it signs in counts as a place.
  */
 const leadsCredentialElsewhere = (body: TargetBody, before: Target | null, isHop = false): boolean =>
-  (body.credentialId !== null || isHop) &&
+  (body.credentialId !== null || body.usingCredentials.length > 0 || isHop) &&
   (before === null ||
+    body.usingCredentials.some((id) => !before.usingCredentials.includes(id)) ||
     before.credentialId !== body.credentialId ||
     before.host !== body.host ||
     before.port !== body.port ||
@@ -130,10 +131,11 @@ function weakenedOf({ tls, method, trust, ...wsman }: WsManSettings): string {
 }
 
 /** What the audit log keeps of a target: where it is, the way to it, and what is weakened for it. */
-const auditedDetail = ({ host, port, viaTargetId, relaxations, wsman }: TargetBody) => ({
+const auditedDetail = ({ host, port, viaTargetId, relaxations, usingCredentials, wsman }: TargetBody) => ({
   ...{ host, port },
   ...(wsman === null ? {} : { winrm: weakenedOf(wsman) }),
   ...(viaTargetId === null ? {} : { via: viaTargetId }),
+  ...(usingCredentials.length === 0 ? {} : { 'for commands': usingCredentials.join(' ') }),
   ...(relaxations.length === 0 ? {} : { relaxations: relaxations.join(' ') }),
 });
 

@@ -86,6 +86,10 @@ export class PoolLink {
   get isOpen(): boolean {
     return this.#client.state === 'Opened';
   }
+  /** Of the target's PowerShell; null while it has not told. */
+  get version(): string | null {
+    return this.#version;
+  }
   get isBroken(): boolean {
     return this.#client.state === 'Broken';
   }

@@ -6,7 +6,7 @@ import type { InvokeEvent } from '@sallyport/shared/api/invoke';
 import { plainEcho } from '@sallyport/shared/editor/plain-echo';
 import { colouredText, visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import { consoleHostInfo, displayText, RUNSPACE_HOST, typedLineCommands } from '@sallyport/psrp';
-import type { ClientEvent, HostCall, PsValue } from '@sallyport/psrp';
+import type { ClientEvent, CommandParameter, HostCall, PsValue } from '@sallyport/psrp';
 import { randomUUID } from 'node:crypto';
 import { codeOf, SallyportError } from '../../errors.ts';
 import { ProgressBoard } from '../../host/progress.ts';
@@ -21,6 +21,7 @@ import { PoolLink } from './pool-link.ts';
 import { plainValue } from './plain-value.ts';
 import { RunningLine } from './running-line.ts';
 import type { PowerShellTerminalOptions } from './terminal.ts';
+import { refusalDetail, VaultValues, withParameter } from './using.ts';
 
 const OPEN_MS = 30_000;
 const CLOSE_MS = 2_000;
@@ -83,6 +84,7 @@ class ScriptTerminal implements Terminal {
   readonly #progress: ProgressBoard;
   readonly #host: HostUi;
   readonly #ending: Ending;
+  readonly #vault: VaultValues;
   readonly #calls = new AbortController();
   #running: RunningLine | null = null;
   #pending: ScriptEvent[] = [];
@@ -108,6 +110,7 @@ class ScriptTerminal implements Terminal {
       batchDone: () => this.#flush(),
       lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
     });
+    this.#vault = new VaultValues(this.#link, options.lend);
     this.#ending = new Ending({
       link: this.#link,
       clock,
@@ -172,7 +175,9 @@ class ScriptTerminal implements Terminal {
   async #run(): Promise<void> {
     const { script, events, output, targetName, clock, timeoutMs, cols, rows } = this.#options;
     const pipelineId = randomUUID();
+    let values: CommandParameter | null;
     try {
+      values = await this.#vault.parameterOf(script, pipelineId);
       const command = await events.commandStarting({ text: script, pipelineId, ...this.#link.ids });
       if (this.#ending.isOver) {
         command.ended({ state: 'lost', errorCount: 0, outputBytes: 0 });
@@ -184,12 +189,12 @@ class ScriptTerminal implements Terminal {
       const notice = (...words: Parameters<typeof events.notice>): void => events.notice(...words);
       this.#running = new RunningLine({ text: script, pipelineId, command, startBytes: 0, clock, notice });
     } catch (error) {
-      this.#ending.now({ reason: codeOf(error), exitCode: null, detail: '' });
+      this.#ending.now({ reason: codeOf(error), exitCode: null, detail: refusalDetail(error) });
       return;
     }
     const isText = output === 'text';
     this.#link.createPipeline({
-      commands: isText ? typedLineCommands(script) : [{ command: script, isScript: true }],
+      commands: withParameter(isText ? typedLineCommands(script) : [{ command: script, isScript: true }], values),
       redirectErrors: !isText,
       pipelineId,
       addToHistory: true,

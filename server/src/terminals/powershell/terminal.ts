@@ -5,10 +5,10 @@ import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { plainEcho } from '@sallyport/shared/editor/plain-echo';
 import { colouredText, visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import { consoleHostInfo, displayText, RUNSPACE_HOST, typedLineCommands } from '@sallyport/psrp';
-import type { ClientEvent, PipelineCommand } from '@sallyport/psrp';
+import type { ClientEvent, CommandParameter, PipelineCommand } from '@sallyport/psrp';
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
-import { codeOf, SallyportError, toError } from '../../errors.ts';
+import { codeOf, SallyportError } from '../../errors.ts';
 import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
@@ -26,6 +26,7 @@ import type { Endpoint } from './endpoint.ts';
 import { Jobs } from './jobs.ts';
 import type { PipelineEvent } from './jobs.ts';
 import { RunningLine } from './running-line.ts';
+import { type LendCredentials, refusalText, VaultValues, withParameter } from './using.ts';
 
 const OPEN_MS = 30_000;
 const PROMPT_MS = 5_000;
@@ -45,6 +46,8 @@ export interface PowerShellTerminalOptions {
   readonly openPool: OpenPool;
   /** Called once, when the terminal has ended or did not open. */
   readonly closeConnection: () => Promise<void>;
+  /** For `$using:vault:NAME` in a line. */
+  readonly lend: LendCredentials;
   readonly targetName: string;
   readonly cols: number;
   readonly rows: number;
@@ -67,6 +70,7 @@ class PowerShellTerminal implements Terminal {
   readonly #progress: ProgressBoard;
   readonly #host: HostUi;
   readonly #jobs: Jobs;
+  readonly #vault: VaultValues;
   readonly #warnings = new Map<string, number>();
   #size: { cols: number; rows: number };
   #isResized = false;
@@ -97,6 +101,7 @@ class PowerShellTerminal implements Terminal {
       batchDone: () => this.#output.flush(),
       lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
     });
+    this.#vault = new VaultValues(this.#link, options.lend);
     this.#jobs = new Jobs(this.#link, () =>
       this.#isResized ? consoleHostInfo({ ...this.#size, title: options.targetName }) : RUNSPACE_HOST,
     );
@@ -176,8 +181,10 @@ class PowerShellTerminal implements Terminal {
     return found;
   }
   stop(): void {
-    if (this.#state === 'starting') this.#isStopWanted = true;
-    else if (this.#state === 'prompting' && this.#promptId !== null) this.#jobs.stop(this.#promptId);
+    if (this.#state === 'starting') {
+      this.#isStopWanted = true;
+      this.#vault.cancel();
+    } else if (this.#state === 'prompting' && this.#promptId !== null) this.#jobs.stop(this.#promptId);
     const running = this.#running;
     if (running === null || !running.stop(() => this.#jobs.stop(running.pipelineId))) return;
     this.#output.write('^C');
@@ -290,12 +297,14 @@ class PowerShellTerminal implements Terminal {
     this.#isStopWanted = false;
     const pipelineId = randomUUID();
     let command: RunningCommand;
+    let values: CommandParameter | null;
     try {
+      values = this.#commands === null ? await this.#vault.parameterOf(script, pipelineId) : null;
       command = await this.#events.commandStarting({ text: script, pipelineId, ...this.#link.ids });
     } catch (error) {
       if (this.#isOver()) return;
       this.#state = 'idle';
-      this.#events.refused(lineId, codeOf(error), toError(error).message);
+      this.#events.refused(lineId, codeOf(error), refusalText(error));
       return;
     }
     const none = { errorCount: 0, outputBytes: 0 };
@@ -320,7 +329,7 @@ class PowerShellTerminal implements Terminal {
       notice: (...words) => this.#events.notice(...words),
     });
     const options = { pipelineId, addToHistory: true, history: script, moreStatements };
-    this.#jobs.start(first, options, (event) => this.#lineEvent(event));
+    this.#jobs.start(withParameter(first, values), options, (event) => this.#lineEvent(event));
     this.#link.send();
   }
 

@@ -17,7 +17,7 @@ describe('access to other machines', () => {
       "Set-ADComputer -Identity 'fs01' -PrincipalsAllowedToDelegateToAccount (Get-ADComputer -Identity 'web01')",
     );
     expect(lines('constrained')[0]).toContain("'cifs/fs01', 'cifs/fs01.contoso.test'");
-    expect(lines('using')[1]).toContain("-ComputerName 'fs01.contoso.test' -Credential $cred");
+    expect(lines('using')[0]).toContain("-ComputerName 'fs01.contoso.test' -Credential $using:vault:NAME");
   });
   it('lets no name out of its quotes, whatever quote it has', () => {
     const hostile = accessOptions("a'; Remove-Item x #", 'b’; x');

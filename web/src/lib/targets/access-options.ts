@@ -106,17 +106,25 @@ function worse(b: string, c: string): readonly AccessOption[] {
     {
       key: 'using',
       name: 'A credential for one command',
-      means: `The gateway asks in a dialog; the password is sent, encrypted, to ${b} for this command. It is never shown, recorded or logged.`,
-      limits: `Nothing to set up, over SSH too. While it is held, whoever is administrator at ${b} can use it.`,
+      means: `The password is sent, encrypted, to ${b} for this command: out of the vault, or as the gateway asks for it in a dialog. It is never shown, recorded or logged here.`,
+      limits: `Over SSH too. An administrator names the vault's entries at this target, under Edit, "Commands here may use". While it is held, whoever is administrator at ${b} can use it, and a command can show it.`,
       risk: 'some',
       steps: [
         {
-          where: `In the session at ${b}`,
+          where: `In the session at ${b}, with the entry NAME of the vault; a name with spaces or hyphens goes into braces`,
+          lines: [
+            `Invoke-Command -ComputerName ${quoted(c)} -Credential $using:vault:NAME { hostname }`,
+            `Invoke-Command -ComputerName ${quoted(c)} -Credential $\{using:vault:NAME} { hostname }`,
+          ],
+        },
+        {
+          where: `In the session at ${b}, with one that is typed`,
           lines: ['$cred = Get-Credential', `Invoke-Command -ComputerName ${quoted(c)} -Credential $cred { hostname }`],
         },
         {
           where: 'Inside a script block, with the variable of outside',
           lines: [
+            '$cred = $using:vault:NAME',
             `{ New-PSDrive -Name X -PSProvider FileSystem -Root ${quoted(`\\\\${c}\\share`)} -Credential $using:cred }`,
           ],
         },

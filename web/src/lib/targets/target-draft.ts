@@ -17,6 +17,7 @@ export interface TargetDraft {
   via: string;
   relaxations: Target['relaxations'];
   files: Target['files'];
+  usingCredentials: string[];
   notes: string;
   wsman: WsManDraft;
 }
@@ -56,6 +57,7 @@ export function draftOf(target: Target | null, hint: TargetHint | null = null): 
     via: target?.viaTargetId ?? '',
     relaxations: [...(target?.relaxations ?? [])],
     files: target?.files ?? 'off',
+    usingCredentials: [...(target?.usingCredentials ?? [])],
     notes: target?.notes ?? '',
     wsman: target?.wsman ? wsManDraftOf(target.wsman) : { ...WSMAN_DRAFT, tls: hint?.tls ?? true },
   };
@@ -106,7 +108,8 @@ export function bodyOf(draft: TargetDraft): TargetBody {
     connectTimeoutMs: Math.round(Number(draft.timeoutS) * 1000),
     viaTargetId: draft.via === '' ? null : draft.via,
     relaxations: isSsh ? draft.relaxations : [],
-    files: isSsh ? draft.files : 'off',
+    files: draft.files,
+    usingCredentials: isSsh && !draft.powershell ? [] : draft.usingCredentials,
     wsman: isSsh ? null : wsManOf(draft.wsman),
     notes: draft.notes,
   };

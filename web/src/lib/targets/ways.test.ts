@@ -16,6 +16,7 @@ const target = (name: string, more: Partial<Target> = {}): Target => ({
   viaTargetId: null,
   relaxations: [],
   files: 'off',
+  usingCredentials: [],
   wsman: null,
   notes: '',
   isDemo: false,
