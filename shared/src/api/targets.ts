@@ -52,7 +52,7 @@ export const Target = z.object({
   relaxations: z.array(Relaxation),
   files: FileGrant,
   /** Vault entries that commands here may have with `$using:vault:NAME`. */
-  usingCredentials: z.array(z.string()),
+  usingCredentials: z.array(z.string()).default([]),
   /** Set exactly when the transport is `wsman`. */
   wsman: WsManSettings.nullable(),
   notes: z.string(),
