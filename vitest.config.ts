@@ -1,8 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** What never comes fails; what comes late on a busy machine does not. Times that matter are turned by hand or counted. */
-const expect = { poll: { timeout: 60_000 } };
-const PATIENCE = { testTimeout: 120_000, hookTimeout: 120_000, expect };
+const PATIENCE = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } };
 
 /** Three kinds of test (CONTRIBUTING.md): unit beside the source, integration against the lab, e2e in a real browser. */
 export default defineConfig({
@@ -34,9 +33,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.e2e.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          expect,
+          ...PATIENCE,
           fileParallelism: false,
         },
       },

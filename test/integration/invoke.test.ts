@@ -141,7 +141,7 @@ describe('sallyport invoke at PowerShell', () => {
     ['json', '}', 1],
     ['json', 'exit 0', 0],
   ])('as %s the exit code of %s is %i', async (output, script, expected) => {
-    expect((await invoke('--output', output, '--script', script).result).code).toBe(expected);
+    expect(await invoke('--output', output, '--script', script).result).toMatchObject({ code: expected });
   });
 
   it('answers nothing that asks, in words', async () => {
@@ -161,10 +161,14 @@ describe('sallyport invoke at PowerShell', () => {
   });
 
   it('stops a script that runs too long', async () => {
-    const { code, out, err } = await invoke('--timeout', '5', '--script', '"begun"; Start-Sleep 600').result;
-    expect({ code, out }).toEqual({ code: 1, out: 'begun\n' });
+    const { code, out, err } = await invoke('--timeout', '3', '--script', '"begun"; Start-Sleep 600').result;
+    expect(code).toBe(1);
     expect(err).toContain('(target_timeout)');
-    expect(await newest()).toMatchObject({ endReason: 'target_timeout' });
+    const session = await newest();
+    expect(session).toMatchObject({ endReason: 'target_timeout' });
+    // A target that is slow has not begun by then; what it has said is told in any case.
+    const recorded = (await recordedOutput(ann, session?.id ?? '')).toString();
+    expect(out).toBe(recorded.includes('\nbegun\r\n') ? 'begun\n' : '');
   });
 
   it('ends the script when the client goes away', async () => {
@@ -173,13 +177,10 @@ describe('sallyport invoke at PowerShell', () => {
     const id = (await newest())?.id ?? '';
     run.child.kill('SIGKILL');
     await run.result;
-    const ended = async (): Promise<SessionRow> => {
-      for (;;) {
-        const row = await ann.get<SessionRow>(`/api/sessions/${id}`);
-        if (row.phase === 'ended') return row;
-      }
-    };
-    expect(await ended()).toMatchObject({ endReason: 'closed_by_user' });
+    // Not more often than the gateway answers in a minute, however long the target takes.
+    const row = () => ann.get<SessionRow>(`/api/sessions/${id}`);
+    await expect.poll(async () => (await row()).phase, { interval: 50 }).toBe('ended');
+    expect(await row()).toMatchObject({ endReason: 'closed_by_user' });
     const ledger = await ann.get<LedgerPage>(`/api/ledger?session=${id}`);
     expect(ledger.rows.map(({ state }) => state)).toEqual(['stopped']);
   });

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SessionId } from '@sallyport/shared/ids';
-import { expect, it } from 'vitest';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../server/src/clock.ts';
 import { randomId } from '../../server/src/random.ts';
 import { createRecordings } from '../../server/src/recording/recordings.ts';
@@ -15,10 +16,17 @@ const ROUNDS = 20;
 /** In each of so many rounds a second process goes on with what the first left, and is killed as well. */
 const SECOND_LIFE_EVERY = 5;
 
+let built: string;
+beforeAll(async () => {
+  built = await mkdtemp(join(tmpdir(), 'sallyport-kill-child-'));
+  const entryPoints = [join(import.meta.dirname, 'recording-child.ts')];
+  await build({ entryPoints, outdir: built, bundle: true, platform: 'node', format: 'esm', outExtension: { '.js': '.mjs' } }); // prettier-ignore
+});
+afterAll(() => rm(built, { recursive: true }));
+
 /** Starts the writing child, kills it at a random instant, and gives back what it had written to its stdout. */
 async function writeUntilKilled(directory: string, sessionId: string, ...more: string[]): Promise<Buffer> {
-  const child = fork(join(import.meta.dirname, 'recording-child.ts'), [directory, sessionId, ...more], {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(join(built, 'recording-child.mjs'), [directory, sessionId, ...more], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   const pieces: Buffer[] = [];

@@ -68,7 +68,7 @@ export function stepsOf(rows: readonly Row[]): Step[] {
 export type Told = ReadonlyMap<string, readonly string[]>;
 
 /** How long one step may take; a cold start of pwsh under load takes long. */
-const STEP_MS = 40_000;
+const STEP_MS = 100_000;
 
 /** One live session. */
 export class LiveReplay {

@@ -121,7 +121,8 @@ function makeUser(ring: KeyRing): { user: string; password: string | null } {
  */
 export async function freePort(host: string): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
-    const port = randomInt(11_000, 32_000);
+    // Processes side by side take from others, so that what one has found is not found by another meanwhile.
+    const port = 11_000 + randomInt(1312) * 16 + (process.pid % 16);
     const probe = createServer().listen(port, host);
     const isFree = await once(probe, 'listening').then(
       () => true,
@@ -276,10 +277,17 @@ export async function startSshd(options: SshdOptions = {}): Promise<LabSshd> {
   const authorized = Object.values(ring.keys).map((key) => key.publicLine);
   writeFileSync(path.join(directory, 'authorized_keys'), `${authorized.join('\n')}\n`, { mode: 0o644 });
   const host = options.listen ?? '127.0.0.1';
-  const port = options.port ?? (await freePort(host));
   const config = path.join(directory, 'sshd_config');
-  writeFileSync(config, configuration(options, ring, directory, user, port));
-  const { child, log, logged } = await launch(program, config);
+  const start = async (port: number): Promise<Launched & { readonly port: number }> => {
+    writeFileSync(config, configuration(options, ring, directory, user, port));
+    return { ...(await launch(program, config)), port };
+  };
+  // Somebody else may have taken the port in between.
+  const again = (error: unknown) => {
+    if (options.port !== undefined || !/Address already in use/.test(String(error))) throw error;
+    return freePort(host).then(start);
+  };
+  const { child, log, logged, port } = await start(options.port ?? (await freePort(host))).catch(again);
   const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve();
   const kill = async (): Promise<void> => {
     killAll(child, port);
