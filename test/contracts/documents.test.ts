@@ -2,8 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ERROR_TEXT } from '@sallyport/shared/error-codes';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { CloseCode } from '@sallyport/shared/wire/close-codes';
+import { SESSION_OPTIONS } from '@sallyport/wsman';
 import { describe, expect, it } from 'vitest';
+
 import { closeCodeOf } from '../../server/src/broker/close-code.ts';
 import { ENVIRONMENT } from '../../server/src/config/settings.ts';
 
@@ -59,6 +62,17 @@ describe('docs/security.md, the table of limits', () => {
   );
   it('has rows', () => {
     expect(rows.length).toBeGreaterThan(30);
+  });
+});
+
+describe('docs/winrm.md', () => {
+  it('says of every session option what becomes of it, and names settings that exist', () => {
+    const table = read('docs/winrm.md').split('## Session options')[1]?.split('\n## ')[0] ?? '';
+    const rows = [...table.matchAll(/^\| (.+) \| (.+) \| (.+) \|$/gm)].slice(2);
+    expect(rows.flatMap(([, names = '']) => names.split(', ')).sort()).toEqual(Object.keys(SESSION_OPTIONS).sort());
+    const words = rows.flatMap(([, , , how = '']) => quoted(how));
+    const known = new Set([...CODES, ...Object.keys(WsManSettings.shape)]);
+    expect(words.filter((word) => !known.has(word))).toEqual([]);
   });
 });
 

@@ -98,7 +98,12 @@ test('asks no more, and sends nothing when the certificate is another one', asyn
 });
 
 test('keeps what was weakened in bar and audit log, the shell that the target named, and never the password', async () => {
-  const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
+  const wsman = WsManSettings.parse({
+    trust: { skipCaCheck: true },
+    isTrustedForNtlm: true,
+    locale: 'fr-FR',
+    dataLocale: 'sv-SE',
+  });
   const { credentialId } = target;
   const loose = await ann.post<Target>(
     '/api/targets',
@@ -112,6 +117,7 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   await page.untilMessage('ended');
   const [row] = (await ann.get<LedgerPage>(`/api/ledger?session=${page.sessionId}`)).rows;
   expect(row?.shellId).toBe(selectedShell());
+  expect(lab.requests[0]?.header).toMatchObject({ locale: 'fr-FR', dataLocale: 'sv-SE' });
   expect(row?.shellId).not.toBe(row?.runspacePoolId.toUpperCase());
   const { facts } = await ann.get<SessionRow>(`/api/sessions/${page.sessionId}`);
   const weakened = ['certificate not checked: it is self-signed', 'NTLM, which does not prove who the target is'];

@@ -22,7 +22,7 @@ export type { RequestHeader, ResponseHeader, Selector, WsManOption } from './soa
 export { decodeFault, encodeFault, WsManFaultError } from './soap/fault.ts';
 export type { FaultToSend, WsManFault } from './soap/fault.ts';
 export { explainFault, FAULT_CODE, faultCode, FAULTS, hexCode, isRetriedAtCreate } from './soap/fault-codes.ts';
-export type { FaultExplanation, FaultKind } from './soap/fault-codes.ts';
+export type { FaultExplanation, FaultKind, FaultRow } from './soap/fault-codes.ts';
 
 export { OPERATIONS } from './shell/index.ts';
 export type { OperationName } from './shell/index.ts';

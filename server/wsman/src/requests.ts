@@ -46,7 +46,7 @@ export interface Prepared<Response> {
   readonly operation: AnswerCodec<Response>;
   readonly messageId: string;
   /** For the body of a POST. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const NO_GUID = '00000000-0000-0000-0000-000000000000';
@@ -79,7 +79,7 @@ export class Requests {
     request: Request,
     target: RequestTarget,
     messageId: string,
-  ): Uint8Array {
+  ): Uint8Array<ArrayBuffer> {
     const options = this.#options;
     const content = operation.encodeRequest(request);
     const header = encodeRequestHeader({

@@ -22,6 +22,7 @@ export interface BodyPart {
   readonly sealed: Uint8Array;
 }
 
+/** A body as it is sent. */
 export interface SealedBody {
   readonly contentType: string;
   readonly bytes: Uint8Array;
@@ -46,6 +47,7 @@ export interface SealedBodyParts {
   readonly parts: readonly BodyPart[];
 }
 
+/** Content type of an envelope that is not sealed, and of what a sealed one holds. */
 export const SOAP_CONTENT_TYPE = 'application/soap+xml;charset=UTF-8';
 
 const encoder = new TextEncoder();

@@ -10,11 +10,12 @@ export type OptionStanding =
   /** Any value is taken and changes nothing. */
   | 'does not apply';
 
-interface Row {
+/** What becomes of a field, and why. */
+export interface SessionOptionRow {
   readonly standing: OptionStanding;
   readonly why: string;
 }
-const row = (standing: OptionStanding, why: string): Row => ({ standing, why });
+const row = (standing: OptionStanding, why: string): SessionOptionRow => ({ standing, why });
 
 /** Every field of `New-PSSessionOption`, what becomes of it, and why. */
 export const SESSION_OPTIONS = {
@@ -41,7 +42,7 @@ export const SESSION_OPTIONS = {
   NoEncryption: row('refused', 'it would send plain HTTP bodies'),
   UseUTF16: row('refused', 'envelopes are UTF-8'),
   IncludePortInSPN: row('honoured', 'the service principal name ends with :port'),
-} as const satisfies Record<string, Row>; // prettier-ignore
+} as const satisfies Record<string, SessionOptionRow>; // prettier-ignore
 
 /** A field of `New-PSSessionOption`. */
 export type SessionOptionName = keyof typeof SESSION_OPTIONS;
@@ -73,15 +74,22 @@ const MAX_OBJECT = 200 * 1024 * 1024;
 const DEFAULT_OBJECT = 32 * 1024 * 1024;
 const CULTURE = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/;
 
-type Input = Readonly<Record<string, unknown>>;
+/** Fields by the names and units of `New-PSSessionOption`. */
+export type SessionOptionInput = Readonly<Record<string, unknown>>;
 
-function flag(input: Input, name: SessionOptionName): boolean {
+function flag(input: SessionOptionInput, name: SessionOptionName): boolean {
   const value = input[name] ?? false;
   if (typeof value !== 'boolean') throw new WsManOptionError(name, `${name} is true or false`);
   return value;
 }
 
-function whole(input: Input, name: SessionOptionName, absent: number, least: number, most: number): number {
+function whole(
+  input: SessionOptionInput,
+  name: SessionOptionName,
+  absent: number,
+  least: number,
+  most: number,
+): number {
   const value = input[name] ?? absent;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
     throw new WsManOptionError(name, `${name} is a whole number from ${least} to ${most}`);
@@ -89,7 +97,7 @@ function whole(input: Input, name: SessionOptionName, absent: number, least: num
   return value;
 }
 
-function culture(input: Input, name: SessionOptionName): string | null {
+function culture(input: SessionOptionInput, name: SessionOptionName): string | null {
   const value = input[name] ?? null;
   if (value === null) return null;
   if (typeof value !== 'string' || !CULTURE.test(value)) {
@@ -98,7 +106,7 @@ function culture(input: Input, name: SessionOptionName): string | null {
   return value;
 }
 
-function bufferMode(input: Input): BufferMode | null {
+function bufferMode(input: SessionOptionInput): BufferMode | null {
   const value = input['OutputBufferingMode'] ?? 'None';
   if (value === 'None') return null;
   if (value === 'Block' || value === 'Drop') return value;
@@ -106,7 +114,7 @@ function bufferMode(input: Input): BufferMode | null {
 }
 
 /** -1 is how PowerShell writes "the server's own". */
-function idleTimeout(input: Input): number | null {
+function idleTimeout(input: SessionOptionInput): number | null {
   if ((input['IdleTimeout'] ?? -1) === -1) return null;
   return whole(input, 'IdleTimeout', -1, 60_000, 2_147_483_647);
 }
@@ -119,7 +127,7 @@ const HARMLESS: ReadonlyMap<string, readonly unknown[]> = new Map<string, readon
   ['UseUTF16', [false]],
 ]);
 
-function refuseWhatMustBe(input: Input): void {
+function refuseWhatMustBe(input: SessionOptionInput): void {
   for (const [name, value] of Object.entries(input)) {
     if (!Object.hasOwn(SESSION_OPTIONS, name)) throw new WsManOptionError(name, `there is no option ${name}`);
     const { standing, why } = SESSION_OPTIONS[name as SessionOptionName];
@@ -132,7 +140,7 @@ function refuseWhatMustBe(input: Input): void {
  * Reads session options by the names and units of `New-PSSessionOption`.
  * @throws WsManOptionError for unknown names, bad values and what is refused here
  */
-export function parseSessionOptions(input: Input = {}): SessionOptions {
+export function parseSessionOptions(input: SessionOptionInput = {}): SessionOptions {
   refuseWhatMustBe(input);
   const perCommand = input['MaximumReceivedDataSizePerCommand'] ?? null;
   return {

@@ -45,6 +45,7 @@ export class DerReader {
     return this.#at >= this.#bytes.length;
   }
 
+  /** Refuses what stands here. @throws WsManProtocolError */
   fail(message: string): never {
     throw new WsManProtocolError('wsman_malformed', message, {
       section: this.#section,
@@ -85,6 +86,7 @@ export class DerReader {
     return content;
   }
 
+  /** Nothing may follow. @throws WsManProtocolError */
   end(): void {
     if (!this.isAtEnd) this.fail('bytes after the end of a value');
   }

@@ -16,6 +16,7 @@ export const MECHANISM = {
 
 /** `negState`. RFC 4178 4.2.2. */
 export const NEG_STATE = { completed: 0, incomplete: 1, reject: 2, requestMic: 3 } as const;
+/** How a negotiation stands, as the server says. */
 export type NegState = (typeof NEG_STATE)[keyof typeof NEG_STATE];
 
 /** The first token of a negotiation. */

@@ -43,6 +43,7 @@ export function decodeTargetInfo(bytes: Uint8Array): TargetInfo {
   return reader.fail('too many pairs', bytes.length);
 }
 
+/** Pairs of id and value as they stand in a challenge, the end mark added. */
 export function encodeTargetInfo(pairs: Iterable<readonly [number, Uint8Array]>): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const [id, value] of pairs) parts.push(uint16(id), uint16(value.length), value);

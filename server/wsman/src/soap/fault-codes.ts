@@ -51,7 +51,8 @@ export const FAULT_CODE = {
   protocolVersionMissing: 2152991687,
 } as const;
 
-type Row = readonly [FaultKind, string];
+/** What a number means, and a sentence for a person. */
+export type FaultRow = readonly [FaultKind, string];
 
 const OUR_FAULT =
   'The target did not accept the form of the request. This is a defect of the gateway; the log has the number.';
@@ -64,7 +65,7 @@ const NOT_WINRM = 'What answers at this address is not WinRM. Check port and app
 const BY_ADDRESS =
   'An IP address cannot be used with this kind of sign-in. Use the name of the machine, or NTLM over HTTPS.';
 
-const ROWS: readonly (readonly [number, ...Row])[] = [
+const ROWS: readonly (readonly [number, ...FaultRow])[] = [
   [5, 'access', 'Access denied: the password is wrong, or this account may not use the endpoint (Remote Management Users, or the permissions of the endpoint).'],
   [14, 'other', NO_MEMORY],
   [87, 'other', 'A component of the target refused a parameter.'],
@@ -140,7 +141,7 @@ const ROWS: readonly (readonly [number, ...Row])[] = [
 ]; // prettier-ignore
 
 /** Every code with a text of its own. */
-export const FAULTS: ReadonlyMap<number, Row> = new Map(ROWS.map(([code, kind, text]) => [code, [kind, text]]));
+export const FAULTS: ReadonlyMap<number, FaultRow> = new Map(ROWS.map(([code, kind, text]) => [code, [kind, text]]));
 
 /** For faults without a number. DSP0226 14.6 Faults; the number is what Windows sends with that subcode. */
 const SUBCODES: ReadonlyMap<string, number> = new Map([

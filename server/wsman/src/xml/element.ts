@@ -21,6 +21,7 @@ export class XmlElement {
     this.attributes = attributes;
   }
 
+  /** Whether this is the element of that name. */
   is(namespace: string, name: string): boolean {
     return this.name === name && this.namespace === namespace;
   }

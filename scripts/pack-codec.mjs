@@ -1,14 +1,24 @@
-// `npm run pack:psrp`: makes dist/psrp, the folder that is published as @sallyport/psrp: JavaScript modules and their
-// types, no sources, no dependencies. Then `npm pack ./dist/psrp`, or `npm publish ./dist/psrp`.
+// `npm run pack:psrp`, `npm run pack:wsman`: makes dist/psrp or dist/wsman, the folder that is published as
+// @sallyport/psrp or @sallyport/wsman: JavaScript modules and their types, no sources, no dependencies.
+// Then `npm pack ./dist/psrp`, or `npm publish ./dist/psrp`.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from './prepare.mjs';
 
-const { values } = parseArgs({ options: { out: { type: 'string', default: path.join(root, 'dist/psrp') } } });
-const out = path.resolve(values.out);
-const source = path.join(root, 'server/psrp');
+const KEYWORDS = {
+  psrp: ['powershell', 'psrp', 'clixml', 'remoting', 'ms-psrp'],
+  wsman: ['powershell', 'wsman', 'winrm', 'remoting', 'ms-wsmv', 'ntlm', 'credssp'],
+};
+const { values, positionals } = parseArgs({ options: { out: { type: 'string' } }, allowPositionals: true });
+const codec = positionals[0] ?? '';
+if (!Object.hasOwn(KEYWORDS, codec)) {
+  console.error(`pack-codec.mjs ${Object.keys(KEYWORDS).join('|')} [--out DIR]`);
+  process.exit(1);
+}
+const out = path.resolve(values.out ?? path.join(root, 'dist', codec));
+const source = path.join(root, 'server', codec);
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
@@ -38,7 +48,7 @@ const manifest = {
   types: './lib/index.d.ts',
   files: ['lib'],
   engines: { node: '>=20' },
-  keywords: ['powershell', 'psrp', 'clixml', 'remoting', 'ms-psrp'],
+  keywords: KEYWORDS[codec],
 };
 writeFileSync(path.join(out, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 copyFileSync(path.join(source, 'README.md'), path.join(out, 'README.md'));
