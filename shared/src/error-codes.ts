@@ -58,7 +58,7 @@ export const ERROR_TEXT = {
   key_too_slow:
     'The private key is protected with more work than the limit of 256 bcrypt rounds (or its like). Nothing was sent. Save it anew with `ssh-keygen -p -a 64`.',
   certificate_unreadable:
-    'The certificate cannot be used: not a user certificate of OpenSSH, or for another private key. Nothing was sent.',
+    'The certificate cannot be used: not a user certificate of OpenSSH or a client certificate (PEM, PKCS #12), or for another private key. Nothing was sent.',
   certificate_not_valid_now: 'The certificate is not valid now: expired, or not yet valid. No credential was sent.',
   principal_refused:
     'No certificate is issued for that name at the target. No credential was sent. An administrator sets the name in the credential or at the target.',
@@ -130,6 +130,10 @@ export const ERROR_TEXT = {
     'A message of the target was not sealed as agreed: somebody between changed it, or both sides lost count. The session was ended. Nothing of the message was used.',
   wsman_method_disabled:
     'The target does not offer this way to sign in. No credential was sent. It is switched on under winrm/config/service/auth there, or choose another method at the target.',
+  client_certificate_needed:
+    'This target signs in with a client certificate, and there is none: give the target one of the vault, by its thumbprint or as its credential. Nothing was sent.',
+  client_certificate_refused:
+    'The target wants a client certificate and did not take ours: it has no mapping for it (winrm/config/service/certmapping), does not trust its issuer, or certificates are switched off there (winrm/config/service/auth).',
   wsman_clear_refused:
     'This way to sign in would send the password, or a guessable proof of it, without protection: it goes over HTTPS with a verified certificate only. No credential was sent.',
   wsman_server_unproven: 'The target did not prove who it is at the end of the sign-in. The connection was closed.',

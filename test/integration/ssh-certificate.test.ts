@@ -111,7 +111,8 @@ describe('a certificate', () => {
   });
 
   it('is all there is: the bare key does not sign in there', async () => {
-    const bare = { ...withCertificate(lab, 'ed25519', ''), certificate: null };
+    const keyed = withCertificate(lab, 'ed25519', '');
+    const bare = keyed.kind === 'privateKey' ? { ...keyed, certificate: null } : keyed;
     expect(await codeOfRejection(connect(lab, bare))).toBe('target_auth_failed');
   });
 });

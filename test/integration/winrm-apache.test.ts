@@ -5,7 +5,10 @@ import { codeOf } from '../../server/src/errors.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { basicSignIn } from '../../server/src/transports/wsman/auth/basic.ts';
 import type { HttpSignIn } from '../../server/src/transports/wsman/auth/contract.ts';
+import { certificateSignIn } from '../../server/src/transports/wsman/auth/certificate.ts';
 import { digestSignIn } from '../../server/src/transports/wsman/auth/digest.ts';
+import type { ClientCertificateKey } from '../../server/src/transports/contract.ts';
+import { openClientCertificate } from '../../server/src/transports/wsman/client-certificate.ts';
 import { APACHE_USER, missingForWinRmApache, startWinRmApache, type WinRmApache } from '../lab/wsman/apache.ts';
 
 const missing = missingForWinRmApache();
@@ -50,10 +53,33 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
   });
 
   it('shows a certificate when it is asked for one within the connection', async () => {
-    const { http } = await apache.dial('/certificate', { client: apache.client });
+    const { http } = await apache.dial('/certificate', { client: apache.client() });
     const answer = await http.post({}, 'application/soap+xml;charset=UTF-8', envelope(2000), 10_000);
     expect(answer.status).toBe(200);
     expect(Buffer.compare(answer.body, envelope(2000))).toBe(0);
+  });
+
+  const certificateCode = async (client?: ClientCertificateKey): Promise<string> => {
+    try {
+      const signed = await apache.signIn('/certificate', certificateSignIn(), client);
+      expect(signed.mechanism).toBe('Certificate');
+      for (const size of [1, 500_000, 1]) {
+        const sent = envelope(size);
+        expect(Buffer.compare(await signed.post(sent, 10_000), sent)).toBe(0);
+      }
+      return 'ok';
+    } catch (error) {
+      return codeOf(error);
+    }
+  };
+
+  it('signs in with a client certificate, several connections with one, and is refused with a foreign one', async () => {
+    const client = apache.client();
+    expect(await certificateCode(client)).toBe('ok');
+    expect(await certificateCode(client)).toBe('ok');
+    const eve = apache.foreign.issue('ada@localhost');
+    const foreign = openClientCertificate(new Secret(eve.certificate + eve.key), null);
+    expect(await certificateCode(foreign)).toBe('client_certificate_refused');
   });
 
   it('fails where a certificate is asked for and there is none', async () => {

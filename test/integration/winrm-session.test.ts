@@ -8,7 +8,8 @@ import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { recordedOutput } from '../lab/journeys.ts';
 import { buildStandIn } from '../lab/powershell.ts';
-import { ntlmAcceptor } from '../lab/wsman/acceptors.ts';
+import { makeClientAuthority } from '../lab/client-certificates.ts';
+import { certificateAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
 
@@ -95,6 +96,61 @@ test('asks no more, and sends nothing when the certificate is another one', asyn
   const other = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
   expect(await other.untilMessage('ended')).toMatchObject({ reason: 'tls_certificate_changed' });
   expect(authorizations).toBe(0);
+});
+
+test('signs in with a client certificate of the vault, chosen by its thumbprint', async () => {
+  const clients = makeClientAuthority();
+  const [mine, other] = [clients.issue('ann@localhost'), clients.issue('eve@localhost')];
+  const [program = '', ...args] = standIn.command.split(' ');
+  const own = await startLabWsMan({
+    command: [program, ...args],
+    acceptor: certificateAcceptor({ [mine.sha1]: 'ann' }),
+    tls: { ...labCertificate(), ca: clients.certificate, asksForCertificate: true },
+  });
+  const store = (label: string, secret: string, passphrase: string | null) =>
+    ann.post<Credential>('/api/credentials', { label, kind: 'certificate', user: '', secret, passphrase });
+  const kept = await store('ann by certificate', mine.pkcs12('canary-phrase'), 'canary-phrase');
+  expect(kept).toMatchObject({ certificate: null, user: '' });
+  expect(kept.clientCertificate).toMatchObject({
+    ...{ subject: 'O=Lab\nCN=ann', issuer: 'CN=lab clients', upn: 'ann@localhost', isForClients: true },
+    ...{ sha1: mine.sha1, sha256: mine.sha256 },
+  });
+  await store('eve by certificate', other.certificate + other.key, null);
+  expect(await ann.request('POST', '/api/credentials', { label: 'x', kind: 'certificate', user: '', secret: mine.certificate + other.key, passphrase: null })).toMatchObject({ status: 422, body: { error: { code: 'certificate_unreadable' } } }); // prettier-ignore
+
+  const at = async (name: string, certificateThumbprint: string, how: 'exit' | null): Promise<ConsolePage> => {
+    const wsman = WsManSettings.parse({ method: 'certificate', certificateThumbprint, trust: { skipCaCheck: true } });
+    const made = await ann.post<Target>('/api/targets', bodyOf({ name, port: own.port, user: '', wsman }));
+    const page = await ConsolePage.open(ann, openBody(made.id, 'powershell'));
+    if (how === null) return page;
+    await page.untilMessage('prompt', 1, 30_000);
+    expect(await page.run('1+1')).toContain('2');
+    page.submit('exit');
+    await page.untilMessage('ended');
+    return page;
+  };
+  for (const [name, thumbprint] of [['by-sha1', mine.sha1], ['by-sha256', mine.sha256]] as const) {
+    const { sessionId } = await at(name, thumbprint, 'exit');
+    const { facts } = await ann.get<SessionRow>(`/api/sessions/${sessionId}`);
+    expect(facts.protection).toMatch(new RegExp(`^HTTPS, client certificate; client certificate ann@localhost .*, SHA-1 ${mine.sha1}$`));
+    expect(facts.identity).toBe('ann@localhost');
+  } // prettier-ignore
+  const ends = async (name: string, thumbprint: string): Promise<string> =>
+    (await (await at(name, thumbprint, null)).untilMessage('ended', 1, 30_000)).reason;
+  // Its chain is good, and nobody is mapped to it.
+  expect(await ends('unmapped', other.sha1)).toBe('client_certificate_refused');
+  const { requests } = own;
+  const before = requests.length;
+  const none = await ann.post<Target>('/api/targets', bodyOf({ name: 'none', port: own.port, wsman: WsManSettings.parse({ method: 'certificate' }) })); // prettier-ignore
+  expect(await (await ConsolePage.open(ann, openBody(none.id, 'powershell'))).untilMessage('ended')).toMatchObject({ reason: 'client_certificate_needed' }); // prettier-ignore
+  expect(requests).toHaveLength(before);
+  const { events } = await ann.get<AuditPage>('/api/audit?limit=200');
+  const key = mine.key.split('\n')[2] ?? '';
+  const told = JSON.stringify([events, await ann.get('/api/credentials')]) + gateway.stdout() + gateway.stderr();
+  for (const secret of [key, other.key.split('\n')[1] ?? '', 'canary-phrase', 'PRIVATE KEY'])
+    expect(told).not.toContain(secret);
+  await own.stop();
+  clients.remove();
 });
 
 test('keeps what was weakened in bar and audit log, the shell that the target named, and never the password', async () => {

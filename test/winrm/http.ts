@@ -1,7 +1,11 @@
-/** Rows of the methods that sign in with each request, over HTTPS: Apache, and the gateway's own HTTP client. */
+/** Rows of the methods that sign in with each request or with TLS, over HTTPS: Apache, and the gateway's own HTTP client. */
 import { Secret } from '../../server/src/secret.ts';
 import { basicSignIn } from '../../server/src/transports/wsman/auth/basic.ts';
 import type { HttpSignIn } from '../../server/src/transports/wsman/auth/contract.ts';
+import type { ClientCertificateKey } from '../../server/src/transports/contract.ts';
+import { certificateSignIn } from '../../server/src/transports/wsman/auth/certificate.ts';
+import { openClientCertificate, readClientCertificate } from '../../server/src/transports/wsman/client-certificate.ts';
+import type { LabClientAuthority } from '../lab/client-certificates.ts';
 import { digestSignIn } from '../../server/src/transports/wsman/auth/digest.ts';
 import { APACHE_USER, missingForWinRmApache, startWinRmApache } from '../lab/wsman/apache.ts';
 import type { MatrixPart, MatrixRow } from './matrix.ts';
@@ -10,7 +14,7 @@ const SIZES = [1, 1024, 65_536, 524_288, 1_048_576];
 const LIMIT_MS = 10_000;
 
 export const httpPart: MatrixPart = {
-  name: 'Basic and Digest',
+  name: 'Basic, Digest, certificates',
   missing: missingForWinRmApache(),
   async start() {
     const apache = await startWinRmApache();
@@ -19,18 +23,25 @@ export const httpPart: MatrixPart = {
       password: new Secret(password),
     });
     const rows: MatrixRow[] = [];
-    const add = (method: string, remark: string, expected: string, path: string, way: () => HttpSignIn): void => {
+    const add = (
+      method: string,
+      remark: string,
+      expected: string,
+      path: string,
+      way: () => HttpSignIn,
+      client: () => Promise<ClientCertificateKey> | undefined = () => undefined,
+    ): void => {
       rows.push({
         ...{
           method,
           place: 'https',
-          acceptor: `Apache mod_auth_${method.toLowerCase()}`,
+          acceptor: method === 'Certificate' ? 'Apache mod_ssl' : `Apache mod_auth_${method.toLowerCase()}`,
           remark,
           expected,
           sizes: SIZES,
         },
         async open() {
-          const signed = await apache.signIn(path, way());
+          const signed = await apache.signIn(path, way(), await client());
           return {
             async exchange(size) {
               const sent = new Uint8Array(size).fill(65);
@@ -47,6 +58,16 @@ export const httpPart: MatrixPart = {
     add('Digest', 'password', 'ok', '/digest', () => digestSignIn(who()));
     add('Digest', 'wrong password', 'target_auth_failed', '/digest', () => digestSignIn(who('wrong')));
     add('Digest', 'not offered', 'wsman_method_disabled', '/basic', () => digestSignIn(who()));
+    const of = (authority: LabClientAuthority, form: 'pem' | 'pkcs12') => async (): Promise<ClientCertificateKey> => {
+      const issued = authority.issue('ada@localhost');
+      const text = form === 'pem' ? issued.certificate + issued.encryptedKey('p w') : issued.pkcs12('p w');
+      const { material, passphrase } = await readClientCertificate(new Secret(text), new Secret('p w'));
+      return openClientCertificate(new Secret(material), passphrase === null ? null : new Secret(passphrase));
+    };
+    add('Basic', 'not offered', 'wsman_method_disabled', '/digest', () => basicSignIn(who()));
+    add('Certificate', 'PEM', 'ok', '/certificate', certificateSignIn, of(apache.clients, 'pem'));
+    add('Certificate', 'PKCS #12', 'ok', '/certificate', certificateSignIn, of(apache.clients, 'pkcs12'));
+    add('Certificate', 'of another authority', 'client_certificate_refused', '/certificate', certificateSignIn, of(apache.foreign, 'pem')); // prettier-ignore
     return { rows, stop: () => apache.stop() };
   },
 };

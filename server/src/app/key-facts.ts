@@ -7,6 +7,7 @@ import { escapePeerText } from '../transports/ssh/errors.ts';
 import { fingerprintOf } from '../transports/ssh/host-key.ts';
 import { readAgentKey } from '../transports/ssh/late-offers.ts';
 import { describePrivateKey } from '../transports/ssh/private-key.ts';
+import { describeClientCertificate, readClientCertificate } from '../transports/wsman/client-certificate.ts';
 import type { KeyReader } from '../vault/credentials.ts';
 
 function toFacts(certificate: UserCertificate): CertificateFacts {
@@ -29,6 +30,8 @@ function toFacts(certificate: UserCertificate): CertificateFacts {
 export const keyReader: KeyReader = {
   describeKey: describePrivateKey,
   readCertificate: (line) => toFacts(parseCertificate(line)),
+  readClientCertificate,
+  describeClientCertificate,
 };
 
 /** One line for the person whose session is about to use it. */

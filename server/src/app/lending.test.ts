@@ -10,7 +10,7 @@ import { type LendingDeps, lenderOf } from './lending.ts';
 
 const line = { runspacePoolId: 'pool', pipelineId: 'pipeline' };
 const credential = (id: string, label: string, kind: Credential['kind'] = 'password', user = 'svc'): Credential => ({
-  ...{ id, label, kind, user, publicFacts: '', certificate: null, createdAt: 0 },
+  ...{ id, label, kind, user, publicFacts: '', certificate: null, clientCertificate: null, createdAt: 0 },
 });
 const entries = [
   credential('1', 'Adm'),

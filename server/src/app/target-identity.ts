@@ -9,6 +9,7 @@ import { type Action, decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
 import { parseUser } from '../targets/address.ts';
 import type { Identity, KeyAgent } from '../transports/contract.ts';
+import { describeUse, openClientCertificate } from '../transports/wsman/client-certificate.ts';
 import type { Credentials } from '../vault/credentials.ts';
 import { type CertificateAuthority, principalOf } from './authority.ts';
 import { describeCertificate, keyReader } from './key-facts.ts';
@@ -67,6 +68,11 @@ export async function openIdentity(id: string, use: IdentityUse, deps: IdentityD
   const user = opened.user === '' ? targetUser : opened.user;
   if (opened.kind === 'agent') {
     return { identity: { ...opened, user, agent: deps.agent }, note: `key ${opened.fingerprint} of the agent` };
+  }
+  if (opened.kind === 'certificate') {
+    const certificate = openClientCertificate(opened.material, opened.passphrase);
+    const name = opened.user === '' ? (certificate.facts.upn ?? targetUser) : opened.user;
+    return { identity: { kind: 'certificate', user: name, certificate }, note: describeUse(certificate.facts) };
   }
   const certificate = opened.kind === 'privateKey' ? opened.certificate : null;
   const note = certificate === null ? null : describeCertificate(keyReader.readCertificate(certificate));
@@ -140,6 +146,11 @@ export async function identityOf(
     return stored(choice.credentialId);
   }
   if (choice.by === 'default') {
+    const thumbprint = target?.wsman?.certificateThumbprint ?? '';
+    if (thumbprint !== '') {
+      await must(caller, 'credential.use', deps);
+      return stored(await idOfCertificate(thumbprint, deps));
+    }
     if (target?.credentialId !== null && target !== null) {
       await must(caller, 'credential.use', deps);
       return stored(target.credentialId);
@@ -147,6 +158,19 @@ export async function identityOf(
     return typed({ kind: 'ask', user: target?.user ?? '' });
   }
   return typed(await typedIdentity(choice.typed, caller, deps));
+}
+
+/** The vault entry of a client certificate. @throws SallyportError client_certificate_needed */
+async function idOfCertificate(
+  thumbprint: string,
+  { credentials }: Pick<IdentityDeps, 'credentials'>,
+): Promise<string> {
+  const found = (await credentials.list()).find(({ clientCertificate }) =>
+    [clientCertificate?.sha1, clientCertificate?.sha256].includes(thumbprint),
+  );
+  if (found === undefined)
+    throw new SallyportError('client_certificate_needed', `no certificate ${thumbprint} in the vault`);
+  return found.id;
 }
 
 type Typed = Extract<OpenSession['credential'], { readonly by: 'typed' }>['typed'];

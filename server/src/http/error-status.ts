@@ -64,6 +64,8 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'wsman_endpoint_missing',
     'wsman_redirect_refused',
     'wsman_method_disabled',
+    'client_certificate_needed',
+    'client_certificate_refused',
     'wsman_clear_refused',
     'wsman_server_unproven',
     'wsman_binding_refused',

@@ -55,7 +55,7 @@ export interface TargetRecord {
 export interface CredentialRecord {
   readonly id: string;
   readonly label: string;
-  readonly kind: 'password' | 'privateKey' | 'agent' | 'signed';
+  readonly kind: 'password' | 'privateKey' | 'agent' | 'signed' | 'certificate';
   readonly user: string;
   readonly publicFacts: string;
   /** Line of a `-cert.pub` file; null for none. */

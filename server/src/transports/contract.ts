@@ -4,7 +4,9 @@
  */
 import type { KeyObject } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import type { SecureContext } from 'node:tls';
 import type { ClientEvent, ClientPoolOptions, OpenOptions, OutOfProcClient } from '@sallyport/psrp';
+import type { ClientCertificateFacts } from '@sallyport/shared/api/certificates';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Relaxation } from '@sallyport/shared/api/targets';
 import type { Secret } from '../secret.ts';
@@ -36,7 +38,21 @@ export type Identity =
   | { readonly kind: 'issued'; readonly user: string; issue(): Promise<IssuedKey> }
   /** The key with this fingerprint, which never leaves the agent. */
   | { readonly kind: 'agent'; readonly user: string; readonly agent: KeyAgent; readonly fingerprint: string }
+  /** A client certificate, for WinRM alone. */
+  | { readonly kind: 'certificate'; readonly user: string; readonly certificate: ClientCertificateKey }
+  /** The gateway's own account in Kerberos, for WinRM alone. */
+  | { readonly kind: 'gateway'; readonly user: string }
   | { readonly kind: 'ask'; readonly user: string };
+
+/** A client certificate (X.509) and its key, which is handed to TLS and to nothing else. */
+export interface ClientCertificateKey {
+  readonly facts: ClientCertificateFacts;
+  /**
+   * For the connections of one session. @param ca PEM of authorities that the target may have, beside those of the system
+   * @throws SallyportError key_unreadable
+   */
+  contextFor(ca: string): SecureContext;
+}
 
 /** A private key of one sign-in and what the authority says of it. Lives in memory only. */
 export interface IssuedKey {

@@ -1,4 +1,4 @@
-import type { CertificateFacts } from '@sallyport/shared/api/certificates';
+import type { CertificateFacts, ClientCertificateFacts } from '@sallyport/shared/api/certificates';
 import type { Credential, NewCredential } from '@sallyport/shared/api/targets';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
@@ -19,11 +19,24 @@ export type OpenedCredential =
       readonly certificate: string | null;
     }
   | { readonly kind: 'agent'; readonly user: string; readonly fingerprint: string }
+  /** A client certificate with its key, as `KeyReader.readClientCertificate` gave it. */
+  | {
+      readonly kind: 'certificate';
+      readonly user: string;
+      readonly material: Secret;
+      readonly passphrase: Secret | null;
+    }
   /** `user` comes out of the seal: whoever can write rows must not choose the principal. Empty: the person's own name. */
   | { readonly kind: 'signed'; readonly user: string };
 
 /** Plain text of the envelope. `user` is there for `signed` only. */
-const Sealed = z.object({ secret: z.string(), passphrase: z.string().nullable(), user: z.string().optional() });
+const Sealed = z.object({
+  secret: z.string(),
+  passphrase: z.string().nullable(),
+  user: z.string().optional(),
+  /** Of a client certificate: the thumbprint that it was chosen by must be that of what is sealed. */
+  clientSha256: z.string().optional(),
+});
 
 /** Credentials for targets, sealed. No role reads a stored secret; it is only opened for a connection. security.md T14. */
 export interface Credentials {
@@ -31,7 +44,7 @@ export interface Credentials {
   byId(id: string): Promise<Credential | null>;
   /**
    * @throws SallyportError key_unreadable when a private key cannot be read with its passphrase; certificate_unreadable when
-   * its certificate is none, or another key's; bad_request for an agent's key without a fingerprint
+   * its certificate is none, or another key's (for a client certificate alike); key_too_slow; bad_request for an agent's key without a fingerprint
    */
   create(credential: NewCredential): Promise<Credential>;
   delete(id: string): Promise<boolean>;
@@ -39,12 +52,26 @@ export interface Credentials {
   open(id: string): Promise<OpenedCredential>;
 }
 
-/** What only the SSH transport knows of keys; handed in. */
+/** What only the transports know of keys; handed in. */
 export interface KeyReader {
   /** Type and fingerprint of a private key's public half. @throws SallyportError key_unreadable */
   describeKey(key: Secret, passphrase: Secret | null): Promise<string>;
   /** @throws SallyportError certificate_unreadable */
   readCertificate(line: string): CertificateFacts;
+  /**
+   * @returns what is to be sealed, and PEM of the certificate alone
+   * @throws SallyportError key_unreadable, key_too_slow, certificate_unreadable
+   */
+  readClientCertificate(text: Secret, passphrase: Secret | null): Promise<SealableCertificate>;
+  /** @throws SallyportError certificate_unreadable */
+  describeClientCertificate(pem: string): ClientCertificateFacts;
+}
+/** A client certificate that was read. */
+export interface SealableCertificate {
+  readonly facts: ClientCertificateFacts;
+  readonly leaf: string;
+  readonly material: string;
+  readonly passphrase: string | null;
 }
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
@@ -69,8 +96,11 @@ async function factsOf(
   return facts;
 }
 
-function sealedText({ kind, secret, passphrase, user }: NewCredential): Uint8Array {
-  const plain = { secret, passphrase: kind === 'privateKey' ? passphrase : null };
+function sealedText({ kind, secret, passphrase, user }: NewCredential, own: SealableCertificate | null): Uint8Array {
+  const plain =
+    own === null
+      ? { secret, passphrase: kind === 'privateKey' ? passphrase : null }
+      : { secret: own.material, passphrase: own.passphrase, clientSha256: own.facts.sha256 };
   return new TextEncoder().encode(JSON.stringify(kind === 'signed' ? { ...plain, user } : plain));
 }
 
@@ -83,16 +113,11 @@ export function createCredentials(deps: {
   const { storage, vault, clock, keys } = deps;
   const toCredential = (row: CredentialRecord): Credential => {
     const { id, label, kind, user, publicFacts, createdAt } = row;
-    return { id, label, kind, user, publicFacts, certificate: certificateOf(row), createdAt };
-  };
-  const certificateOf = ({ certificate }: CredentialRecord): CertificateFacts | null => {
-    try {
-      return certificate === null ? null : keys.readCertificate(certificate);
-    } catch (error) {
-      // It was read when it came in; a row that was damaged since must not hide the others.
-      if (error instanceof SallyportError) return null;
-      throw error;
-    }
+    const facts = <T>(read: (text: string) => T): T | null => readable(row.certificate, read);
+    const isClient = kind === 'certificate';
+    const certificate = isClient ? null : facts((text) => keys.readCertificate(text));
+    const clientCertificate = isClient ? facts((text) => keys.describeClientCertificate(text)) : null;
+    return { ...{ id, label, kind, user, publicFacts, createdAt }, certificate, clientCertificate };
   };
   return {
     list: async () => (await storage.credentials.list()).map(toCredential),
@@ -103,11 +128,12 @@ export function createCredentials(deps: {
     async create(wish) {
       const { label, kind, user, passphrase } = wish;
       const phrase = passphrase === null ? null : new Secret(passphrase);
-      const certificate = kind === 'privateKey' ? (wish.certificate ?? null) : null;
+      const own = kind === 'certificate' ? await keys.readClientCertificate(new Secret(wish.secret), phrase) : null;
+      const certificate = own?.leaf ?? (kind === 'privateKey' ? (wish.certificate ?? null) : null);
       const publicFacts = await factsOf(wish, phrase, keys);
-      if (certificate !== null) keys.readCertificate(certificate);
+      if (certificate !== null && own === null) keys.readCertificate(certificate);
       const id = randomId();
-      const plain = sealedText(wish);
+      const plain = sealedText(wish, own);
       const sealed = vault.seal(placeOf(id), plain);
       plain.fill(0);
       const row = { id, label, kind, user, publicFacts, certificate, sealed, createdAt: clock.now() };
@@ -121,22 +147,41 @@ export function createCredentials(deps: {
       const opened = vault.open(placeOf(id), row.sealed);
       const sealed = Sealed.parse(JSON.parse(opened.reveal()));
       opened.wipe();
+      if (row.kind === 'certificate') checkThumbprint(row, sealed, keys);
       return toOpened(row, sealed);
     },
   };
 }
 
+/** It was read when it came in; a row that was damaged since must not hide the others. */
+function readable<T>(text: string | null, read: (text: string) => T): T | null {
+  try {
+    return text === null ? null : read(text);
+  } catch (error) {
+    if (error instanceof SallyportError) return null;
+    throw error;
+  }
+}
+
+/** Who can write rows must not choose what a thumbprint stands for. */
+function checkThumbprint({ certificate }: CredentialRecord, sealed: z.infer<typeof Sealed>, keys: KeyReader): void {
+  const shown = readable(certificate, (text) => keys.describeClientCertificate(text));
+  if (shown?.sha256 !== sealed.clientSha256)
+    throw new SallyportError('secret_unreadable', 'the certificate is not the one that was sealed');
+}
+
 function toOpened({ kind, user, certificate }: CredentialRecord, sealed: z.infer<typeof Sealed>): OpenedCredential {
   const { secret, passphrase } = sealed;
   // What is sealed decides, not the row: a row that was changed to another kind opens as nothing.
-  if ((sealed.user !== undefined) !== (kind === 'signed') || (kind === 'agent' && !FINGERPRINT.test(secret)))
+  const isOther =
+    (sealed.user !== undefined) !== (kind === 'signed') ||
+    (sealed.clientSha256 !== undefined) !== (kind === 'certificate');
+  if (isOther || (kind === 'agent' && !FINGERPRINT.test(secret)))
     throw new SallyportError('secret_unreadable', 'the credential is not of the kind that was sealed');
   if (kind === 'password') return { kind, user, password: new Secret(secret) };
   if (kind === 'agent') return { kind, user, fingerprint: secret };
   if (kind === 'signed') return { kind, user: sealed.user ?? '' };
-  return {
-    ...{ kind, user, certificate },
-    key: new Secret(secret),
-    passphrase: passphrase === null ? null : new Secret(passphrase),
-  };
+  const phrase = passphrase === null ? null : new Secret(passphrase);
+  if (kind === 'certificate') return { kind, user, material: new Secret(secret), passphrase: phrase };
+  return { ...{ kind, user, certificate }, key: new Secret(secret), passphrase: phrase };
 }

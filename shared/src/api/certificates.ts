@@ -20,6 +20,22 @@ export const CertificateFacts = z.object({
 });
 export type CertificateFacts = z.infer<typeof CertificateFacts>;
 
+/** What a client certificate (X.509) of the vault says, for WinRM. Times are UTC milliseconds. */
+export const ClientCertificateFacts = z.object({
+  subject: z.string(),
+  issuer: z.string(),
+  /** Of its subjectAltName: the name that targets map to an account; null when there is none. */
+  upn: z.string().nullable(),
+  validFrom: z.number(),
+  validTo: z.number(),
+  /** Thumbprints, hexadecimal. */
+  sha1: z.string(),
+  sha256: z.string(),
+  /** Its extended key usage is none, or lets clients sign in. */
+  isForClients: z.boolean(),
+});
+export type ClientCertificateFacts = z.infer<typeof ClientCertificateFacts>;
+
 /** Text of a `-cert.pub` file. */
 export const CertificateText = z
   .string()

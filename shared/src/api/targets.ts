@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TargetId } from '../ids.ts';
-import { CertificateFacts, CertificateText } from './certificates.ts';
+import { CertificateFacts, CertificateText, ClientCertificateFacts } from './certificates.ts';
 import { DisplayName } from './common.ts';
 import { WsManSettings } from './wsman.ts';
 
@@ -105,9 +105,9 @@ export type TargetBody = z.infer<typeof TargetBody>;
 
 /**
  * `agent`: a key that stays in the SSH agent of the gateway's host. `signed`: a key made for each session, with a
- * certificate of the gateway's own authority.
+ * certificate of the gateway's own authority. `certificate`: a client certificate (X.509) with its key, for WinRM.
  */
-export const CredentialKind = z.enum(['password', 'privateKey', 'agent', 'signed']);
+export const CredentialKind = z.enum(['password', 'privateKey', 'agent', 'signed', 'certificate']);
 export type CredentialKind = z.infer<typeof CredentialKind>;
 
 /** A vault entry, never its secret. */
@@ -121,6 +121,8 @@ export const Credential = z.object({
   publicFacts: z.string(),
   /** Of the private key; null when there is none. */
   certificate: CertificateFacts.nullable(),
+  /** For `certificate`; null for the other kinds. */
+  clientCertificate: ClientCertificateFacts.nullable(),
   createdAt: z.number(),
 });
 export type Credential = z.infer<typeof Credential>;
@@ -129,7 +131,8 @@ const secretIsGiven = ({ kind, secret }: { kind: CredentialKind; secret: string 
   kind === 'signed' ? secret === '' : secret !== '';
 /**
  * `POST /api/credentials` (step-up). `secret`: the password, or the private key's text (OpenSSH or PEM), or for `agent` the
- * fingerprint of its key, or nothing for `signed`.
+ * fingerprint of its key, or nothing for `signed`. For `certificate`: the chain and its private key as PEM in one text, or a
+ * PKCS #12 file in base64; `passphrase` opens either.
  */
 export const NewCredential = z
   .strictObject({

@@ -1,5 +1,5 @@
 /** The lab's side of signing in over HTTP. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, type X509Certificate } from 'node:crypto';
 import { ntHash, SpnegoNtlmServer } from '@sallyport/wsman';
 import { systemClock } from '../../../server/src/clock.ts';
 import { ntlmPrimitives } from '../../../server/src/transports/wsman/auth/md5.ts';
@@ -12,7 +12,13 @@ export type Accepted =
 
 /** Of one connection. */
 export interface LabSignIn {
-  take(authorization: string | null, method: string, path: string): Promise<Accepted> | Accepted;
+  /** @param certificate what the client showed in TLS, if its chain is good */
+  take(
+    authorization: string | null,
+    method: string,
+    path: string,
+    certificate: X509Certificate | null,
+  ): Promise<Accepted> | Accepted;
   /** The connection is signed in, not each request. */
   readonly isBound: boolean;
   /** Seals the bodies once it is signed in; null where they go as they are. */
@@ -32,6 +38,20 @@ export const basicAcceptor =
       authorization === `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
         ? { kind: 'accepted', user }
         : REFUSED('Basic realm="WSMAN"'),
+  });
+
+const MUTUAL = 'http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual';
+
+/** Client certificates, mapped to users by their thumbprint (SHA-1) as Windows does it by issuer and UPN. */
+export const certificateAcceptor =
+  (mapping: Readonly<Record<string, string>>): LabAcceptor =>
+  () => ({
+    isBound: false,
+    sealing: null,
+    take(authorization, _method, _path, certificate) {
+      const user = mapping[certificate?.fingerprint.replaceAll(':', '').toLowerCase() ?? ''];
+      return authorization === MUTUAL && user !== undefined ? { kind: 'accepted', user } : REFUSED(MUTUAL);
+    },
   });
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -13,7 +13,11 @@ import type { HttpSignIn } from '../../../server/src/transports/wsman/auth/contr
 import { HttpConnection } from '../../../server/src/transports/wsman/http-connection.ts';
 import { signInOn, type SignedConnection } from '../../../server/src/transports/wsman/signed-connection.ts';
 import { startTls, type TlsConnection, type TlsOptions } from '../../../server/src/transports/wsman/tls.ts';
+import { Secret } from '../../../server/src/secret.ts';
+import type { ClientCertificateKey } from '../../../server/src/transports/contract.ts';
+import { openClientCertificate } from '../../../server/src/transports/wsman/client-certificate.ts';
 import { missingForApache, startApache } from '../apache.ts';
+import { makeClientAuthority, type LabClientAuthority } from '../client-certificates.ts';
 import { makeCertificate } from '../certificate.ts';
 
 const MODULES = ['ssl', 'auth_basic', 'auth_digest', 'authn_file', 'cgid'];
@@ -41,11 +45,15 @@ export interface WinRmApache {
   readonly plainPort: number;
   /** Its certificate, which is its own issuer. */
   readonly ca: string;
-  /** What `/certificate` asks for. */
-  readonly client: NonNullable<TlsOptions['client']>;
+  /** Whose certificates `/certificate` asks for. */
+  readonly clients: LabClientAuthority;
+  /** An authority that it does not know. */
+  readonly foreign: LabClientAuthority;
+  /** One that `/certificate` takes, for one session. */
+  client(): ClientCertificateKey;
   dial(place: string, options?: Partial<TlsOptions> & { readonly port?: number }): Promise<Dialled>;
   /** Signs in at a path as the gateway does. @throws what refuses */
-  signIn(place: string, way: HttpSignIn): Promise<SignedConnection>;
+  signIn(place: string, way: HttpSignIn, client?: ClientCertificateKey): Promise<SignedConnection>;
   stop(): Promise<void>;
 }
 
@@ -53,7 +61,9 @@ export async function startWinRmApache(): Promise<WinRmApache> {
   const files = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-apache-'));
   chmodSync(files, 0o755);
   const { certFile, keyFile } = makeCertificate(files, 'server');
-  const client = makeCertificate(files, 'client', 'ada');
+  const clients = makeClientAuthority();
+  const foreign = makeClientAuthority();
+  const ada = clients.issue('ada@localhost');
   const script = path.join(files, 'echo.sh');
   writeFileSync(script, ECHO, { mode: 0o755 });
   const { user, password } = APACHE_USER;
@@ -72,7 +82,7 @@ export async function startWinRmApache(): Promise<WinRmApache> {
       ...['Require valid-user', '</Location>'],
       'Redirect 302 /moved https://elsewhere.test/wsman',
       ...[`<VirtualHost 127.0.0.1:${port}>`, 'SSLEngine on', `SSLCertificateFile ${certFile}`],
-      ...[`SSLCertificateKeyFile ${keyFile}`, `SSLCACertificateFile ${client.certFile}`],
+      ...[`SSLCertificateKeyFile ${keyFile}`, `SSLCACertificateFile ${clients.file}`],
       // As HTTP.SYS does it: asked for once the path is known.
       ...['<Location /certificate>', 'SSLVerifyClient require', 'SSLVerifyDepth 1', '</Location>'],
       '</VirtualHost>',
@@ -93,19 +103,18 @@ export async function startWinRmApache(): Promise<WinRmApache> {
   };
   return {
     ...{ port, plainPort, ca, dial },
-    client: {
-      certificate: readFileSync(client.certFile, 'utf8'),
-      key: readFileSync(client.keyFile, 'utf8'),
-      passphrase: null,
-    },
-    async signIn(place, way) {
-      const { tls, http } = await dial(place);
+    ...{ clients, foreign },
+    client: () => openClientCertificate(new Secret(ada.certificate + ada.key), null),
+    async signIn(place, way, client) {
+      const { tls, http } = await dial(place, client === undefined ? {} : { client });
       const where = { host: 'localhost', port, isTls: true, channelBinding: tls.channelBinding };
       return signInOn(http, way, where, { isRequired: false, hasTab: true }, { ...LIMITS, path: place });
     },
     async stop() {
       for (const { http } of open) http.close();
       await apache.stop();
+      clients.remove();
+      foreign.remove();
       rmSync(files, { recursive: true, force: true });
     },
   };

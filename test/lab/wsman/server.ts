@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import {
   decodeSealedBody,
   encodeIdentity,
@@ -187,7 +188,10 @@ export class LabWsMan {
     const peer = this.#peerOf(request.socket);
     const isBound = peer.user !== null && peer.signIn.isBound;
     if (!isBound) {
-      const accepted = await peer.signIn.take(request.headers.authorization ?? null, request.method ?? '', path);
+      const accepted = await peer.signIn.take(
+        ...[request.headers.authorization ?? null, request.method ?? '', path],
+        certificateOf(request.socket),
+      );
       if (accepted.kind === 'refused') {
         response.writeHead(401, { 'WWW-Authenticate': [...accepted.challenges] }).end();
         return;
@@ -369,6 +373,10 @@ export class LabWsMan {
 
 /** What fits into an answer of that size, before base64. */
 const rawBytes = (maxEnvelopeBytes: number): number => Math.floor(((maxEnvelopeBytes - ENVELOPE_ITSELF) / 4) * 3);
+
+/** What the client showed, where its chain is good. */
+const certificateOf = (socket: Socket) =>
+  socket instanceof TLSSocket && socket.authorized ? (socket.getPeerX509Certificate() ?? null) : null;
 
 async function readAll(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];

@@ -24,6 +24,7 @@ import {
   settingsAt,
 } from './redirect.ts';
 import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
+import { clientFor } from './client-certificate.ts';
 import { startTls, type PresentedCertificate } from './tls.ts';
 
 export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | 'timeouts' | 'through' | 'place'> {
@@ -185,6 +186,7 @@ class Way {
 
   async #connect(signal: AbortSignal, clock: ConnectClock<Limit> | null): Promise<SignedConnection> {
     const { endpoint, settings, timeouts } = this.#request;
+    const client = clientFor(this.#request, this.#clock.now());
     clock?.start('tcp', timeouts.tcpMs);
     let socket: Duplex = await this.#dial(signal);
     clock?.stop('tcp');
@@ -195,7 +197,8 @@ class Way {
       if (settings.tls) {
         clock?.start('handshake', timeouts.handshakeMs);
         const now = this.#clock.now();
-        const tls = await startTls(socket, { host: endpoint.host, trust: settings.trust, now });
+        const own = client === null ? {} : { client };
+        const tls = await startTls(socket, { host: endpoint.host, trust: settings.trust, now, ...own });
         clock?.stop('handshake');
         ({ socket, channelBinding } = tls);
         await this.#judge(tls.presented, clock);
@@ -301,7 +304,7 @@ class Way {
   /** @throws SallyportError cancelled, credential_needed, target_auth_unsupported */
   async #identity(clock: ConnectClock<Limit> | null): Promise<HttpIdentity> {
     const { identity, endpoint } = this.#request;
-    if (identity.kind === 'password') return identity;
+    if (identity.kind === 'password' || identity.kind === 'certificate') return identity;
     if (identity.kind !== 'ask')
       throw new SallyportError('target_auth_unsupported', `${identity.kind} is no credential for WinRM`);
     const { user } = identity;
@@ -370,7 +373,8 @@ function connectionOf(
   closed: () => void,
 ): WsManConnection {
   const connections = new Connections(first, () => way.another(), clock);
-  const sealed = first.sealing?.label ?? first.mechanism;
+  const mechanism = first.mechanism === 'Certificate' ? 'client certificate' : first.mechanism;
+  const sealed = first.sealing?.label ?? mechanism;
   if (first.mechanism === 'CredSSP') way.weakened.push(DELEGATED);
   if (first.isDelegated) way.weakened.push(TICKET_GIVEN);
   if (first.mechanism === 'NTLM' && !way.isAuthenticated) way.weakened.push(NTLM_PROVES_NOTHING);

@@ -5,7 +5,8 @@ const PREFIX = new TextEncoder().encode('tls-server-end-point:');
 const SEQUENCE = 0x30;
 const OID = 0x06;
 
-interface Element {
+/** A tag with what it holds. */
+export interface Element {
   readonly tag: number;
   readonly content: Uint8Array;
   /** Where the next one begins. */
@@ -13,7 +14,7 @@ interface Element {
 }
 
 /** One DER element; null when there is none. X.690 section 8.1. */
-function elementAt(bytes: Uint8Array, at: number): Element | null {
+export function elementAt(bytes: Uint8Array, at: number): Element | null {
   const tag = bytes[at];
   const first = bytes[at + 1];
   if (tag === undefined || first === undefined) return null;

@@ -4,6 +4,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../clock.ts';
 import { SallyportError } from '../../errors.ts';
+import { isCertificateAlert } from './tls.ts';
 
 /** Of an answer's head. security.md section 4 */
 const MAX_HEAD_BYTES = 32 * 1024;
@@ -181,5 +182,7 @@ function toLost(error: unknown): SallyportError {
     const code = isHead ? 'wsman_too_large' : 'wsman_malformed';
     return new SallyportError(code, 'the target does not answer in HTTP', { cause: error });
   }
+  if (isCertificateAlert(error))
+    return new SallyportError('client_certificate_refused', 'the target refused our certificate', { cause: error });
   return new SallyportError('target_lost', 'the connection broke', { cause: error });
 }

@@ -125,7 +125,9 @@ export class SignedConnection {
     if (answer.status === 401) {
       this.close();
       if (this.#session.authorize === undefined) throw new SignedOutError();
-      throw new SallyportError('target_auth_failed', 'the target does not accept the sign-in');
+      const isKey = this.mechanism === 'Certificate';
+      const code = isKey ? 'client_certificate_refused' : 'target_auth_failed';
+      throw new SallyportError(code, 'the target does not accept the sign-in');
     }
     try {
       return this.sealing === null ? readClear(answer) : await this.#unseal(this.sealing, answer);

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import type { TlsTrust } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../errors.ts';
+import type { ClientCertificateKey } from '../contract.ts';
 import type { CertificateInChain } from '@sallyport/shared/wire/questions';
 import { endPointBinding } from './end-point-binding.ts';
 
@@ -25,8 +26,8 @@ export interface PresentedCertificate {
 export interface TlsOptions {
   readonly host: string;
   readonly trust: Pick<TlsTrust, 'ca'>;
-  /** PEM of a client certificate with its chain, and its key. */
-  readonly client?: { readonly certificate: string; readonly key: string; readonly passphrase: string | null };
+  /** What shows our own certificate when the target asks. */
+  readonly client?: ClientCertificateKey;
   /** UTC milliseconds. */
   readonly now: number;
 }
@@ -39,14 +40,15 @@ export interface TlsConnection {
 
 /**
  * Makes TLS on a connection. Whether to go on is for the caller to decide.
- * @throws SallyportError tls_failed
+ * @throws SallyportError tls_failed, client_certificate_refused
  */
 export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnection> {
   const { host, trust, client } = options;
   return new Promise((resolve, reject) => {
     const fail = (cause?: Error): void => {
       socket.destroy();
-      reject(new SallyportError('tls_failed', 'no TLS connection could be made', cause === undefined ? {} : { cause }));
+      const code = isCertificateAlert(cause) ? 'client_certificate_refused' : 'tls_failed';
+      reject(new SallyportError(code, 'no TLS connection could be made', cause === undefined ? {} : { cause }));
     };
     const socket = connect({
       socket: below,
@@ -55,7 +57,7 @@ export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnect
       // Judged below, with all that is wrong, and with what the person accepts.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
-      secureContext: client === undefined ? contextFor(trust.ca) : makeContext(trust.ca, client),
+      secureContext: client === undefined ? contextFor(trust.ca) : client.contextFor(trust.ca),
     });
     socket.once('error', fail);
     socket.once('close', fail);
@@ -73,15 +75,8 @@ export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnect
   });
 }
 
-function makeContext(ca: string, client?: TlsOptions['client']): SecureContext {
-  return createSecureContext({
-    ...(ca === '' ? {} : { ca: [...rootCertificates, ca] }),
-    minVersion: 'TLSv1.2',
-    // HTTP.SYS asks for the certificate within the connection, which Node answers up to TLS 1.2 only.
-    ...(client === undefined ? {} : { maxVersion: 'TLSv1.2' as const, cert: client.certificate, key: client.key }),
-    ...(client?.passphrase === undefined || client.passphrase === null ? {} : { passphrase: client.passphrase }),
-  });
-}
+const makeContext = (ca: string): SecureContext =>
+  createSecureContext({ ...(ca === '' ? {} : { ca: [...rootCertificates, ca] }), minVersion: 'TLSv1.2' });
 
 /** By the private CA, last used last. A context with the system's roots beside one costs milliseconds and 1 MiB. */
 const contexts = new Map<string, SecureContext>();
@@ -96,6 +91,12 @@ function contextFor(ca: string): SecureContext {
   if (contexts.size > MAX_CONTEXTS && oldest !== undefined) contexts.delete(oldest);
   return context;
 }
+
+/** Alerts about our own certificate, or about having shown none. RFC 5246 section 7.2.2, RFC 8446 section 6.2. */
+export const isCertificateAlert = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  /^ERR_SSL_\w+_ALERT_(?:\w*CERTIFICATE\w*|UNKNOWN_CA)$/.test(String(error.code));
 
 const toHex = (certificate: X509Certificate): string => createHash('sha256').update(certificate.raw).digest('hex');
 

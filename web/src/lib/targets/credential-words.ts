@@ -7,6 +7,7 @@ export const KIND_NAMES: Readonly<Record<CredentialKind, string>> = {
   privateKey: 'private key',
   agent: 'key of the agent',
   signed: 'signed by this gateway',
+  certificate: 'client certificate',
 };
 
 /** The name at the target, in words. */

@@ -3,6 +3,7 @@ import type { WsManMethod, WsManSettings } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../../errors.ts';
 import { Secret } from '../../../secret.ts';
 import { basicSignIn } from './basic.ts';
+import { certificateSignIn } from './certificate.ts';
 import type { HttpSignIn } from './contract.ts';
 import { credSspSignIn } from './credssp.ts';
 import { digestSignIn } from './digest.ts';
@@ -11,13 +12,15 @@ import type { Kerberos, KerberosOptions } from './kerberos/sign-in.ts';
 import { negotiateSignIn } from './negotiate.ts';
 import { ntlmSignIn } from './ntlm.ts';
 
-/** Who signs in. */
-export interface HttpIdentity {
+/** A user with a password. */
+export interface PasswordIdentity {
   readonly kind: 'password';
   /** As typed: `user`, `DOMAIN\user` or `user@realm`. */
   readonly user: string;
   readonly password: Secret;
 }
+/** Who signs in. `certificate`: TLS has it already. `gateway`: the gateway's own account. */
+export type HttpIdentity = PasswordIdentity | { readonly kind: 'certificate' } | { readonly kind: 'gateway' };
 export interface SignInRequest {
   /** The target's host as the user typed it. */
   readonly host: string;
@@ -31,10 +34,13 @@ export interface SignInRequest {
   readonly kerberos: Kerberos | null;
 }
 
+interface PasswordRequest extends SignInRequest {
+  readonly identity: PasswordIdentity;
+}
 type SpnService = WsManSettings['spn']['service'];
 
 /** @throws SallyportError when the method may not be used there */
-type MakeSignIn = (request: SignInRequest) => HttpSignIn;
+type MakeSignIn = (request: PasswordRequest) => HttpSignIn;
 
 /** The password, or what it can be guessed from, is seen by whoever answers. */
 const overVerifiedTls =
@@ -50,7 +56,7 @@ const overVerifiedTls =
 
 /** @throws SallyportError kerberos_unavailable */
 function kerberosSignIn(
-  request: SignInRequest,
+  request: PasswordRequest,
   scheme: KerberosOptions['scheme'],
   service: SpnService = request.settings.spn.service,
   delegation: Delegation = request.settings.ticketDelegation,
@@ -64,7 +70,7 @@ function kerberosSignIn(
   return kerberos.signIn({ identity: who, scheme, service, isPortNamed: includePort, delegation });
 }
 
-const hasRealm = ({ kerberos, identity }: SignInRequest): boolean =>
+const hasRealm = ({ kerberos, identity }: PasswordRequest): boolean =>
   kerberos !== null && kerberos.principalOf(identity.user) !== null;
 
 /** The delegation policies of Windows name the service so. */
@@ -90,11 +96,8 @@ const negotiate: MakeSignIn = (request) => {
   });
 };
 
-const notYet: MakeSignIn = ({ settings }) => {
-  throw new SallyportError('target_auth_unsupported', `this gateway does not know ${settings.method}`);
-};
-
-const METHODS: Readonly<Record<WsManMethod, MakeSignIn>> = {
+/** Methods that need a password. */
+const METHODS: Readonly<Record<Exclude<WsManMethod, 'certificate' | 'negotiate-implicit'>, MakeSignIn>> = {
   // What it asks for beside Negotiate, for addresses, holds for every NTLM here: TLS that proves the target, or a trusted one.
   default: negotiate,
   negotiate,
@@ -102,11 +105,21 @@ const METHODS: Readonly<Record<WsManMethod, MakeSignIn>> = {
   basic: overVerifiedTls(({ identity }) => basicSignIn(identity)),
   digest: overVerifiedTls(({ identity }) => digestSignIn(identity)),
   credssp: credSsp,
-  certificate: notYet,
-  'negotiate-implicit': () => {
-    throw new SallyportError('implicit_not_allowed', 'signing in as the gateway itself is off');
-  },
 };
 
+const unusable = (identity: HttpIdentity, method: WsManMethod): SallyportError =>
+  new SallyportError('target_auth_unsupported', `${identity.kind} is no credential for ${method}`);
+
 /** What signs in with the method of the target, and with no other. @throws SallyportError */
-export const createSignIn = (request: SignInRequest): HttpSignIn => METHODS[request.settings.method](request);
+export function createSignIn(request: SignInRequest): HttpSignIn {
+  const { identity, settings } = request;
+  const { method } = settings;
+  if (method === 'certificate') {
+    if (identity.kind !== 'certificate') throw unusable(identity, method);
+    return certificateSignIn();
+  }
+  if (method === 'negotiate-implicit')
+    throw new SallyportError('implicit_not_allowed', 'signing in as the gateway itself is off');
+  if (identity.kind !== 'password') throw unusable(identity, method);
+  return METHODS[method]({ ...request, identity });
+}
