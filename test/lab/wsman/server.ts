@@ -89,6 +89,8 @@ export class LabWsMan {
   openConnections = 0;
   /** Requests without an answer, polls not counted. */
   busy = 0;
+  /** Polls that are held. */
+  polls = 0;
   /** Refuses the next request of an operation with this number. */
   readonly refusals = new Map<string, number>();
   /** Told before an answer goes out; true cuts the connection instead. `sent` bytes of the answer go out first. */
@@ -206,7 +208,8 @@ export class LabWsMan {
     const sealing = isSealedType(contentType) || this.#options.tls === null ? peer.signIn.sealing : null;
     const envelope = await open(sealing, contentType, body);
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    // With a reason: to make the usual one costs as much as the whole request.
+    response.once('close', () => gone.abort('closed'));
     const { text, isFault, name } = await this.#answer(envelope, peer.user ?? '', gone.signal);
     await this.#reply(response, sealing, text, isFault, name);
   }
@@ -313,7 +316,9 @@ export class LabWsMan {
         const asked = header.operationTimeoutMs ?? 60_000;
         const timeoutMs = Math.min(asked, this.#options.operationTimeoutMs ?? asked);
         const maxBytes = rawBytes(header.maxEnvelopeBytes ?? MIN_ENVELOPE);
-        const answer = await this.#shellOf(received).receive(commandId, timeoutMs, gone, maxBytes);
+        const asking = this.#shellOf(received).receive(commandId, timeoutMs, gone, maxBytes);
+        this.polls += 1;
+        const answer = await asking.finally(() => (this.polls -= 1));
         if (answer === null) throw new Refusal(FAULTS.timedOut);
         return writeAnswer(O.receive, ids, answer);
       }

@@ -145,8 +145,9 @@ export class WsManShell {
     const isOver = this.#pool.state === 'Broken' || this.#pool.state === 'Closed';
     if (this.#created !== null && !this.#isDeleting && !isOver) {
       this.#nextSend(this.#created);
-      this.#nextControl();
+      // Polls first: the person waits for the output.
       if (!this.#isPaused) this.#polls();
+      this.#nextControl();
     }
     return this.#ready.splice(0);
   }
@@ -207,6 +208,12 @@ export class WsManShell {
 
   #isBusy(lane: Lane): boolean {
     for (const pending of this.#pending.values()) if (pending.lane === lane) return true;
+    return false;
+  }
+
+  /** A pipeline is being started: what is left of the one before can wait, the person does not. */
+  #isStarting(): boolean {
+    for (const { prepared } of this.#pending.values()) if (prepared.operation === OPERATIONS.command) return true;
     return false;
   }
 
@@ -285,7 +292,8 @@ export class WsManShell {
     // A signal waits for its command; one for a command that is gone is dropped.
     this.#controls = this.#controls.filter(({ pipelineId }) => this.#commands.has(pipelineId));
     const index = this.#controls.findIndex(
-      ({ pipelineId }) => (this.#commands.get(pipelineId)?.wireId ?? null) !== null,
+      ({ kind, pipelineId }) =>
+        (this.#commands.get(pipelineId)?.wireId ?? null) !== null && (kind === 'stop' || !this.#isStarting()),
     );
     const [next] = index < 0 ? [] : this.#controls.splice(index, 1);
     const command = next === undefined ? undefined : this.#commands.get(next.pipelineId);
