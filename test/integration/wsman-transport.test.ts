@@ -283,7 +283,10 @@ describe('a session', () => {
     await lab.until(() => count('Signal') === count('Command') && lab.busy === 0);
     expect(lab.polls).toBe(1);
     const used = new Set<Socket>();
-    lab.intercept = ({ socket }) => used.add(socket) && false;
+    lab.intercept = ({ socket }) => {
+      used.add(socket);
+      return false;
+    };
     for (let i = 0; i < 5; i++) expect(await person.run('1+1')).toBe('2\r\n');
     const running = person.run('Start-Sleep 600');
     await lab.until(() => lab.polls === 2 && lab.busy === 0);

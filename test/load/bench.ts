@@ -34,7 +34,7 @@ export const QUICK: Sizes = {
   opens: 4,
   psCommands: 30,
   idleSessions: 30,
-  idleSeconds: 20,
+  idleSeconds: 70,
 };
 
 /** A gateway that runs during the whole of the interleaved measures. */

@@ -11,8 +11,8 @@ import { cpuSeconds, residentMiB } from '../processes.ts';
 import { median, sleep } from '../stats.ts';
 import { type Asked, roundTrips, startWinRmLab, WINRM_SETTINGS, type WinRmLab } from '../winrm-lab.ts';
 
-/** Not counted: cold code at both ends. */
-const WARM_UP = 10;
+/** Not counted: cold code at both ends, and V8 takes its time with it. */
+const WARM_UP = 150;
 const NOTHING = '$null';
 /** Round trips that a command may cost more than over SSH. */
 const MORE_TRIPS = 3;
