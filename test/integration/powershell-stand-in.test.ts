@@ -48,6 +48,13 @@ describe('PowerShell console at the stand-in', () => {
     ]);
   });
 
+  it('sends no line that would enter another machine from here, and says what to do', async () => {
+    const { length } = person.started;
+    for (const line of ['Enter-PSSession -ComputerName web02', 'etsn web02'])
+      expect(await run(line)).toMatch(/open that machine through the gateway.*Invoke-Command .*\$using:vault:NAME/is);
+    expect(person.started).toHaveLength(length);
+  });
+
   it('asks and answers, secrets stay out of sight', async () => {
     person.answers = [{ kind: 'text', text: 'Ann' }];
     expect(await run('Read-Host name')).toBe('name: Ann\r\nAnn\r\n');

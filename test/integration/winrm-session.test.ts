@@ -1,12 +1,13 @@
 /** A target over WinRM through the real program: its certificate asked about once, the console, ledger, recording, audit. */
 import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/audit';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
-import type { Credential, Target, TargetBody } from '@sallyport/shared/api/targets';
+import type { Credential, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
-import { recordedOutput } from '../lab/journeys.ts';
+import { type LabSshd, isRoot, startSshd } from '../lab/sshd.ts';
+import { acceptHostKey, addLabTarget, recordedOutput } from '../lab/journeys.ts';
 import { buildStandIn } from '../lab/powershell.ts';
 import { makeClientAuthority } from '../lab/client-certificates.ts';
 import { certificateAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
@@ -16,6 +17,7 @@ import type { LabWsMan } from '../lab/wsman/server.ts';
 let gateway: LabGateway;
 let standIn: Awaited<ReturnType<typeof buildStandIn>>;
 let lab: LabWsMan;
+let sshd: LabSshd;
 let ann: Person;
 let target: Target;
 
@@ -37,7 +39,7 @@ const selectedShell = () => lab.requests.find(({ name }) => name === 'Command')?
 
 beforeAll(async () => {
   standIn = await buildStandIn();
-  [gateway, lab] = await Promise.all([startGateway(), startLab()]);
+  [gateway, lab, sshd] = await Promise.all([startGateway(), startLab(), startSshd()]);
   ann = await gateway.setUp();
   const { id } = await ann.post<Credential>('/api/credentials', {
     ...{ label: 'win', kind: 'password', user: LAB_USER.user, secret: LAB_USER.password, passphrase: null },
@@ -46,7 +48,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await gateway.stop();
-  await lab.stop();
+  await Promise.all([lab.stop(), sshd.stop()]);
   standIn.remove();
 });
 
@@ -77,6 +79,92 @@ test('asks about the certificate once, then runs, records and keeps the ledger',
   expect(ledger.rows[0]?.runspacePoolId.toUpperCase()).toBe(selectedShell());
   expect((await recordedOutput(ann, page.sessionId)).equals(page.buffer())).toBe(true);
   expect(lab.shells.size).toBe(0);
+});
+
+/** A typed address, and nobody named who signs in there. */
+const typed = (port: number, winrm: 'https' | null, kind: 'powershell' | 'pty') => ({
+  ...openBody('', kind),
+  to: { by: 'address', host: 'localhost', port, subsystem: '', winrm } as const,
+});
+
+test('an address that is typed opens directly: the user is asked for, then the password', async () => {
+  const page = await ConsolePage.open(ann, typed(lab.port, 'https', 'powershell'));
+  const who = await page.untilMessage('question');
+  expect(who.question).toMatchObject({
+    kind: 'keyboard',
+    from: 'gateway',
+    prompts: [{ text: 'User name', echo: true }],
+  });
+  page.answer(who, { kind: 'texts', texts: [LAB_USER.user] });
+  const password = await page.untilMessage('question', 2);
+  expect(password.question).toMatchObject({ kind: 'secret', from: 'gateway', user: LAB_USER.user });
+  page.answer(password, { kind: 'text', text: LAB_USER.password });
+  await page.untilMessage('prompt', 1, 30_000);
+  expect(page.facts).toMatchObject({ identity: LAB_USER.user, protection: 'HTTPS, NTLM' });
+  page.submit('exit');
+  await page.untilMessage('ended');
+  const refused = await ann.request('POST', '/api/sessions', typed(lab.port, 'https', 'pty'));
+  expect(refused).toMatchObject({ status: 400, body: { error: { code: 'bad_request' } } });
+});
+
+test('over SSH the same, before anything but the host key is known of the target', async () => {
+  const page = await ConsolePage.open(ann, typed(sshd.port, null, 'pty'));
+  await acceptHostKey(page);
+  const who = await page.untilMessage('question', 2);
+  expect(who.question).toMatchObject({ kind: 'keyboard', from: 'gateway' });
+  page.answer(who, { kind: 'texts', texts: [sshd.user] });
+  // As root the lab's user has a password; else only the question is seen.
+  const next = isRoot ? await page.untilMessage('question', 3) : await page.untilMessage('ended');
+  if (next.type === 'question') {
+    const { kind } = next.question;
+    const text = sshd.password ?? '';
+    page.answer(next, kind === 'keyboard' ? { kind: 'texts', texts: [text] } : { kind: 'text', text });
+    await page.untilLive();
+    expect(page.facts?.identity).toBe(sshd.user);
+    page.send({ type: 'close' });
+  }
+  const nobody = await ConsolePage.open(ann, typed(sshd.port, null, 'pty'));
+  nobody.answer(await nobody.untilMessage('question'), { kind: 'cancel' });
+  expect(await nobody.untilMessage('ended')).toMatchObject({ reason: 'credential_needed' });
+  const odd = await ConsolePage.open(ann, typed(sshd.port, null, 'pty'));
+  odd.answer(await odd.untilMessage('question'), { kind: 'texts', texts: ['-oProxyCommand=x'] });
+  expect(await odd.untilMessage('ended')).toMatchObject({ reason: 'bad_name' });
+});
+
+test('runs a script of the API', async () => {
+  const body = { targetId: target.id, script: '1+1', output: 'text', timeoutMs: 60_000, cols: 80 };
+  const { status, body: lines } = await ann.request<string>('POST', '/api/invoke', body);
+  const events = lines.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
+  expect(status).toBe(200);
+  expect(events.map(({ type }) => type)).toEqual(['started', 'text', 'ended']);
+  expect(events[1]).toMatchObject({ text: expect.stringContaining('2') as string });
+  expect(events[2]).toMatchObject({ state: 'completed', exitCode: 0, code: null });
+  expect(lab.shells.size).toBe(0);
+});
+
+test('behind a jump host: the test of the connection, the certificate of that way, the console', async () => {
+  const { id: viaTargetId } = await addLabTarget(ann, sshd, 'bastion');
+  const { credentialId } = target;
+  const beyond = await ann.post<Target>('/api/targets', bodyOf({ name: 'win03', credentialId, viaTargetId }));
+  const early = await ann.post<ProbeResult>('/api/probe', { targetId: beyond.id });
+  const page = await ConsolePage.open(ann, openBody(beyond.id, 'powershell'));
+  await acceptHostKey(page);
+  const certificate = await page.untilMessage('question', 2);
+  const probed = await ann.post<ProbeResult>('/api/probe', { targetId: beyond.id });
+  expect(early.stations.map(({ step }) => step)).toEqual(probed.stations.map(({ step }) => step));
+  expect(early).toMatchObject({ at: 'bastion', stations: [{ step: 'hop', state: 'failed' }, { state: 'not-tried' }, {}, {}, {}, {}, {}, {}, {}] }); // prettier-ignore
+  expect(probed.stations.map(({ step, state }) => [step, state])).toEqual([
+    ...['hop', 'resolve', 'policy', 'tcp', 'tls', 'host-key', 'winrm'].map((step) => [step, 'ok']),
+    ...['sign-in', 'powershell'].map((step) => [step, 'not-tried']),
+  ]);
+  expect(probed.hostKey).toMatchObject({ type: 'x509', state: 'unknown' });
+  expect(certificate.question).toMatchObject({ keyType: 'x509', via: `${sshd.host}:${String(sshd.port)}` });
+  page.answer(certificate, { kind: 'accept' });
+  await page.untilMessage('prompt', 1, 30_000);
+  expect(await page.run('1+1')).toContain('2');
+  page.submit('exit');
+  await page.untilMessage('ended');
+  expect((await ann.post<ProbeResult>('/api/probe', { targetId: beyond.id })).hostKey?.state).toBe('pinned');
 });
 
 test('asks no more, and sends nothing when the certificate is another one', async () => {

@@ -195,7 +195,7 @@ describe('whose credential goes where', () => {
   it('writes down to which address a credential of the vault goes', async () => {
     const { id } = await password('mine');
     const body: OpenSession = {
-      ...{ to: { by: 'address', host: 'web07', port: 22, subsystem: '' }, kind: 'pty' },
+      ...{ to: { by: 'address', host: 'web07', port: 22, subsystem: '', winrm: null }, kind: 'pty' },
       ...{ credential: { by: 'vault', credentialId: id }, language: '', ...size },
     };
     const who = caller('administrator', { steppedUpUntil: clock.now() + 1000 });

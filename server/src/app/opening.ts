@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Target } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import type { Actor, AuditType } from '../audit/contract.ts';
 import type { OpenRequest, OpenTerminal, OpeningPort } from '../broker/contract.ts';
 import type { Clock } from '../clock.ts';
@@ -10,7 +11,7 @@ import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { decide } from '../policy.ts';
 import { Secret } from '../secret.ts';
-import { parseHost } from '../targets/address.ts';
+import { parseHost, parseUser } from '../targets/address.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
 import { HostKeyChangedError, judgeHostKey, verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
@@ -36,7 +37,7 @@ import { lenderOf, type LendingDeps } from './lending.ts';
 import { sshFiles, WinRmFiles } from './files-ways.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
-import { type WinRmDeps, connectWinRm, poolOf, winRmOf } from './winrm.ts';
+import { type WinRmDeps, connectWinRm, poolOf } from './winrm.ts';
 
 export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {
   readonly files: Pick<SessionFilesOwner, 'attach'>;
@@ -60,6 +61,8 @@ export interface Place {
   readonly port: number;
   readonly subsystem: string;
   readonly connectTimeoutMs: number;
+  /** Over WinRM; null over SSH. */
+  readonly wsman: WsManSettings | null;
   /** The jump hosts on the way, first hop first. */
   readonly hops: readonly Target[];
 }
@@ -77,6 +80,7 @@ export async function placeOf(to: OpenSession['to'], caller: Caller, deps: Openi
       port: target.port,
       subsystem: target.subsystem,
       connectTimeoutMs: target.connectTimeoutMs,
+      wsman: target.wsman,
       hops: checkHops(await deps.inventory.hopsOf(target), caller),
     };
   }
@@ -90,6 +94,7 @@ export async function placeOf(to: OpenSession['to'], caller: Caller, deps: Openi
     port: to.port,
     subsystem: to.subsystem === '' ? 'powershell' : to.subsystem,
     connectTimeoutMs: 30_000,
+    wsman: to.winrm === null ? null : WsManSettings.parse({ tls: to.winrm === 'https' }),
     hops: [],
   };
 }
@@ -147,7 +152,7 @@ async function checkHostKey(
 /** One opening, on its way. */
 export interface Opening {
   readonly caller: Caller;
-  readonly port: Pick<OpeningPort, 'sessionId' | 'ask' | 'notice' | 'step'>;
+  readonly port: Pick<OpeningPort, 'sessionId' | 'ask' | 'notice' | 'step' | 'facts'>;
   readonly signal: AbortSignal;
   readonly deps: OpeningDeps;
   /** Of the person; '' = none is known. */
@@ -168,6 +173,20 @@ function connectPort(leg: Leg, name: string, { caller, port, signal, deps, weak 
         signal,
       );
       return answer.kind === 'text' ? new Secret(answer.text) : null;
+    },
+    async askUser() {
+      const at = hop === null ? name : `the jump host ${hopLabel(hop)}`;
+      const asked = { title: 'Sign in', instructions: `Who signs in at ${at}?` };
+      const prompts = [{ text: 'User name', echo: true }];
+      const answer = await port.ask(
+        { kind: 'keyboard', from: 'gateway', fromName: 'gateway', ...asked, prompts },
+        signal,
+      );
+      const user = answer.kind === 'texts' ? (answer.texts[0] ?? '').trim() : '';
+      if (user === '') return null;
+      if (parseUser(user).value === null) throw new SallyportError('bad_name', 'the user is no user name');
+      if (hop === null) port.facts({ identity: user });
+      return user;
     },
     async askKeyboard(title, instructions, prompts) {
       const answer = await port.ask(
@@ -242,7 +261,7 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
   const { signal, weak, port, language } = opening;
   const deps = chainDeps(place, identity, opening);
   const legs = legsOf(place.hops, place);
-  const wsman = winRmOf(place.target);
+  const { wsman } = place;
   if (wsman === null) {
     const { connection, reached } = await connectChain(legs, deps, signal);
     const openPool = poolOverBytes((events) => connection.openSubsystem(place.subsystem, events));
@@ -318,8 +337,8 @@ export async function planSession(
 ): Promise<{ request: OpenRequest; openTerminal: OpenTerminal }> {
   const place = await placeOf(body.to, caller, deps);
   const { target } = place;
-  if (target !== null && !target.offers.includes(body.kind))
-    throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
+  const offers = target?.offers ?? (place.wsman === null ? ['powershell', 'pty'] : ['powershell']);
+  if (!offers.includes(body.kind)) throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
   const identity = await identityOf(body.credential, place, caller, deps);
   let reached: readonly Reached[] = [];
   const targetId = target?.id ?? null;

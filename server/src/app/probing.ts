@@ -7,7 +7,7 @@ import type { Caller } from '../http/route.ts';
 import { judgeHostKey } from '../targets/host-keys.ts';
 import type { Connection } from '../transports/contract.ts';
 import { openPorts } from '../transports/open-ports.ts';
-import { probeWinRm, type WinRmProbeRequest } from '../transports/wsman/probe.ts';
+import { probeWinRm, winRmSteps, type WinRmProbeRequest } from '../transports/wsman/probe.ts';
 import { type ProbeRequest, failedOnTheWay, hopStations, probe } from '../transports/probe.ts';
 import { connectChain, hopLabel, legsOf } from './chain.ts';
 import { type Opening, type OpeningDeps, type Place, chainDeps, placeOf, timeoutsOf } from './opening.ts';
@@ -22,6 +22,7 @@ const NOBODY: Opening['port'] = {
   ask: () => Promise.resolve({ kind: 'cancel' }),
   notice: () => undefined,
   step: () => undefined,
+  facts: () => undefined,
 };
 
 async function placeToTest(body: ProbeBody, caller: Caller, deps: OpeningDeps): Promise<Place> {
@@ -30,7 +31,7 @@ async function placeToTest(body: ProbeBody, caller: Caller, deps: OpeningDeps): 
     return place;
   }
   const { host, port, subsystem } = body;
-  return { target: null, name: host, host, port, subsystem, connectTimeoutMs: 30_000, hops: [] };
+  return { target: null, name: host, host, port, subsystem, connectTimeoutMs: 30_000, wsman: null, hops: [] };
 }
 
 /** Up to the last jump host; null where there is none. */
@@ -119,7 +120,7 @@ export async function testConnection(
     const at =
       error instanceof SallyportError ? legs.findIndex((leg) => leg.place !== '' && leg.place === error.at) : -1;
     if (at < 0) throw error;
-    return failedOnTheWay(labels, at, error);
+    return failedOnTheWay(labels, at, error, target?.wsman ? winRmSteps(target.wsman.tls) : undefined);
   }
   if (target?.wsman) return probeOverHttp({ place, wsman: target.wsman, via, through, labels }, caller, deps, signal);
   const [accepted, listed] = await Promise.all([

@@ -134,7 +134,7 @@ export async function connectWinRm(
   request: WsManConnectRequest,
   via: string,
   endpointAt: (host: string, port: number) => Endpoint,
-  asks: Pick<ConnectPort, 'askSecret' | 'step'>,
+  asks: Pick<ConnectPort, 'askSecret' | 'askUser' | 'step'>,
   opening: WinRmOpening,
 ): Promise<WsManConnection> {
   const { endpoint } = request;

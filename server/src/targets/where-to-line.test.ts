@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readLine } from './where-to-line.ts';
 
-const base = { host: 'web01', port: 22, user: '', kind: 'powershell', subsystem: 'powershell' };
+const base = { host: 'web01', port: 22, user: '', kind: 'powershell', subsystem: 'powershell', winrm: null };
 
 describe('"Where to?" line', () => {
   it('reads a plain address with the usual port, and does not guess what to open', () => {
@@ -25,6 +25,12 @@ describe('"Where to?" line', () => {
     ['Enter-PSSession -HostName:web01 -Port:2022 -SSHTransport', { ...base, port: 2022 }],
     ['Enter-PSSession -HostName bob@web01:99 -UserName ann -Port 22', { ...base, user: 'bob', port: 99 }],
     ['Enter-PSSession -HostName [::1]:2222', { ...base, host: '::1', port: 2222 }],
+    ['Enter-PSSession -ComputerName web01', { ...base, port: 5985, winrm: 'http' }],
+    ['etsn -Cn WEB01 -UseSSL', { ...base, port: 5986, winrm: 'https' }],
+    ['Enter-PSSession -ComputerName web01 -Port 8443 -UseSSL', { ...base, port: 8443, winrm: 'https' }],
+    ['Enter-PSSession -ConnectionUri https://web01:5986/wsman', { ...base, port: 5986, winrm: 'https' }],
+    ['https://[::1]/WSMan', { ...base, host: '::1', port: 443, winrm: 'https' }],
+    ['http://web01:5985', { ...base, port: 5985, winrm: 'http' }],
   ])('reads %s', (line, address) => {
     expect(readLine(line)).toEqual({ address, notHonoured: [], problem: null });
   });
@@ -36,17 +42,23 @@ describe('"Where to?" line', () => {
     expect(address).toEqual({ ...base, user: 'ann', port: 2222 });
     expect(notHonoured.map(({ part }) => part)).toEqual([
       '-KeyFilePath ~/.ssh/id_ed25519',
-      '-UseSSL',
       '-VMName app',
       '-Bogus 1',
       'extra',
+      '-UseSSL',
     ]);
     expect(notHonoured.every(({ why }) => why.length > 10)).toBe(true);
   });
 
   it.each([
     ['Enter-PSSession', /no host/],
-    ['Enter-PSSession -ComputerName web01', /no host/],
+    ['Enter-PSSession -ComputerName', /no host/],
+    ['Enter-PSSession -ComputerName web01 -Authentication Kerberos -ConfigurationName x', /./],
+    ['Enter-PSSession -HostName web01 -ComputerName web02', /./],
+    ['https://ann:secret@web01', /password/],
+    ['Enter-PSSession -ConnectionUri ftp://web01', /no http/],
+    ['http://web01/elsewhere', /./],
+    ['http://0x7f.1/', /./],
     ['Enter-PSSession -HostName', /no host/],
     ['Enter-PSSession -HostName $env:TARGET', /plain words/],
     ['Enter-PSSession -HostName web01; Remove-Item x', /plain words/],

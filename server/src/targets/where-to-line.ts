@@ -15,6 +15,8 @@ export interface LineAddress {
   /** `powershell` for an Enter-PSSession line; null when the line does not say. */
   readonly kind: 'powershell' | 'pty' | null;
   readonly subsystem: string;
+  /** Over WinRM and how; null over SSH, or where the line does not say. */
+  readonly winrm: 'https' | 'http' | null;
 }
 export interface NotHonoured {
   readonly part: string;
@@ -51,11 +53,13 @@ function tokenize(line: string): Parsed<Token[]> {
 }
 
 type Parameter =
-  | { readonly use: 'host' | 'user' | 'port' | 'subsystem' }
-  | { readonly use: 'switch' }
+  | { readonly use: 'host' | 'computer' | 'uri' | 'user' | 'port' | 'subsystem' }
+  | { readonly use: 'switch' | 'ssl' }
+  | { readonly use: 'winrm'; readonly takesValue: boolean }
   | { readonly use: 'none'; readonly takesValue: boolean; readonly why: string };
 
-const winRm = 'This is WinRM; targets over SSH have no such thing.';
+const SSH_HAS_NONE = 'This is WinRM; targets over SSH have no such thing.';
+const AT_A_TARGET = 'An address that is typed has the usual one. Add it as a target to choose.';
 const inside = 'Connect to the host first, then enter it from that session.';
 const none = (why: string, takesValue = true): Parameter => ({ use: 'none', takesValue, why });
 
@@ -71,17 +75,17 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   connectingtimeout: none('Set it with the target; the gateway has its own limits.'),
   options: none('Options of the ssh program are not used; the gateway has safe ones of its own.'),
   credential: none('Choose a credential from the vault, or type it when asked.'),
-  computername: none(`${winRm} Use -HostName.`),
-  cn: none(`${winRm} Use -HostName.`),
-  usessl: none(winRm, false),
-  applicationname: none(winRm),
-  configurationname: none(winRm),
-  authentication: none(winRm),
-  certificatethumbprint: none(winRm),
-  connectionuri: none(winRm),
-  uri: none(winRm),
-  allowredirection: none(winRm, false),
-  sessionoption: none(winRm),
+  computername: { use: 'computer' },
+  cn: { use: 'computer' },
+  usessl: { use: 'ssl' },
+  applicationname: { use: 'winrm', takesValue: true },
+  configurationname: { use: 'winrm', takesValue: true },
+  authentication: { use: 'winrm', takesValue: true },
+  certificatethumbprint: { use: 'winrm', takesValue: true },
+  connectionuri: { use: 'uri' },
+  uri: { use: 'uri' },
+  allowredirection: { use: 'winrm', takesValue: false },
+  sessionoption: { use: 'winrm', takesValue: true },
   session: none('Pick the session up under Sessions.'),
   instanceid: none('Pick the session up under Sessions.'),
   id: none('Pick the session up under Sessions.'),
@@ -103,15 +107,23 @@ function findParameter(name: string): string | null {
 
 interface Reading {
   host: string | null;
+  computer: string | null;
+  uri: string | null;
+  /** `-UseSSL`, as it was written. */
+  ssl: string | null;
+  /** Parameters that only WinRM has. */
+  readonly winrm: string[];
   user: string | null;
   port: string | null;
   subsystem: string | null;
   readonly notHonoured: NotHonoured[];
 }
 
+const NOTHING = { host: null, computer: null, uri: null, ssl: null, user: null, port: null, subsystem: null };
+
 /** `-Name value`, `-Name:value`, or a value alone, which is the host's (position 0). */
 function readParameters(tokens: readonly Token[]): Reading {
-  const reading: Reading = { host: null, user: null, port: null, subsystem: null, notHonoured: [] };
+  const reading: Reading = { ...NOTHING, winrm: [], notHonoured: [] };
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at];
     if (token === undefined) break;
@@ -124,14 +136,19 @@ function readParameters(tokens: readonly Token[]): Reading {
     const name = findParameter(match[1] ?? '');
     const parameter = name === null ? none('Enter-PSSession has no such parameter.') : PARAMETERS[name];
     if (parameter === undefined || parameter.use === 'switch') continue;
+    if (parameter.use === 'ssl') {
+      reading.ssl = token.text;
+      continue;
+    }
     const next = tokens[at + 1];
     const isNextValue = next !== undefined && (next.isQuoted || !next.text.startsWith('-'));
-    const takesNext = (parameter.use !== 'none' || parameter.takesValue) && !match[2] && isNextValue;
+    const takesNext = (!('takesValue' in parameter) || parameter.takesValue) && !match[2] && isNextValue;
     const value = match[2] ?? '';
     const given = takesNext ? next.text : value;
     if (takesNext) at++;
     if (parameter.use === 'none')
       reading.notHonoured.push({ part: takesNext ? `${token.text} ${given}` : token.text, why: parameter.why });
+    else if (parameter.use === 'winrm') reading.winrm.push(takesNext ? `${token.text} ${given}` : token.text);
     else if (given === '') reading.notHonoured.push({ part: token.text, why: 'Its value is missing.' });
     else reading[parameter.use] = given;
   }
@@ -144,14 +161,55 @@ const failed = (problem: string, notHonoured: readonly NotHonoured[] = []): Read
   problem,
 });
 
+interface WebAddress {
+  readonly host: string;
+  readonly port: string;
+  readonly winrm: 'https' | 'http';
+  readonly notHonoured: readonly NotHonoured[];
+}
+
+/** A connection URI, its host as it was written; without a port it is the web's own, as PowerShell has it. */
+function readUri(text: string): Parsed<WebAddress> {
+  const [, scheme = '', host = '', path = ''] = /^(https?):\/\/([^/?#\s]+)(\/[^?#]*)?/i.exec(text) ?? [];
+  if (scheme === '') return { value: null, problem: 'that is no http or https address' };
+  const winrm = /s$/i.test(scheme) ? 'https' : 'http';
+  const isUsual = /^(?:\/(?:wsman\/?)?)?$/i.test(path);
+  const notHonoured = isUsual ? [] : [{ part: path, why: AT_A_TARGET }];
+  return { value: { host, port: winrm === 'https' ? '443' : '80', winrm, notHonoured }, problem: null };
+}
+
+const USUAL_PORTS = { https: 5986, http: 5985 } as const;
+
+/** Where the line leads, and over what; a host over SSH goes before a computer over WinRM. */
+function placeIn(reading: Reading): Parsed<Omit<WebAddress, 'winrm' | 'port'> & Partial<WebAddress>> {
+  const { host, computer, uri, ssl, winrm } = reading;
+  const over = (parts: readonly string[], why: string): NotHonoured[] => parts.map((part) => ({ part, why }));
+  if (host !== null) {
+    const others = [computer, uri].flatMap((other) => (other === null ? [] : [other]));
+    const left = [...(ssl === null ? [] : [ssl]), ...winrm, ...others];
+    return { value: { host, notHonoured: over(left, SSH_HAS_NONE) }, problem: null };
+  }
+  const left = over(winrm, AT_A_TARGET);
+  if (computer !== null)
+    return { value: { host: computer, winrm: ssl === null ? 'http' : 'https', notHonoured: left }, problem: null };
+  if (uri === null) return { value: null, problem: 'the line names no host (-HostName, -ComputerName)' };
+  const read = readUri(uri);
+  return read.problem !== null
+    ? read
+    : { value: { ...read.value, notHonoured: [...left, ...read.value.notHonoured] }, problem: null };
+}
+
 /** A user or a port within HostName wins over the separate one, as in the reference client. */
 function combine(reading: Reading): ReadLine {
-  const { notHonoured } = reading;
-  if (reading.host === null) return failed('the line names no host (-HostName)', notHonoured);
-  const address: Parsed<TargetAddress> = parseAddress(reading.host);
+  const place = placeIn(reading);
+  if (place.problem !== null) return failed(place.problem, reading.notHonoured);
+  const { winrm = null } = place.value;
+  const notHonoured = [...reading.notHonoured, ...place.value.notHonoured];
+  const address: Parsed<TargetAddress> = parseAddress(place.value.host);
   if (address.problem !== null) return failed(address.problem, notHonoured);
   const { host } = address.value;
-  const port = address.value.port === null && reading.port !== null ? parsePort(reading.port) : null;
+  const portText = place.value.port ?? reading.port;
+  const port = address.value.port === null && portText !== null ? parsePort(portText) : null;
   if (port !== null && port.problem !== null) return failed(port.problem, notHonoured);
   const user = address.value.user === '' && reading.user !== null ? parseUser(reading.user) : null;
   if (user !== null && user.problem !== null) return failed(user.problem, notHonoured);
@@ -160,10 +218,11 @@ function combine(reading: Reading): ReadLine {
   return {
     address: {
       host,
-      port: address.value.port ?? port?.value ?? DEFAULT_PORT,
+      port: address.value.port ?? port?.value ?? (winrm === null ? DEFAULT_PORT : USUAL_PORTS[winrm]),
       user: address.value.user === '' ? (user?.value ?? '') : address.value.user,
       kind: 'powershell',
       subsystem,
+      winrm,
     },
     notHonoured,
     problem: null,
@@ -174,13 +233,14 @@ function combine(reading: Reading): ReadLine {
 export function readLine(line: string): ReadLine {
   const text = line.trim();
   const command = /^(?:Enter-PSSession|etsn)(?:\s+|$)/i.exec(text);
+  if (/^https?:\/\//i.test(text)) return combine({ ...NOTHING, uri: text, winrm: [], notHonoured: [] });
   if (command === null) {
     const address = parseAddress(text);
     if (address.problem !== null) return failed(address.problem);
     const { host, port, user } = address.value;
     const kind = /^ssh:/i.test(text) ? 'pty' : null;
     return {
-      address: { host, port: port ?? DEFAULT_PORT, user, kind, subsystem: DEFAULT_SUBSYSTEM },
+      address: { host, port: port ?? DEFAULT_PORT, user, kind, subsystem: DEFAULT_SUBSYSTEM, winrm: null },
       notHonoured: [],
       problem: null,
     };

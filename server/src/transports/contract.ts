@@ -99,6 +99,8 @@ export interface ConnectPort {
   negotiated?(agreed: Negotiated): Promise<void>;
   /** A password or passphrase from the person; null = cancelled. */
   askSecret(purpose: 'password' | 'passphrase', user: string, message: string): Promise<Secret | null>;
+  /** The user name, where the identity has none; null = none was given. Absent: there is nobody to ask. @throws SallyportError bad_name */
+  askUser?(): Promise<string | null>;
   /** Keyboard-interactive; null = cancelled. */
   askKeyboard(
     title: string,

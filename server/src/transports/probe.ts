@@ -30,17 +30,20 @@ export interface ProbeRequest {
 /**
  * What a failure on the way says of it: stations of the jump hosts that were passed and of the one that was not, then those
  * of the target, not tried.
+ * @param steps those of the target
  */
 export function failedOnTheWay(
   hops: readonly { readonly name: string; readonly label: string }[],
   failedAt: number,
   error: unknown,
+  steps: readonly Step[] = STEPS,
 ): ProbeResult {
   const code = codeOf(error);
   return {
-    stations: [...hopStations(hops, failedAt, `${errorText(code)} (${code})`), ...stations('resolve', () => '')].map(
-      (station, i) => (i < hops.length ? station : { ...station, state: 'not-tried' }),
-    ),
+    stations: [
+      ...hopStations(hops, failedAt, `${errorText(code)} (${code})`),
+      ...steps.map((step) => ({ step, state: 'not-tried', detail: '' }) as const),
+    ],
     at: hops[failedAt]?.name ?? '',
     hostKey: null,
     remedies: remediesFor(code, ''),

@@ -23,6 +23,8 @@ export const OpenSession = z.strictObject({
       host: z.string().max(253),
       port: z.number().int().min(1).max(65535),
       subsystem: z.string().max(64),
+      /** Over WinRM and how; null = over SSH. */
+      winrm: z.enum(['https', 'http']).nullable().default(null),
     }),
   ]),
   kind: TerminalKind,

@@ -172,6 +172,8 @@ export const WhereTo = z.object({
       user: z.string(),
       kind: z.enum(['powershell', 'pty']).nullable(),
       subsystem: z.string(),
+      /** Over WinRM and how; null = over SSH, or the line does not say. */
+      winrm: z.enum(['https', 'http']).nullable().default(null),
     })
     .nullable(),
   /** Parts of the line that cannot be honoured, each with the reason. */

@@ -40,6 +40,11 @@ const MAX_PROMPT = 4096;
 /** Of one kind. */
 const MAX_WARNINGS = 2;
 
+/** A session is not entered from within another one: PowerShell refuses it in words that lead nowhere. */
+const ENTERS = /^(?:Enter-PSSession|etsn)(?=\s|$)/i;
+const NOT_ENTERED =
+  'No other machine can be entered from this session; the line was not run. Open that machine through the gateway ("Where to?" takes this very line), or run commands there from here: Invoke-Command -ComputerName NAME -Credential $using:vault:NAME { ... }, or with a credential of Get-Credential.';
+
 /** What a PowerShell terminal needs. */
 export interface PowerShellTerminalOptions {
   /** Makes the pool and what carries it. */
@@ -157,6 +162,12 @@ class PowerShellTerminal implements Terminal {
     if (/^(?:clear|cls|clear-host)$/i.test(line)) {
       this.#echo(lineId, text);
       this.#events.clear();
+      this.#askPrompt();
+      return;
+    }
+    if (ENTERS.test(line)) {
+      this.#echo(lineId, text);
+      this.#output.write(errorLine(NOT_ENTERED));
       this.#askPrompt();
       return;
     }

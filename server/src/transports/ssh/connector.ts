@@ -89,6 +89,7 @@ class Attempt {
     );
     this.#signIn = new SignIn(request.identity, stored, {
       askSecret: (...question) => this.#clock.hold(() => port.askSecret(...question)),
+      askUser: () => this.#clock.hold(() => port.askUser?.() ?? Promise.resolve(null)),
       askKeyboard: (...question) => this.#clock.hold(() => port.askKeyboard(...question)),
       readKey: (secret, passphrase) => this.#clock.hold(() => readPrivateKey(secret, passphrase, signal)),
       offersOf: (identity, signing) => lateOffers(identity, signing, options.clock, signal),

@@ -30,6 +30,7 @@ const cancelled = (): SallyportError => new SallyportError('cancelled', 'the per
 
 /** What a sign-in needs from outside; the connect clock stands still while it waits for any of it. */
 export interface SignInPort extends Pick<ConnectPort, 'askSecret' | 'askKeyboard'> {
+  askUser(): Promise<string | null>;
   readKey(key: Secret, passphrase: Secret): Promise<ParsedKey>;
   /** Offers of an identity whose key is not in our hands before the target wants it. */
   offersOf(identity: LateIdentity, signing: () => void): Promise<ParsedKey[]>;
@@ -45,7 +46,7 @@ export interface StoredKey {
 
 export class SignIn {
   readonly #identity: Identity;
-  readonly #user: string;
+  #user: string;
   readonly #ask: SignInPort;
   readonly #stored: StoredKey;
   readonly #isKeyed: boolean;
@@ -71,9 +72,10 @@ export class SignIn {
 
   /**
    * @param isPartial the method tried last was right, but the target wants one more
-   * @throws SallyportError credential_needed without a user name, before anything is sent; target_auth_failed, target_auth_unsupported, cancelled, key_unreadable
+   * @throws SallyportError credential_needed when nobody gives a user name, before anything is sent; target_auth_failed, target_auth_unsupported, cancelled, key_unreadable
    */
   async next(methodsLeft: MethodsLeft, isPartial: boolean): Promise<AnyAuthMethod> {
+    if (this.#user === '') this.#user = toSentUser((await this.#ask.askUser()) ?? '');
     const username = this.#user;
     if (username === '') throw new SallyportError('credential_needed', 'no user name for the target');
     if (methodsLeft === null) return { type: 'none', username };

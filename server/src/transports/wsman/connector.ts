@@ -34,7 +34,7 @@ export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | '
   readonly language: string;
 }
 /** What is asked while connecting; the clock stands still meanwhile. */
-export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'step'> {
+export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'askUser' | 'step'> {
   /**
    * Called with the certificate before anything else is sent over TLS. Resolves when it is trusted: by itself, on record or
    * accepted now. @param problem what is wrong with it after what the target's settings let pass; null when nothing is
@@ -307,10 +307,13 @@ class Way {
     if (identity.kind === 'password' || identity.kind === 'certificate') return identity;
     if (identity.kind !== 'ask')
       throw new SallyportError('target_auth_unsupported', `${identity.kind} is no credential for WinRM`);
-    const { user } = identity;
+    const hold = <T>(ask: () => Promise<T>): Promise<T> => (clock === null ? ask() : clock.hold(ask));
+    const askUser = () => this.#port.askUser?.() ?? Promise.resolve(null);
+    const user = identity.user === '' ? ((await hold(askUser)) ?? '') : identity.user;
     if (user === '') throw new SallyportError('credential_needed', 'no user name for the target');
-    const ask = () => this.#port.askSecret('password', user, `Password of ${user} at ${endpoint.host}`);
-    const password = await (clock === null ? ask() : clock.hold(ask));
+    const password = await hold(() =>
+      this.#port.askSecret('password', user, `Password of ${user} at ${endpoint.host}`),
+    );
     if (password === null) throw new SallyportError('cancelled', 'the person gave no secret');
     return { kind: 'password', user, password };
   }

@@ -188,6 +188,12 @@ async function walk(request: WinRmProbeRequest, seen: Seen, signal: AbortSignal)
 /** The station of a failure outside of our own steps. */
 const stepOf = (code: ErrorCode): Step => (code === 'target_address_refused' ? 'policy' : 'resolve');
 
+/** The stations of a target over WinRM. */
+export const winRmSteps = (tls: boolean): readonly Step[] => {
+  const secure: readonly Step[] = tls ? ['tls', 'host-key'] : [];
+  return ['resolve', 'policy', 'tcp', ...secure, 'winrm', 'sign-in', 'powershell'];
+};
+
 /**
  * How far a connection to a listener of WinRM comes. No user name and no credential leave; the sign-in and what lies
  * behind it are shown as not tried.
@@ -203,7 +209,7 @@ export async function probeWinRm(request: WinRmProbeRequest, signal: AbortSignal
     },
   );
   const { tls } = request.wsman;
-  const steps: Step[] = ['resolve', 'policy', 'tcp', ...(tls ? (['tls', 'host-key'] as const) : []), 'winrm', 'sign-in', 'powershell']; // prettier-ignore
+  const steps = winRmSteps(tls);
   const end = steps.indexOf(failure?.step ?? 'sign-in');
   seen.detail.set('sign-in', 'not tried: a test sends no user name and no credential');
   seen.detail.set('powershell', 'seen only after signing in');

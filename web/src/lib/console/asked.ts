@@ -104,6 +104,7 @@ export function answerOf(question: Question, draft: AskedDraft): Answer {
 
 /** The target's own words of a question; empty when it has none. */
 export function voiceOf(question: Question): string {
+  if (question.from === 'gateway') return '';
   const join = (...texts: string[]): string => texts.filter((text) => text.trim() !== '').join('\n');
   switch (question.kind) {
     case 'keyboard':
@@ -113,7 +114,7 @@ export function voiceOf(question: Question): string {
     case 'choice':
       return join(question.caption, question.message);
     case 'secret':
-      return question.from === 'target' ? question.message : '';
+      return question.message;
     case 'line':
     case 'key':
     case 'hostKey':
@@ -144,8 +145,17 @@ const WANTS: Readonly<Record<Question['kind'], string>> = {
   key: 'a key',
 };
 
+/** What the gateway itself says of its question: a heading, and a sentence. */
+function ownWords(question: Question): readonly [title: string, lead: string] | null {
+  if (question.from !== 'gateway') return null;
+  if (question.kind === 'keyboard') return [question.title, question.instructions];
+  return question.kind === 'choice' ? [question.caption, question.message] : null;
+}
+
 /** @param command number of the command that asks; null while the session opens */
 export function wordsOf(question: Question, command: number | null): AskedWords {
+  const [heading, sentence] = ownWords(question) ?? ['', ''];
+  if (heading !== '') return { title: heading, lead: sentence, cancel: 'Do not connect' };
   const title = question.kind === 'secret' ? `Sign in at ${question.fromName}` : `${question.fromName} asks`;
   if (command === null) {
     const lead =

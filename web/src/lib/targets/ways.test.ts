@@ -33,7 +33,7 @@ const read = (more: Partial<WhereTo>): WhereTo => ({
   problem: null,
   ...more,
 });
-const address = { host: 'web09', port: 2222, user: 'ann', kind: null, subsystem: 'powershell' } as const;
+const address = { host: 'web09', port: 2222, user: 'ann', kind: null, subsystem: 'powershell', winrm: null } as const; // prettier-ignore
 
 describe('ways in', () => {
   it('lists all targets for an empty line, the last opened first', () => {
@@ -48,6 +48,11 @@ describe('ways in', () => {
     ]);
     const known = target('web09', { host: 'web09', port: 2222 });
     expect(rowsOf(read({ address, targets: [known] }), [known], true).map(({ key }) => key)).toEqual(['web09']);
+  });
+
+  it('opens PowerShell alone over WinRM', () => {
+    const [row] = rowsOf(read({ address: { ...address, port: 5986, kind: 'powershell', winrm: 'https' } }), [], true);
+    expect(row).toMatchObject({ to: { port: 5986, winrm: 'https' }, ways: ['powershell'], remark: 'not saved, WinRM' });
   });
 
   it('signs in at a typed address as the user that the line names, who is asked for the rest', () => {

@@ -29,6 +29,15 @@ function ofTarget(target: Target, wanted: TerminalKind | null): WayRow {
   };
 }
 
+/** Of an address that was typed: its user, if it names one, is asked for the rest. */
+export const credentialOf = (user: string): OpenSession['credential'] =>
+  user === ''
+    ? { by: 'default' }
+    : {
+        by: 'typed',
+        typed: { user, kind: 'ask', secret: '', passphrase: null, certificate: null, saveAs: null },
+      };
+
 /**
  * What can be opened: the targets that the line means, then the address itself where typed addresses are allowed and no
  * target stands for it. An empty line (null) means any target.
@@ -41,9 +50,9 @@ export function rowsOf(read: WhereTo | null, targets: readonly Target[], mayOpen
   const { address } = read;
   const rows = read.targets.map((target) => ofTarget(target, address?.kind ?? null));
   if (address === null || !mayOpenAdHoc) return rows;
-  const { host, port, user, subsystem, kind } = address;
+  const { host, port, user, subsystem, kind, winrm } = address;
   if (read.targets.some((target) => target.host === host && target.port === port)) return rows;
-  const ways: TerminalKind[] = kind === 'pty' ? ['pty', 'powershell'] : ['powershell', 'pty'];
+  const both: TerminalKind[] = kind === 'pty' ? ['pty', 'powershell'] : ['powershell', 'pty'];
   const name = user === '' ? host : `${user}@${host}`;
   return [
     ...rows,
@@ -51,16 +60,10 @@ export function rowsOf(read: WhereTo | null, targets: readonly Target[], mayOpen
       key: 'address',
       name,
       address: addressOf(address),
-      remark: 'not saved',
-      to: { by: 'address', host, port, subsystem },
-      credential:
-        user === ''
-          ? { by: 'default' }
-          : {
-              by: 'typed',
-              typed: { user, kind: 'ask', secret: '', passphrase: null, certificate: null, saveAs: null },
-            },
-      ways,
+      remark: winrm === null ? 'not saved' : 'not saved, WinRM',
+      to: { by: 'address', host, port, subsystem, winrm },
+      credential: credentialOf(user),
+      ways: winrm === null ? both : ['powershell'],
     },
   ];
 }
