@@ -11,7 +11,8 @@ import {
   writeAnswer,
 } from '@sallyport/wsman';
 import type { Operation } from '@sallyport/wsman';
-import { material } from '../mutate.ts';
+import { changedEnvelope, toTree } from '../envelopes.ts';
+import { material, MAX_INPUT_BYTES, mutate } from '../mutate.ts';
 import { must } from '../parser.ts';
 import type { FuzzParser } from '../parser.ts';
 import type { Random } from '../random.ts';
@@ -93,10 +94,18 @@ function likely(input: Uint8Array, random: Random): Operation<unknown, unknown> 
   return random.pick(named.length === 0 || random.oneIn(10) ? operations : named);
 }
 
+const BYTES = material(seeds(), TOKENS);
+const TREES = BYTES.seeds.map((seed) => toTree(Buffer.from(seed).toString('utf8')));
+
 /** Envelopes in both roles. */
 export const wsman: FuzzParser = {
   name: 'wsman',
-  material: () => material(seeds(), TOKENS),
+  material: () => BYTES,
+  // Bytes changed at random get no farther than the reader of XML.
+  generate: (random) =>
+    random.oneIn(4)
+      ? mutate(BYTES, random)
+      : new TextEncoder().encode(changedEnvelope(TREES, random)).subarray(0, MAX_INPUT_BYTES),
   run(input, random) {
     if (isRequest(input) !== random.oneIn(10)) return outcome(() => { readAsServer(input); }, input.length); // prettier-ignore
     if (random.oneIn(20)) return outcome(() => decodeIdentity(input), input.length);
