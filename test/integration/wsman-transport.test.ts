@@ -297,6 +297,22 @@ describe('a session', () => {
     expect(used.size).toBe(2);
   });
 
+  it.each([
+    ['of any size, from a current target', 512_000, 512_000],
+    ['of 150 KiB, where a target is set to that', 153_600, 153_600],
+  ])('asks for output %s', async (_, maxEnvelopeBytes, asked) => {
+    await restart({ maxEnvelopeBytes });
+    const person = await open();
+    expect((await person.run('1..300')).match(/\d+/g)).toHaveLength(300);
+    const sizes = (wanted: string) =>
+      lab.requests.filter(({ name }) => name === wanted).map(({ header }) => header.maxEnvelopeBytes);
+    // What is refused is asked for again; nothing else announces more than every target makes.
+    expect(sizes('Receive').slice(0, 2)).toContain(512_000);
+    expect(sizes('Receive').at(-1)).toBe(asked);
+    expect(new Set(sizes('Command'))).toEqual(new Set([153_600]));
+    expect(person.notices).toEqual([]);
+  });
+
   it.each(['before', 'within'] as const)('gets output once when a poll is cut %s its answer', async (when) => {
     const person = await open();
     let cuts = 2;

@@ -39,6 +39,8 @@ export interface RequestTarget {
   readonly selectors?: readonly Selector[];
   /** Default: that of the client. */
   readonly operationTimeoutMs?: number;
+  /** Largest answer to this request; default: that of the client. */
+  readonly maxEnvelopeBytes?: number;
 }
 
 /** A request that can be sent, and what its answer is read with. */
@@ -87,7 +89,7 @@ export class Requests {
       resourceUri: target.resourceUri ?? options.resourceUri,
       action: operation.action,
       messageId,
-      maxEnvelopeBytes: options.maxEnvelopeBytes,
+      maxEnvelopeBytes: target.maxEnvelopeBytes ?? options.maxEnvelopeBytes,
       operationTimeoutMs: target.operationTimeoutMs ?? options.operationTimeoutMs,
       locale: options.locale,
       dataLocale: options.dataLocale,

@@ -38,6 +38,7 @@ export const FAULTS = {
   configurationNotFound: 2150858811,
   inUse: 2150859213,
   invalidId: 2150859202,
+  envelopeSize: 2150858823,
 } as const;
 
 export interface LabWsManOptions {
@@ -59,6 +60,8 @@ export interface LabWsManOptions {
   readonly operationTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
   readonly maxShells?: number;
+  /** Largest answer that it makes; who announces more is refused. */
+  readonly maxEnvelopeBytes?: number;
 }
 
 /** Every request that was understood. */
@@ -254,6 +257,8 @@ export class LabWsMan {
       const refusal = this.refusals.get(name);
       this.refusals.delete(name);
       if (refusal !== undefined) throw new Refusal(refusal);
+      const { maxEnvelopeBytes = MAX_ENVELOPE } = this.#options;
+      if ((header.maxEnvelopeBytes ?? 0) > maxEnvelopeBytes) throw new Refusal(FAULTS.envelopeSize);
       const known = this.#lastAnswers.get(header.messageId);
       const text = known ?? (await this.#operate(name, received, ids, user, gone));
       if (name === 'Receive') {

@@ -1,5 +1,5 @@
 import type { ClientPool, OpenOptions, Outgoing, PoolEvent } from '@sallyport/psrp';
-import { OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
+import { ENVELOPE_BYTES, OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
 import type {
   BufferMode,
   CreateResponse,
@@ -66,6 +66,8 @@ interface Pending {
 
 type Control = { readonly kind: 'stop' | 'terminate'; readonly pipelineId: string };
 
+/** Faults of who announces larger answers than the target makes. wsman.md section 6. */
+const ENVELOPE_REFUSED: ReadonlySet<number> = new Set([2150858823, 2150858824, 2150858825]);
 /** How often one poll is sent again after lost connections. */
 const MAX_REPEATS = 5;
 
@@ -88,6 +90,8 @@ export class WsManShell {
   #isDeleted = false;
   #isPaused = false;
   #nextId = 1;
+  /** Largest answer to a poll; null = as for every request. */
+  #answerBytes: number | null = null;
 
   constructor(requests: Requests, pool: ClientPool) {
     this.#requests = requests;
@@ -108,6 +112,8 @@ export class WsManShell {
     this.#put('send', OPERATIONS.create, request, {
       answered: (created) => {
         this.#created = created;
+        // Windows 7 and Server 2008 R2 take the smaller one only, and say nothing of the shell.
+        if (created.shell !== null) this.#answerBytes = ENVELOPE_BYTES.current;
         if (this.#isDeleting) this.#sendDelete();
         return [{ type: 'shellCreated', created }];
       },
@@ -193,7 +199,7 @@ export class WsManShell {
       readonly refused: (error: WsManFaultError) => ShellEvent[];
     },
   ): void {
-    const target = this.#created === null ? {} : this.#target(this.#created);
+    const target = this.#created === null ? {} : this.#target(this.#created, lane);
     const prepared = this.#requests.prepare(operation, request, target);
     const id = this.#nextId++;
     // What is read by the operation is what its handler takes.
@@ -202,8 +208,9 @@ export class WsManShell {
     this.#ready.push({ id, lane, bytes: prepared.bytes });
   }
 
-  #target({ resourceUri, selectors }: CreateResponse): Parameters<Requests['prepare']>[2] {
-    return resourceUri === null ? { selectors } : { resourceUri, selectors };
+  #target({ resourceUri, selectors }: CreateResponse, lane: Lane): Parameters<Requests['prepare']>[2] {
+    const size = lane === 'poll' && this.#answerBytes !== null ? { maxEnvelopeBytes: this.#answerBytes } : {};
+    return resourceUri === null ? { selectors, ...size } : { resourceUri, selectors, ...size };
   }
 
   #isBusy(lane: Lane): boolean {
@@ -340,6 +347,7 @@ export class WsManShell {
   }
 
   #poll(of: { readonly pipelineId: string; readonly command: Command } | null, set: (isPolled: boolean) => void): void {
+    const answerBytes = this.#answerBytes;
     this.#put('poll', OPERATIONS.receive, { commandId: of?.command.wireId ?? null }, {
       answered: (answer) => {
         set(false);
@@ -348,6 +356,11 @@ export class WsManShell {
       refused: (error) => {
         set(false);
         if (error.isTimeout || this.#isDeleting) return [];
+        if (answerBytes !== null && ENVELOPE_REFUSED.has(error.number)) {
+          // The target is set to less than others of its kind: the same is asked for in smaller pieces.
+          this.#answerBytes = null;
+          return [];
+        }
         return of === null ? this.#fail(error) : this.#pollRefused(of, error);
       },
     }); // prettier-ignore
