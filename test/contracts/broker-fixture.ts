@@ -7,6 +7,7 @@ import { createBroker } from '../../server/src/broker/broker.ts';
 import type { OpenRequest, Requester, SessionSocket } from '../../server/src/broker/contract.ts';
 import type { StoredSession } from '../../server/src/broker/deps.ts';
 import { systemClock } from '../../server/src/clock.ts';
+import type { LedgerEntry } from '../../server/src/ledger/contract.ts';
 import { SallyportError } from '../../server/src/errors.ts';
 import { silentLog } from '../../server/src/log/log.ts';
 import type { Role } from '../../server/src/policy.ts';
@@ -36,6 +37,8 @@ export const request = (kind: 'powershell' | 'pty'): OpenRequest => ({
   cols: 80,
   rows: 24,
   mayStay: () => Promise.resolve(true),
+  reopen: '{"to":"web01"}',
+  keptMs: null,
 });
 
 /** A page's end: keeps what arrives, and lets a test wait for it. */
@@ -84,18 +87,33 @@ export class FakeSocket implements SessionSocket {
   }
 }
 
+/** What outlives a gateway: its tables, files, keys. */
+const newWorld = () => ({
+  clock: new FakeClock(),
+  rows: new Map<string, StoredSession>(),
+  audited: [] as NewAuditEvent[],
+  ledgered: [] as string[],
+  entries: new Map<string, LedgerEntry>(),
+  catalogue: memoryCatalogue(),
+  key: randomBytes(32),
+});
+type World = ReturnType<typeof newWorld>;
+
 /** A broker over real recordings; the rest is in memory and in the test's hand. */
 export function brokerIn(
   directory: string,
   limits = { sessionsPerUser: 20, opensPerMinute: 30 },
-  change: { readonly files?: RecordingFiles; readonly audit?: () => void; readonly insert?: () => Promise<void> } = {},
+  change: {
+    readonly files?: RecordingFiles;
+    readonly audit?: () => void;
+    readonly insert?: () => Promise<void>;
+    /** What a gateway of before had written down. */
+    readonly world?: World;
+  } = {},
 ) {
-  const clock = new FakeClock();
-  const rows = new Map<string, StoredSession>();
-  const audited: NewAuditEvent[] = [];
-  const ledgered: string[] = [];
+  const world = change.world ?? newWorld();
+  const { clock, rows, audited, ledgered, entries, catalogue, key } = world;
   const roles = new Map<string, Role>();
-  const catalogue = memoryCatalogue();
   const recordings = createRecordings({
     directory,
     catalogue,
@@ -103,14 +121,22 @@ export function brokerIn(
     clock: systemClock,
     ...(change.files && { files: change.files }),
   });
-  const key = randomBytes(32);
   const broker = createBroker({
     recordings,
     ledger: {
-      start: ({ number, text }) => Promise.resolve(`${ledgered.push(`start ${number} ${text}`)}`),
-      end: async (id, { state }) => void ledgered.push(`end ${id} ${state}`),
+      start: (entry) => {
+        const id = `${ledgered.push(`start ${entry.number} ${entry.text}`)}`;
+        const open = { endedAt: null, state: 'running', errorCount: 0, outputBytes: 0 };
+        entries.set(id, { ...entry, ...open, id, sequence: entries.size + 1, startedAt: clock.now() });
+        return Promise.resolve(id);
+      },
+      end: async (id, end) => {
+        ledgered.push(`end ${id} ${end.state}`);
+        const entry = entries.get(id);
+        if (entry !== undefined) entries.set(id, { ...entry, ...end, endedAt: clock.now() });
+      },
       ofSession: () => Promise.resolve([]),
-      rowsOfSession: () => Promise.resolve([]),
+      rowsOfSession: (id) => Promise.resolve([...entries.values()].filter(({ sessionId }) => sessionId === id)),
       list: () => Promise.resolve([]),
     },
     audit: {
@@ -157,7 +183,11 @@ export function brokerIn(
     const page = await broker.attach(who, sessionId, { cols: 80, rows: 24, offset, takeOver }, socket);
     return { page, socket };
   }
-  return { broker, clock, rows, catalogue, audited, ledgered, roles, recordings, open, attach };
+  /** Looks after each turn of the event loop. */
+  async function until(test: () => boolean) {
+    while (!test()) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { until, broker, world, clock, rows, catalogue, audited, ledgered, roles, recordings, open, attach };
 }
 /** The code that a promise is refused with. */
 export const code = (promise: Promise<unknown>): Promise<string> =>

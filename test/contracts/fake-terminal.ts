@@ -7,6 +7,8 @@ export class FakeTerminal implements Terminal {
   readonly kind: 'powershell' | 'pty';
   readonly calls: string[] = [];
   port: OpeningPort | null = null;
+  /** What it tells while it is opened. */
+  openWith: ((port: OpeningPort) => void) | null = null;
   #isEnded = false;
 
   constructor(kind: 'powershell' | 'pty') {
@@ -15,6 +17,7 @@ export class FakeTerminal implements Terminal {
   /** Opens at once. */
   readonly open: OpenTerminal = (port) => {
     this.port = port;
+    this.openWith?.(port);
     return Promise.resolve(this);
   };
   get ear(): OpeningPort {
@@ -46,9 +49,19 @@ export class FakeTerminal implements Terminal {
   resume(): void {
     this.calls.push('resume');
   }
+  /** What it stands at, for when it is left; null: it cannot be. */
+  #left: LeftTerminal | null = null;
+  /** From now on it can be left there. */
+  standsAt(left: LeftTerminal | null): void {
+    this.#left = left;
+    this.ear.leavable(left);
+  }
   leave(): Promise<LeftTerminal> {
     this.calls.push('leave');
-    return Promise.reject(new SallyportError('session_not_leavable', 'not here'));
+    if (this.#left === null) return Promise.reject(new SallyportError('session_not_leavable', 'not here'));
+    this.#isEnded = true;
+    this.port?.ended({ reason: 'session_left', exitCode: null, detail: '' });
+    return Promise.resolve(this.#left);
   }
   close(reason: Parameters<Terminal['close']>[0]): Promise<void> {
     this.calls.push(`close ${reason}`);

@@ -61,6 +61,9 @@ export const aSession = (change: Partial<SessionRecord> = {}): SessionRecord => 
   commandCount: 0,
   errorCount: 0,
   outputBytes: 0,
+  reopen: null,
+  left: null,
+  leftAt: null,
   ...change,
 });
 export const aRecording = (change: Partial<RecordingRecord> = {}): RecordingRecord => ({

@@ -16,6 +16,7 @@ import { requireOrigin } from '../http/front-door.ts';
 import { loadPage, servePage } from '../http/page.ts';
 import { serveProbes } from '../http/probes.ts';
 import { registerRoutes } from '../http/route.ts';
+import { requesterOf } from '../http/routes/account.ts';
 import { apiRoutes } from '../http/routes/index.ts';
 import { type HttpServer, createServer } from '../http/server.ts';
 import { openIdentity } from '../identity/identity.ts';
@@ -53,6 +54,7 @@ import { invokeScript } from './invoke.ts';
 import { kerberosSettings } from './kerberos.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession } from './opening.ts';
+import { planPickUp } from './picking-up.ts';
 import { openDoors, testConnection } from './probing.ts';
 import { LiveSessionFiles } from './session-files.ts';
 import { answerRecovery } from './recovery.ts';
@@ -280,6 +282,8 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
       registerRoutes(scope, routes, refused);
       serveSockets(scope, {
         ...{ identity, broker, clock, log: options.log, metrics },
+        pickUp: (caller, id, { cols, rows }) =>
+          broker.pickUp(requesterOf(caller), id, (reopen) => planPickUp(reopen, caller, { cols, rows }, opening)),
         requireOrigin: (request) => requireOrigin(request.headers, door),
         principalOf: (request) => request.principal,
         routeConfig: { access: { kind: 'user', action: 'session.attach' }, isSocket: true },
@@ -322,6 +326,7 @@ function startUpkeep(
   const { log } = options;
   const stops = [
     repeat(clock, RECHECK_EVERY_MS, log, 'RecheckFailed', () => broker.recheck(null)),
+    repeat(clock, RECHECK_EVERY_MS, log, 'LeftSessionsNotEnded', () => broker.endOverdue()),
     watchSpace({ recordings, metrics, clock, log }),
     keepRetention({ recordings, audit, clock, log, days: () => settings.get().retentionDays }),
     answerRecovery({

@@ -16,7 +16,7 @@ import type { CheckedEndpoint } from '../targets/address-policy.ts';
 import { HostKeyChangedError, judgeHostKey, verifyHostKey } from '../targets/host-keys.ts';
 import type { Inventory } from '../targets/inventory.ts';
 import type { HostKeyStore } from '../targets/pins.ts';
-import type { NewQuestion, Terminal } from '../terminals/contract.ts';
+import type { LeftTerminal, NewQuestion, Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
@@ -35,6 +35,7 @@ import {
 } from './chain.ts';
 import { lenderOf, type LendingDeps } from './lending.ts';
 import { sshFiles, WinRmFiles } from './files-ways.ts';
+import { reopenOf } from './reopening.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 import { type WinRmDeps, connectWinRm, poolOf } from './winrm.ts';
@@ -228,10 +229,11 @@ export interface Reachable {
   close(): Promise<void>;
 }
 /** Makes a terminal of an open connection. */
-export type StartTerminal = typeof startTerminal;
+export type StartTerminal = (...way: Parameters<typeof startTerminal>) => Promise<Terminal>;
 type Way = Reachable & { readonly lend: LendCredentials };
 
-async function startTerminal(
+/** A console. @param rejoin what it goes on with */
+export async function startTerminal(
   kind: OpenSession['kind'],
   { connection, openPool, lend, ...way }: Way,
   place: Pick<Place, 'name'>,
@@ -239,6 +241,7 @@ async function startTerminal(
   size: { readonly cols: number; readonly rows: number },
   signal: AbortSignal,
   clock: Clock,
+  rejoin?: LeftTerminal,
 ): Promise<Terminal> {
   if (kind === 'pty') {
     if (connection === null) throw new SallyportError('bad_request', 'there is no plain shell over WinRM');
@@ -253,6 +256,7 @@ async function startTerminal(
     events: port,
     clock,
     signal,
+    ...(rejoin && { rejoin }),
   });
 }
 
@@ -340,6 +344,7 @@ export async function planSession(
   const offers = target?.offers ?? (place.wsman === null ? ['powershell', 'pty'] : ['powershell']);
   if (!offers.includes(body.kind)) throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
   const identity = await identityOf(body.credential, place, caller, deps);
+  const wsman = winRmOf(target);
   let reached: readonly Reached[] = [];
   const targetId = target?.id ?? null;
   const request: OpenRequest = {
@@ -356,6 +361,8 @@ export async function planSession(
     mayStay: async () =>
       reached.every(({ ip, port, isBeyond }) => deps.mayReach(ip, port, isBeyond)) &&
       (await isUnchanged(place, body.kind, deps)),
+    reopen: wsman === null || body.kind === 'pty' ? null : reopenOf(body),
+    keptMs: wsman?.idleTimeoutMs ?? null,
   };
   const openTerminal: OpenTerminal = async (port, size, signal) => {
     let user = '';

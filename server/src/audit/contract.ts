@@ -39,6 +39,8 @@ export const AUDIT_TYPES = [
   'session.attach',
   'session.detach',
   'session.takeOver',
+  'session.left',
+  'session.pickedUp',
   'session.end',
   'session.terminate',
   'session.targetOpened',

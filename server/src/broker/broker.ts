@@ -2,26 +2,31 @@
 import { errorText } from '@sallyport/shared/error-codes';
 import { SessionId } from '@sallyport/shared/ids';
 import type { SessionRow } from '@sallyport/shared/api/sessions';
-import type { CommandMark, SessionFacts } from '@sallyport/shared/wire/control';
+import type { CommandMark } from '@sallyport/shared/wire/control';
 import { type AuditDetail, type AuditType, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import { decide, seesOnlyOwn, type Action } from '../policy.ts';
 import { randomId } from '../random.ts';
 import type { RecordingWriter } from '../recording/contract.ts';
+import type { LeftTerminal } from '../terminals/contract.ts';
 import type {
   AttachRequest,
   Broker,
   OpenRequest,
   OpenTerminal,
   Page,
+  PlannedPickUp,
   Requester,
   ResumeRequest,
   SessionSocket,
 } from './contract.ts';
 import type { BrokerDeps } from './deps.ts';
 import { pastCommands, recoverSessions, toSessionRow } from './history.ts';
+import { type Before, type LeftSession, RESUME_MS } from './left.ts';
+import { endLeft, endOverdue, isLeft, leftTerminalOf, readBefore } from './left.ts';
+import { Making, firstFacts } from './making.ts';
 import { ResumeTokens } from './resume-tokens.ts';
-import { RESUME_MS, Session } from './session.ts';
+import { Session } from './session.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -35,6 +40,8 @@ class SessionBroker implements Broker {
   /** Who waits for them; a login that is revoked meanwhile gets none. */
   readonly #opening = new Set<{ readonly who: Requester; isRevoked: boolean }>();
   readonly #opens = new Map<string, number[]>();
+  /** Sessions that are picked up now: whoever else comes waits for that. */
+  readonly #pickUps = new Map<string, Promise<void>>();
   #isClosing = false;
 
   constructor(deps: BrokerDeps) {
@@ -47,30 +54,126 @@ class SessionBroker implements Broker {
     request: OpenRequest,
     openTerminal: OpenTerminal,
   ): Promise<{ readonly sessionId: string }> {
+    this.#requireMayOpen(who, request);
+    return this.#counted(who, async (isRevoked) => {
+      const session = await this.#make(who, request);
+      this.#begin(session, openTerminal, isRevoked());
+      return { sessionId: session.sessionId };
+    });
+  }
+
+  /** @throws SallyportError draining, forbidden, not_found */
+  #requireMayOpen({ subject }: Requester, { targetId, administratorOnly }: OpenRequest): void {
     this.#requireRunning();
-    const action: Action = request.targetId === null ? 'session.openAdHoc' : 'session.open';
-    const resource = { ownerId: null, administratorOnly: request.administratorOnly };
-    const decision = decide(who.subject, action, resource);
+    const action: Action = targetId === null ? 'session.openAdHoc' : 'session.open';
+    const decision = decide(subject, action, { ownerId: null, administratorOnly });
     if (!decision.allowed) throw new SallyportError(decision.code, `open refused: ${decision.why}`);
+  }
+
+  /** Counts it against the limits while it is made. @throws SallyportError rate_limited, too_many_sessions */
+  async #counted<T>(who: Requester, make: (isRevoked: () => boolean) => Promise<T>): Promise<T> {
     const { userId } = who.subject;
     this.#takeOpening(userId);
     this.#making.set(userId, (this.#making.get(userId) ?? 0) + 1);
     const opening = { who, isRevoked: false };
     this.#opening.add(opening);
     try {
-      const session = await this.#make(who, request);
-      if (opening.isRevoked) {
-        session.end('revoked');
-        throw new SallyportError('revoked', 'the login ended while the session was made');
-      }
-      void session.start(openTerminal);
-      return { sessionId: session.sessionId };
+      return await make(() => opening.isRevoked);
     } finally {
       this.#opening.delete(opening);
       const left = (this.#making.get(userId) ?? 1) - 1;
       if (left > 0) this.#making.set(userId, left);
       else this.#making.delete(userId);
     }
+  }
+
+  #begin(session: Session, openTerminal: OpenTerminal, isRevoked: boolean): void {
+    if (isRevoked) {
+      session.end('revoked');
+      throw new SallyportError('revoked', 'the login ended while the session was made');
+    }
+    void session.start(openTerminal);
+  }
+
+  async leave(who: Requester, sessionId: string): Promise<void> {
+    await this.#sessionFor(who, 'session.control', sessionId).leave();
+  }
+
+  async pickUp(who: Requester, sessionId: string, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void> {
+    const row = await this.#leftRow(sessionId);
+    if (row === null) return;
+    const decision = decide(who.subject, 'session.attach', { ownerId: row.userId });
+    if (!decision.allowed) throw new SallyportError(decision.code, `pick-up refused: ${decision.why}`);
+    const underWay = this.#pickUps.get(sessionId);
+    const pickingUp = underWay ?? this.#pickUp(who, row, plan).finally(() => this.#pickUps.delete(sessionId));
+    this.#pickUps.set(sessionId, pickingUp);
+    await pickingUp;
+  }
+
+  /** The row of a session that nobody carries. */
+  async #leftRow(sessionId: string): Promise<LeftSession | null> {
+    const row = this.#sessions.has(sessionId) ? null : await this.#deps.sessions.byId(sessionId);
+    return row !== null && isLeft(row) && !this.#sessions.has(sessionId) ? row : null;
+  }
+
+  async #pickUp(who: Requester, row: LeftSession, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void> {
+    const left = leftTerminalOf(row);
+    if (left === null) {
+      await endLeft(this.#deps, row, 'target_shell_gone');
+      throw new SallyportError('target_shell_gone', 'its place at the target cannot be read');
+    }
+    // Policy first: who may not is told nothing, and nothing is touched.
+    const { request, openTerminal } = await plan(row.reopen);
+    this.#requireMayOpen(who, request);
+    await this.#counted(who, async (isRevoked) => {
+      const sessionId = SessionId.parse(row.id);
+      const making = new Making(this.#deps, sessionId);
+      await this.#deps.audit.append({
+        ...{ type: 'session.pickedUp', actor: who.actor, subject: `session:${sessionId}`, outcome: 'ok' },
+        detail: { targetId: request.targetId, target: request.address, line: left.pipelineId !== null },
+      });
+      const recording = await this.#reopened(row, making);
+      const before = await this.#before(row, left, recording);
+      const session = this.#newSession(who, request, sessionId, before.facts, recording, before);
+      making.tell(session);
+      this.#sessions.set(sessionId, session);
+      making.requireWhole(session);
+      this.#begin(session, openTerminal(before.left), isRevoked());
+    });
+  }
+
+  /** A recording that cannot be gone on with ends its session: nothing runs unrecorded. */
+  async #reopened(row: LeftSession, making: Making): Promise<RecordingWriter> {
+    try {
+      return await this.#deps.recordings.reopen(SessionId.parse(row.id), making.events);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'recording_corrupt' || code === 'bad_state') await endLeft(this.#deps, row, code);
+      throw error;
+    }
+  }
+
+  /** What cannot be read, or comes when the gateway stops, waits on. */
+  async #before(row: LeftSession, left: LeftTerminal, recording: RecordingWriter): Promise<Before> {
+    try {
+      const before = await readBefore(this.#deps, row, left, recording);
+      this.#requireRunning();
+      return before;
+    } catch (error) {
+      await recording.rest();
+      throw error;
+    }
+  }
+
+  async ofShell(targetId: string, shellId: string): Promise<{ readonly id: string; readonly userId: string } | null> {
+    const wanted = shellId.toUpperCase();
+    const rows = (await this.#deps.sessions.unended()).filter((row) => row.targetId === targetId && isLeft(row));
+    const found = rows.find((row) => isLeft(row) && leftTerminalOf(row)?.shellId.toUpperCase() === wanted);
+    return found === undefined ? null : { id: found.id, userId: found.userId };
+  }
+
+  endOverdue(): Promise<void> {
+    return endOverdue(this.#deps, (id) => this.#sessions.has(id) || this.#pickUps.has(id));
   }
 
   async attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page> {
@@ -126,10 +229,25 @@ class SessionBroker implements Broker {
   }
 
   async terminate(who: Requester, sessionId: string): Promise<void> {
+    const waiting = await this.#leftRow(sessionId);
+    if (waiting !== null && !this.#pickUps.has(sessionId)) {
+      await this.#terminateLeft(who, waiting);
+      return;
+    }
     const session = this.#sessionFor(who, 'session.terminate', sessionId);
     if (session.phase === 'ended') throw new SallyportError('not_found', 'the session has ended');
     await this.#terminate(who, session);
     await session.finished;
+  }
+
+  /** The target keeps the shell until its own time is over: nobody signs in there to end it. */
+  async #terminateLeft(who: Requester, row: LeftSession): Promise<void> {
+    const { id, userId } = row;
+    const decision = decide(who.subject, 'session.terminate', { ownerId: userId });
+    if (!decision.allowed) throw new SallyportError(decision.code, `session.terminate refused: ${decision.why}`);
+    const subject = `session:${id}`;
+    await this.#deps.audit.append({ type: 'session.terminate', actor: who.actor, subject, outcome: 'ok' });
+    await endLeft(this.#deps, row, who.subject.userId === userId ? 'closed_by_user' : 'terminated');
   }
 
   loginsEnded({ loginHashes, userId, why }: Parameters<Broker['loginsEnded']>[0]): void {
@@ -166,7 +284,10 @@ class SessionBroker implements Broker {
   async closeAll(reason: 'draining' | 'terminated', deadlineMs: number): Promise<void> {
     this.#isClosing = true;
     const live = this.#live();
-    for (const session of live) session.end(reason, Math.min(deadlineMs / 2, 2000));
+    const stepMs = Math.min(deadlineMs / 2, 2000);
+    for (const session of live)
+      if (reason === 'draining') session.drain(stepMs);
+      else session.end(reason, stepMs);
     let cancel: () => void = () => undefined;
     const late = new Promise<void>((resolve) => (cancel = this.#deps.clock.after(deadlineMs, resolve)));
     await Promise.race([Promise.all(live.map(({ finished }) => finished)), late]);
@@ -221,19 +342,7 @@ class SessionBroker implements Broker {
   async #make(who: Requester, request: OpenRequest): Promise<Session> {
     const deps = this.#deps;
     const sessionId = SessionId.parse(randomId());
-    const facts: SessionFacts = {
-      targetName: request.targetName,
-      address: request.address,
-      isDemoTarget: request.isDemoTarget,
-      identity: request.identity,
-      kind: request.kind,
-      via: [...request.via],
-      weakened: [],
-      protection: '',
-      remote: '',
-      recording: 'strict',
-      startedAt: deps.clock.now(),
-    };
+    const facts = firstFacts(request, deps.clock.now());
     await deps.audit.append({
       type: 'session.open',
       actor: who.actor,
@@ -244,36 +353,11 @@ class SessionBroker implements Broker {
         ...(request.via.length === 0 ? {} : { via: request.via.join(', ') }),
       },
     });
-    // The writer may speak before there is a session: it is told then.
-    const made: { session: Session | null; isFailed: boolean; isSlow: boolean } = {
-      ...{ session: null, isFailed: false, isSlow: false },
-    };
+    const making = new Making(deps, sessionId);
+    const { cols, rows, kind, targetName: target, identity } = request;
     const record = deps.recordings.create(
-      {
-        sessionId,
-        startedAt: facts.startedAt,
-        cols: request.cols,
-        rows: request.rows,
-        kind: request.kind,
-        user: who.userName,
-        target: request.targetName,
-        identity: request.identity,
-      },
-      {
-        slow: () => {
-          made.isSlow = true;
-          made.session?.pause('recording');
-        },
-        recovered: () => {
-          made.isSlow = false;
-          made.session?.resume('recording');
-        },
-        failed: (error) => {
-          deps.log.error({ err: error, sessionId }, 'Recording failed');
-          made.isFailed = true;
-          made.session?.end('recording_unavailable');
-        },
-      },
+      { ...{ sessionId, startedAt: facts.startedAt, cols, rows, kind }, user: who.userName, target, identity },
+      making.events,
     );
     const recording = await record.catch(async (error: unknown) => {
       await deps.audit.append({
@@ -286,13 +370,9 @@ class SessionBroker implements Broker {
       throw error;
     });
     const session = this.#newSession(who, request, sessionId, facts, recording);
-    made.session = session;
-    if (made.isSlow) session.pause('recording');
+    making.tell(session);
     await this.#register(session);
-    if (made.isFailed) {
-      session.end('recording_unavailable');
-      throw new SallyportError('recording_unavailable', 'the recording failed while the session was made');
-    }
+    making.requireWhole(session);
     return session;
   }
 
@@ -300,8 +380,9 @@ class SessionBroker implements Broker {
     who: Requester,
     request: OpenRequest,
     sessionId: SessionId,
-    facts: SessionFacts,
+    facts: Before['facts'],
     recording: RecordingWriter,
+    before?: Before,
   ): Session {
     const deps = this.#deps;
     const session: Session = new Session({
@@ -311,6 +392,7 @@ class SessionBroker implements Broker {
       facts,
       recording,
       deps,
+      ...(before && { before }),
       events: {
         issueToken: (page) => this.#tokens.issue(session, page),
         pageLeft: (page, resumable) => {
@@ -320,8 +402,9 @@ class SessionBroker implements Broker {
             deps.log.error({ err: error, sessionId }, 'Detach not audited');
           });
         },
-        ended: () => {
-          deps.clock.after(RESUME_MS, () => this.#sessions.delete(sessionId));
+        ended: (isLeft) => {
+          if (isLeft) this.#sessions.delete(sessionId);
+          else deps.clock.after(RESUME_MS, () => this.#sessions.delete(sessionId));
         },
         closeAsked: (page) => {
           this.#terminate(page.who, session).catch((error: unknown) => {

@@ -7,10 +7,23 @@ import type { CommandEnd, CommandStart, RunningCommand } from '../terminals/cont
 
 /** Marks kept of one session; a person types fewer in a day. */
 const MAX_ROWS = 10_000;
+/** In place of a text that nobody here has seen: the line ran in a shell that was found at its target. */
+const FOUND_TEXT = '# This line was running already when the session was taken up at its target.';
 
+/** A row of the ledger of before, of a session that is picked up. */
+export interface EarlierCommand {
+  readonly id: string;
+  readonly pipelineId: string;
+  readonly mark: CommandMark;
+}
 interface Row {
   readonly id: string;
+  readonly pipelineId: string;
   mark: CommandMark;
+  /** Of before, and whether it goes on is not known yet. */
+  isOpen: boolean;
+  /** Output of before, which its terminal does not count. */
+  outputBefore: number;
 }
 
 export class Commands {
@@ -32,12 +45,17 @@ export class Commands {
     readonly clock: Clock;
     readonly changed: (mark: CommandMark) => void;
     readonly failed: (error: unknown) => void;
+    readonly earlier?: readonly EarlierCommand[];
   }) {
     this.#who = options.who;
     this.#ledger = options.ledger;
     this.#clock = options.clock;
     this.#changed = options.changed;
     this.#failed = options.failed;
+    for (const earlier of options.earlier ?? []) {
+      this.#keep({ ...earlier, isOpen: earlier.mark.endedAt === null, outputBefore: 0 });
+      this.#lastNumber = Math.max(this.#lastNumber, earlier.mark.number);
+    }
   }
 
   get marks(): readonly CommandMark[] {
@@ -59,21 +77,47 @@ export class Commands {
     const startedAt = this.#clock.now();
     const id = await this.#ledger.start({ ...this.#who, number, ...start });
     const mark: CommandMark = { number, offset, state: 'running', errorCount: 0, startedAt, endedAt: null };
-    const row: Row = { id, mark };
+    const row: Row = { id, pipelineId: start.pipelineId, mark, isOpen: false, outputBefore: 0 };
     this.#keep(row);
     if (this.#isClosed) this.#end(row, { state: 'lost', errorCount: 0, outputBytes: 0 });
     this.#requireOpen();
     this.#changed(mark);
+    return this.#running(row);
+  }
+
+  /**
+   * A line of before goes on, in its own row; one that nobody here has started gets a row now.
+   * @param recorded output of the session until it was picked up
+   */
+  continuing(start: Pick<CommandStart, 'runspacePoolId' | 'pipelineId'>, recorded: number): RunningCommand {
+    const row = this.#rows.find(({ pipelineId }) => pipelineId === start.pipelineId);
+    if (row !== undefined) {
+      row.isOpen = false;
+      row.outputBefore = Math.max(0, recorded - row.mark.offset);
+      return this.#running(row);
+    }
+    const started = this.start({ shellId: null, ...start, text: FOUND_TEXT }, recorded);
+    const tell = (act: (command: RunningCommand) => void) => {
+      started.then(act).catch(this.#failed);
+    };
     return {
       ended: (end) => {
-        this.#end(row, end);
+        tell((command) => {
+          command.ended(end);
+        });
       },
       stopping: () => {
-        if (row.mark.state !== 'running') return;
-        row.mark = { ...row.mark, state: 'stopping' };
-        this.#changed(row.mark);
+        tell((command) => {
+          command.stopping();
+        });
       },
     };
+  }
+
+  /** The terminal goes on: what it did not name is not there any more. */
+  settleEarlier(): void {
+    for (const row of this.#rows)
+      if (row.isOpen) this.#end(row, { state: 'lost', errorCount: row.mark.errorCount, outputBytes: 0 });
   }
 
   /** The session ends: what runs is lost. Resolves when the ledger has been told everything. */
@@ -81,6 +125,25 @@ export class Commands {
     this.#isClosed = true;
     for (const row of this.#rows) this.#end(row, { state: 'lost', errorCount: row.mark.errorCount, outputBytes: 0 });
     await Promise.all(this.#ends);
+  }
+
+  /** The session is left: what runs goes on without us. Resolves when the ledger has been told what has ended. */
+  async rest(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#ends);
+  }
+
+  #running(row: Row): RunningCommand {
+    return {
+      ended: (end) => {
+        this.#end(row, { ...end, outputBytes: row.outputBefore + end.outputBytes });
+      },
+      stopping: () => {
+        if (row.mark.state !== 'running') return;
+        row.mark = { ...row.mark, state: 'stopping' };
+        this.#changed(row.mark);
+      },
+    };
   }
 
   #keep(row: Row): void {
@@ -97,6 +160,7 @@ export class Commands {
 
   #end(row: Row, end: CommandEnd): void {
     if (row.mark.endedAt !== null) return;
+    row.isOpen = false;
     row.mark = { ...row.mark, state: end.state, errorCount: end.errorCount, endedAt: this.#clock.now() };
     this.#changed(row.mark);
     const told: Promise<void> = this.#ledger

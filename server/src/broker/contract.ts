@@ -13,7 +13,7 @@ import type {
 } from '@sallyport/shared/wire/control';
 import type { Actor } from '../audit/contract.ts';
 import type { Subject } from '../policy.ts';
-import type { Terminal, TerminalEvents } from '../terminals/contract.ts';
+import type { LeftTerminal, Terminal, TerminalEvents } from '../terminals/contract.ts';
 
 /** Who asks, read anew by identity for this very request. `loginHash`: what revocation names; tokens are bound to it. */
 export interface Requester {
@@ -41,6 +41,15 @@ export interface OpenRequest {
   readonly rows: number;
   /** Whether the place is still one that people may go to: the target in the inventory, its address allowed. For `recheck`. */
   readonly mayStay: () => Promise<boolean>;
+  /** JSON of what opens it again, without any secret, for a session that can be left; null for one that cannot. */
+  readonly reopen: string | null;
+  /** How long its target keeps it then; null = as the target's own settings say. */
+  readonly keptMs: number | null;
+}
+/** A checked wish to go on with it. */
+export interface PlannedPickUp {
+  readonly request: OpenRequest;
+  readonly openTerminal: (left: LeftTerminal) => OpenTerminal;
 }
 
 /** What `OpenTerminal` tells and asks while it connects, and the terminal afterwards. */
@@ -119,6 +128,21 @@ export interface Broker {
    */
   attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page>;
   /**
+   * Leaves a live session running at its target. @throws SallyportError not_found, session_not_leavable, and why the
+   * target would not; it goes on then
+   */
+  leave(who: Requester, sessionId: string): Promise<void>;
+  /**
+   * Goes on with a session that was left, before its owner attaches: recording, ledger and offsets are the same ones. Does
+   * nothing for any other session. `plan` is given the session's `reopen` and asks policy anew.
+   * @throws SallyportError not_found, and those of `open`
+   */
+  pickUp(who: Requester, sessionId: string, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void>;
+  /** The session of this gateway that has, or left, this shell at a target; null for a shell of somebody else. */
+  ofShell(targetId: string, shellId: string): Promise<{ readonly id: string; readonly userId: string } | null>;
+  /** Ends sessions that were left for too long. */
+  endOverdue(): Promise<void>;
+  /**
    * The same page, same login, within 120 s. The `resume` message names no session: the token does.
    * @throws SallyportError resume_invalid, not_found
    */
@@ -147,9 +171,12 @@ export interface Broker {
   }): void;
   /** A role, grant, target or range changed: asks policy again for live sessions now (`userId` null: everybody's). */
   recheck(userId: string | null): Promise<void>;
-  /** At start, before the first open: sessions of a gateway that died get `gateway_lost`, their recordings are closed. */
+  /**
+   * At start, before the first open: sessions of a gateway that died get `gateway_lost`, their recordings are closed; those
+   * that their targets keep wait to be picked up. @returns how many were lost
+   */
   recover(): Promise<number>;
-  /** Ends every session with `reason`, seals the recordings; resolves within `deadlineMs`. No new session after that. */
+  /** Leaves what can be left, ends every other session with `reason`, seals the recordings; resolves within `deadlineMs`. No new session after that. */
   closeAll(reason: 'draining' | 'terminated', deadlineMs: number): Promise<void>;
   /** Live sessions and attached pages, for metrics and readiness. */
   counts(): { readonly sessions: number; readonly pages: number };

@@ -21,6 +21,12 @@ export interface StoredSession {
   readonly commandCount: number;
   readonly errorCount: number;
   readonly outputBytes: number;
+  /** JSON of what opens it again, without any secret; null when it cannot be left. Owned by `app`. */
+  readonly reopen: string | null;
+  /** JSON of LeftTerminal: where it stands at the target, for when nobody carries it. */
+  readonly left: string | null;
+  /** Since when nobody carries it; null while the gateway does. */
+  readonly leftAt: number | null;
 }
 /** The sessions table; `app` hands in storage's. */
 export interface SessionTable {

@@ -5,6 +5,7 @@ import { CommandState, SessionFacts, type CommandMark } from '@sallyport/shared/
 import { GATEWAY_ACTOR } from '../audit/contract.ts';
 import { codeOf } from '../errors.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
+import { isLeft, leftUntil } from './left.ts';
 import type { Session } from './session.ts';
 
 /** @param live the session itself while it runs */
@@ -21,7 +22,8 @@ export async function toSessionRow(deps: BrokerDeps, stored: StoredSession, live
     errorCount: row.errorCount,
     outputBytes: row.outputBytes,
     facts: SessionFacts.parse(JSON.parse(row.facts)),
-    phase: live?.phase ?? 'ended',
+    phase: live?.phase ?? (isLeft(row) ? 'left' : 'ended'),
+    ...(live === null && isLeft(row) ? { leftUntil: leftUntil(row, deps) } : {}),
     attached: (live?.pages.size ?? 0) > 0,
     detachedAt: live?.detachedAt ?? null,
     // An ended session is kept for a while; its recording may be deleted meanwhile.
@@ -74,18 +76,33 @@ async function closeLost(deps: BrokerDeps, row: StoredSession, outputBytes: numb
   });
 }
 
-/** Closes what a dead gateway left open. @returns how many sessions */
-export async function recoverSessions(deps: BrokerDeps): Promise<number> {
-  const recovered = await deps.recordings.recover(async (sessionId, error) => {
-    deps.log.error({ err: error, sessionId }, 'RecordingNotRecovered');
-    await deps.audit.append({
-      type: 'recording.recovered',
-      actor: GATEWAY_ACTOR,
-      subject: `session:${sessionId}`,
-      outcome: 'failed',
-      detail: { code: codeOf(error) },
-    });
+/** What a dead gateway carried and its target keeps: it waits from now on, whenever the gateway died. */
+async function keepLeft(deps: BrokerDeps, row: StoredSession): Promise<void> {
+  if (row.leftAt !== null) return;
+  await deps.audit.append({
+    ...{ type: 'session.left', actor: GATEWAY_ACTOR, subject: `session:${row.id}`, outcome: 'ok' },
+    detail: { why: 'gateway_lost', userId: row.userId },
   });
+  await deps.sessions.update(row.id, { leftAt: deps.clock.now() });
+}
+
+/** Closes what a dead gateway left open, but for what its targets keep. @returns how many sessions were lost */
+export async function recoverSessions(deps: BrokerDeps): Promise<number> {
+  const unended = await deps.sessions.unended();
+  const kept = new Set(unended.filter(isLeft).map(({ id }) => id));
+  const recovered = await deps.recordings.recover(
+    async (sessionId, error) => {
+      deps.log.error({ err: error, sessionId }, 'RecordingNotRecovered');
+      await deps.audit.append({
+        type: 'recording.recovered',
+        actor: GATEWAY_ACTOR,
+        subject: `session:${sessionId}`,
+        outcome: 'failed',
+        detail: { code: codeOf(error) },
+      });
+    },
+    (sessionId) => kept.has(sessionId),
+  );
   for (const { sessionId, summary, tornBytes } of recovered)
     await deps.audit.append({
       type: 'recording.recovered',
@@ -95,7 +112,8 @@ export async function recoverSessions(deps: BrokerDeps): Promise<number> {
       detail: { outputBytes: summary.outputBytes, tornBytes, head: summary.head },
     });
   const bytes = new Map<string, number>(recovered.map(({ sessionId, summary }) => [sessionId, summary.outputBytes]));
-  const rows = await deps.sessions.unended();
-  for (const row of rows) await closeLost(deps, row, bytes.get(row.id) ?? null);
-  return rows.length;
+  const lost = unended.filter(({ id }) => !kept.has(id));
+  for (const row of lost) await closeLost(deps, row, bytes.get(row.id) ?? null);
+  for (const row of unended) if (kept.has(row.id)) await keepLeft(deps, row);
+  return lost.length;
 }

@@ -22,8 +22,14 @@ export class OutputWindow {
   /** The byte of offset `o` stands at `o % length`. */
   #ring: Uint8Array = new Uint8Array(0);
   #echoes: EchoMark[] = [];
-  #start = 0;
-  #end = 0;
+  #start: number;
+  #end: number;
+
+  /** @param from where the output begins that it will be given */
+  constructor(from = 0) {
+    this.#start = from;
+    this.#end = from;
+  }
 
   get start(): number {
     return this.#start;

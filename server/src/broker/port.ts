@@ -2,7 +2,7 @@
 import type { ProgressItem, ServerMessage, SessionFacts } from '@sallyport/shared/wire/control';
 import { SallyportError } from '../errors.ts';
 import type { RecordingWriter } from '../recording/contract.ts';
-import type { TerminalEnd } from '../terminals/contract.ts';
+import type { LeftTerminal, TerminalEnd } from '../terminals/contract.ts';
 import type { Commands } from './commands.ts';
 import type { OpeningPort } from './contract.ts';
 import type { Delivery } from './delivery.ts';
@@ -28,6 +28,9 @@ export interface PortHost {
   readonly questions: Questions;
   readonly phase: 'opening' | 'live' | 'ended';
   readonly isEnding: boolean;
+  /** How long the target keeps it when it is left; null = as its own settings say. */
+  readonly keptMs: number | null;
+  leavable(left: LeftTerminal | null): void;
   output(bytes: Uint8Array, lineId: number | null): void;
   broadcast(message: ServerMessage): void;
   finish(end: TerminalEnd): void;
@@ -123,10 +126,12 @@ export function openingPort(session: PortHost): OpeningPort {
       echoAt = null;
       return session.commands.start(start, offset);
     },
-    commandContinuing: () => {
-      throw new SallyportError('bad_state', 'this session was not picked up');
+    commandContinuing: (start) => session.commands.continuing(start, recording.outputBytes),
+    leavable: (left) => {
+      session.leavable(left);
+      if ((left === null) === (shown.facts.leavable === undefined)) return;
+      changeFacts({ leavable: left === null ? undefined : { keptMs: session.keptMs } });
     },
-    leavable: () => undefined,
     ask: (question, signal) => session.questions.ask(question, signal, session.phase === 'opening'),
     ...displayEvents(session),
     ended: (end) => {

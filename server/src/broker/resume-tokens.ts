@@ -4,7 +4,8 @@ import { SallyportError } from '../errors.ts';
 import { randomId, tokenHash } from '../random.ts';
 import type { Requester } from './contract.ts';
 import type { AttachedPage } from './page.ts';
-import { RESUME_MS, type Session } from './session.ts';
+import { RESUME_MS } from './left.ts';
+import type { Session } from './session.ts';
 
 interface Held {
   readonly hash: string;

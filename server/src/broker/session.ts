@@ -1,18 +1,19 @@
 /** One session: its terminal's events are recorded, then delivered to its pages; it ends once, for one reason. */
 import type { ErrorCode } from '@sallyport/shared/error-codes';
-import { errorText } from '@sallyport/shared/error-codes';
 import type { SessionId } from '@sallyport/shared/ids';
 import type { ServerMessage, SessionFacts } from '@sallyport/shared/wire/control';
 import { HIGH_WATER_BYTES, LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
-import { GATEWAY_ACTOR, type NewAuditEvent } from '../audit/contract.ts';
 import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import type { RecordingWriter } from '../recording/contract.ts';
-import type { Terminal, TerminalEnd } from '../terminals/contract.ts';
+import type { LeftTerminal, Terminal, TerminalEnd } from '../terminals/contract.ts';
 import { Commands } from './commands.ts';
 import type { AttachRequest, OpenRequest, OpenTerminal, Requester, SessionSocket } from './contract.ts';
 import { Delivery } from './delivery.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
+import { AT_ONCE, endMessage, EndSteps, staysLeft } from './ending.ts';
+import { type Before, RESUME_MS } from './left.ts';
+import { Leaving } from './leaving.ts';
 import { OutputWindow } from './output-window.ts';
 import { AttachedPage, type PageHost } from './page.ts';
 import { openingPort, type Shown } from './port.ts';
@@ -26,19 +27,15 @@ const CLOSE_GRACE_MS = 3000;
 const HOUR_MS = 3_600_000;
 /** Commands that a joining page is told: what fits into one frame of 64 KiB. */
 const MAX_MARKS = 400;
-/** For each step of writing an end down: what hangs must not keep the end from the others. */
-const END_STEP_MS = 10_000;
-/** A page that lost its line may come back for so long, whatever the limit for detached sessions. */
-export const RESUME_MS = 120_000;
-/** Ends after which nothing more is shown, not even what waits for a page. */
-const AT_ONCE: ReadonlySet<ErrorCode> = new Set(['grant_removed', 'revoked', 'draining', 'recording_unavailable']);
+const LEFT: TerminalEnd = { reason: 'session_left', exitCode: null, detail: '' };
 
 /** What the registry does for its sessions. */
 export interface SessionEvents {
   /** A token for the page to come back with. */
   issueToken(page: AttachedPage): string;
   pageLeft(page: AttachedPage, resumable: boolean): void;
-  ended(): void;
+  /** Its end is written down. `isLeft`: it goes on at its target. */
+  ended(isLeft: boolean): void;
   closeAsked(page: AttachedPage): void;
 }
 export interface SessionOptions {
@@ -49,6 +46,8 @@ export interface SessionOptions {
   readonly recording: RecordingWriter;
   readonly deps: BrokerDeps;
   readonly events: SessionEvents;
+  /** Of one that is picked up. */
+  readonly before?: Before;
 }
 type PauseReason = 'credit' | 'recording';
 
@@ -56,7 +55,7 @@ export class Session implements PageHost {
   readonly sessionId: SessionId;
   readonly who: Requester;
   readonly request: OpenRequest;
-  readonly window = new OutputWindow();
+  readonly window: OutputWindow;
   readonly questions: Questions;
   readonly commands: Commands;
   readonly clock: Clock;
@@ -82,14 +81,26 @@ export class Session implements PageHost {
   #end: (TerminalEnd & { readonly at: number }) | null = null;
   #detachedAt: number | null;
   #cancelDetach: () => void = () => undefined;
+  readonly #steps: EndSteps;
+  readonly #before: Before | null;
+  readonly #leaving: Leaving;
 
   constructor(options: SessionOptions) {
-    const { deps, who, request, sessionId, recording } = options;
+    const { deps, who, request, sessionId, recording, before = null } = options;
     this.sessionId = sessionId;
     this.who = who;
     this.request = request;
     this.clock = deps.clock;
     this.recording = recording;
+    this.window = new OutputWindow(before?.tail.from ?? 0);
+    if (before !== null) this.window.push(before.tail.bytes, null);
+    this.#before = before;
+    this.#steps = new EndSteps(deps, sessionId);
+    this.#leaving = new Leaving(
+      before?.left ?? null,
+      (left) => deps.sessions.update(sessionId, { left }),
+      (error) => deps.log.error({ err: error, sessionId }, 'Place at the target not kept'),
+    );
     this.delivery = new Delivery(recording, (error) => {
       deps.log.error({ err: error, sessionId }, 'Delivery failed');
       this.end('internal');
@@ -123,6 +134,7 @@ export class Session implements PageHost {
       who: { sessionId, userId: who.subject.userId },
       ledger: deps.ledger,
       clock: deps.clock,
+      earlier: before?.commands ?? [],
       changed: (command) => {
         const { number, state, offset } = command;
         this.delivery.recorded({ type: 'command', number, state, offset }, () => {
@@ -148,6 +160,9 @@ export class Session implements PageHost {
   get detachedAt(): number | null {
     return this.#detachedAt;
   }
+  get keptMs(): number | null {
+    return this.request.keptMs;
+  }
   get isEnding(): boolean {
     return this.#endAsked !== null || this.#end !== null;
   }
@@ -172,7 +187,8 @@ export class Session implements PageHost {
       this.delivery.ordered(() => {
         this.broadcast({ type: 'phase', phase: 'live', step: '' });
       });
-      await this.#deps.sessions.update(this.sessionId, { facts: JSON.stringify(this.shown.facts) });
+      this.commands.settleEarlier();
+      await this.#deps.sessions.update(this.sessionId, { facts: JSON.stringify(this.shown.facts), leftAt: null });
     } catch (error) {
       if (this.#phase === 'live') this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Row not updated');
       else if (!this.isEnding) {
@@ -319,6 +335,30 @@ export class Session implements PageHost {
     this.#terminal.close(this.#endAsked, deadlineMs).then(done, done);
   }
 
+  /** What there is to go on with at the target; what could not be reached just now is there all the same. */
+  leavable(left: LeftTerminal | null): void {
+    if (this.isEnding || this.request.reopen === null || (left === null && this.#terminal === null)) return;
+    this.#leaving.offer(left);
+  }
+
+  /** Leaves it running at its target. @throws SallyportError session_not_leavable, and why it could not; it goes on then */
+  async leave(): Promise<void> {
+    await this.#leaving.ask(this.terminal);
+    this.finish(LEFT);
+    await this.finished;
+  }
+
+  /** The gateway stops: what can be left is left, the rest ends. */
+  drain(deadlineMs: number): void {
+    const { terminal } = this;
+    if (terminal === null || this.#leaving.left === null) this.end('draining', deadlineMs);
+    else
+      void this.#leaving.drain(terminal, this.clock, deadlineMs).then((isLeft) => {
+        if (isLeft) this.finish(LEFT);
+        else this.end('draining', deadlineMs);
+      });
+  }
+
   /** The terminal has ended, or never started. */
   finish(end: TerminalEnd): void {
     if (this.#end !== null) return;
@@ -329,8 +369,19 @@ export class Session implements PageHost {
     void this.#writeEnd(this.#end);
   }
 
+  /** It goes on at its target: it was left, or could not be picked up now. */
+  get #isLeft(): boolean {
+    if (this.#end === null || this.#leaving.left === null) return false;
+    const { reason } = this.#end;
+    return reason === LEFT.reason || (this.#terminal === null && this.#before !== null && staysLeft(reason));
+  }
+
   /** As the table and lists tell it. */
   row(): StoredSession {
+    const isLeft = this.#isLeft;
+    const { left } = this.#leaving;
+    const end = isLeft ? null : this.#end;
+    const isOver = this.#end !== null && !isLeft;
     return {
       id: this.sessionId,
       userId: this.ownerId,
@@ -338,71 +389,58 @@ export class Session implements PageHost {
       targetId: this.request.targetId,
       facts: JSON.stringify(this.shown.facts),
       startedAt: this.shown.facts.startedAt,
-      endedAt: this.#end?.at ?? null,
-      endReason: this.#end?.reason ?? null,
-      exitCode: this.#end?.exitCode ?? null,
+      endedAt: end?.at ?? null,
+      endReason: end?.reason ?? null,
+      exitCode: end?.exitCode ?? null,
       commandCount: this.commands.count,
       errorCount: this.commands.errorCount,
       outputBytes: this.recording.outputBytes,
+      reopen: this.request.reopen,
+      left: left === null || isOver ? null : JSON.stringify(left),
+      leftAt: isLeft ? (this.#end?.at ?? null) : null,
     };
   }
 
   async #writeEnd(end: TerminalEnd & { readonly at: number }): Promise<void> {
-    const { reason } = end;
-    await this.#attempt('Commands not ended', this.commands.close());
-    await this.#attempt('Session end not audited', this.#auditEnd(end));
-    await this.#attempt('Recording not closed', this.recording.close(reason));
+    const isLeft = this.#isLeft;
+    await this.#steps.attempt('Place at the target not kept', this.#leaving.settled());
+    if (isLeft) await this.#putAside(end);
+    else await this.#closeBooks(end);
     this.delivery.stop();
+    const { facts, endedAt, endReason, exitCode, commandCount, errorCount, outputBytes, left, leftAt } = this.row();
+    const change = { facts, endedAt, endReason, exitCode, commandCount, errorCount, outputBytes, left, leftAt };
+    const update = () =>
+      this.#steps.attempt('Session row not updated', this.#deps.sessions.update(this.sessionId, change));
+    // Who comes back from now on picks it up.
+    if (isLeft) await update();
     this.#phase = 'ended';
-    this.#dismissPages(end, AT_ONCE.has(reason));
-    const { facts, endedAt, endReason, exitCode, commandCount, errorCount, outputBytes } = this.row();
-    const change = { facts, endedAt, endReason, exitCode, commandCount, errorCount, outputBytes };
-    await this.#attempt('Session row not updated', this.#deps.sessions.update(this.sessionId, change));
-    this.#events.ended();
+    this.#dismissPages(end, AT_ONCE.has(end.reason));
+    if (!isLeft) await update();
+    this.#events.ended(isLeft);
     this.#resolveFinished();
   }
 
-  #auditEnd({ reason, exitCode, hop = '' }: TerminalEnd): Promise<unknown> {
-    const event: NewAuditEvent = {
-      type: 'session.end',
-      actor: GATEWAY_ACTOR,
-      subject: `session:${this.sessionId}`,
-      outcome: 'ok',
-      detail: {
-        ...{ reason, exitCode, userId: this.ownerId, target: this.shown.facts.address },
-        ...(hop === '' ? {} : { at: hop }),
-      },
-    };
-    return this.#deps.audit.append(event);
-  }
-
-  async #attempt(failure: string, work: Promise<unknown>): Promise<void> {
-    let cancel: () => void = () => undefined;
-    const late = new Promise<never>((_, reject) => {
-      cancel = this.clock.after(END_STEP_MS, () => {
-        reject(new Error(`not done in ${END_STEP_MS} ms`));
-      });
+  async #closeBooks({ reason, exitCode, hop = '' }: TerminalEnd): Promise<void> {
+    await this.#steps.attempt('Commands not ended', this.commands.close());
+    await this.#steps.audit('session.end', {
+      ...{ reason, exitCode, userId: this.ownerId, target: this.shown.facts.address },
+      ...(hop === '' ? {} : { at: hop }),
     });
-    try {
-      await Promise.race([work, late]);
-    } catch (error) {
-      this.#deps.log.error({ err: error, sessionId: this.sessionId }, failure);
-    } finally {
-      cancel();
-    }
+    await this.#steps.attempt('Recording not closed', this.recording.close(reason));
   }
 
-  #dismissPages({ reason, detail, exitCode, hop = '' }: TerminalEnd, now: boolean): void {
-    const message: ServerMessage = {
-      type: 'ended',
-      reason,
-      message: hop === '' ? errorText(reason) : `At the ${hop}: ${errorText(reason)}`,
-      detail,
-      at: hop,
-      exitCode,
-      requestId: this.sessionId,
-    };
-    for (const page of [...this.pages]) page.stream.finish(message, reason, now);
+  async #putAside({ reason }: TerminalEnd): Promise<void> {
+    await this.#steps.attempt('Commands not told', this.commands.rest());
+    const why = this.#leaving.isDraining ? 'draining' : reason;
+    await this.#steps.audit('session.left', { why, userId: this.ownerId, target: this.shown.facts.address });
+    await this.#steps.attempt('Recording not put aside', this.recording.rest());
+  }
+
+  /** While the gateway stops, pages of a session that was left are to come back by themselves. */
+  #dismissPages(end: TerminalEnd, now: boolean): void {
+    for (const { stream } of [...this.pages])
+      if (this.#leaving.isDraining) stream.finish(null, 'draining', true);
+      else stream.finish(endMessage(end, this.sessionId), end.reason, now);
   }
 
   /** What a page that comes late must know, behind the output it is sent first. */

@@ -26,9 +26,21 @@ const COUNT_EVERY = 100;
 /** What a page may say before it is attached: its window's size, some acknowledgements. */
 const MAX_QUEUED = 64;
 
+/** Of a page's window. */
+interface Size {
+  readonly cols: number;
+  readonly rows: number;
+}
+/** Who attaches. */
+interface Caller extends Pick<Requester, 'subject' | 'actor'> {
+  readonly principal: Principal;
+}
+
 export interface SocketJoin {
   readonly identity: Pick<Identity, 'redeemTicket' | 'refresh' | 'touch'>;
   readonly broker: Pick<Broker, 'attach' | 'resume'>;
+  /** Before a page attaches: a session that was left at its target is gone on with. Policy is asked anew. */
+  readonly pickUp: (caller: Caller, sessionId: string, size: Size) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -222,6 +234,8 @@ export class ConsoleSocket {
     this.#authorize(message.type, this.#principal.user.id);
     if (message.type === 'resume') return broker.resume(this.#requester, message, this.#socket);
     const sessionId = await this.#sessionOfTicket(message.ticket);
+    const { subject, actor } = this.#requester;
+    await this.#join.pickUp({ principal: this.#principal, subject, actor }, sessionId, message);
     return broker.attach(this.#requester, sessionId, message, this.#socket);
   }
 

@@ -83,6 +83,7 @@ class World {
     });
     this.app = app;
     serveSockets(app, {
+      pickUp: () => Promise.resolve(),
       identity: {
         redeemTicket: (ticket) => {
           const found = this.tickets.get(ticket);

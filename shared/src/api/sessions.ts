@@ -51,7 +51,8 @@ export const SessionRow = z.object({
   userId: z.string(),
   userName: z.string(),
   facts: SessionFacts,
-  phase: z.enum(['opening', 'live', 'ended']),
+  /** `left`: it goes on at its target, nobody carries it, and it can be picked up. */
+  phase: z.enum(['opening', 'live', 'left', 'ended']),
   /** Whether a page is attached now. */
   attached: z.boolean(),
   detachedAt: z.number().nullable(),
@@ -62,6 +63,8 @@ export const SessionRow = z.object({
   errorCount: z.number(),
   outputBytes: z.number(),
   hasRecording: z.boolean(),
+  /** Of a session that was left: when it is given up. */
+  leftUntil: z.number().optional(),
 });
 export type SessionRow = z.infer<typeof SessionRow>;
 export const SessionList = z.object({ sessions: z.array(SessionRow) });

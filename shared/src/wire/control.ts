@@ -103,6 +103,8 @@ export const SessionFacts = z.object({
   remote: z.string(),
   recording: z.enum(['strict', 'best-effort']),
   startedAt: z.number(),
+  /** It can be left running at the target, which keeps it so long; null = as long as the target's own settings say. */
+  leavable: z.object({ keptMs: z.number().nullable() }).optional(),
 });
 export type SessionFacts = z.infer<typeof SessionFacts>;
 

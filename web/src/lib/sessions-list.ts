@@ -36,6 +36,7 @@ export function lookOf({ phase, attached, endReason }: SessionRow): SessionLook 
     return attached
       ? { icon: 'mark-live', tone: 'live', word: 'live' }
       : { icon: 'mark-detached', tone: 'off', word: 'detached' };
+  if (phase === 'left') return { icon: 'mark-detached', tone: 'off', word: 'left' };
   const reason = endReason ?? 'exited';
   const word = WORDS[reason] ?? reason.replaceAll('_', ' ');
   if (CALM.has(reason)) return { icon: 'mark-ended', tone: 'off', word };

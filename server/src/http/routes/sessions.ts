@@ -63,6 +63,14 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
     }),
     userRoute({
       method: 'POST',
+      path: '/api/sessions/:id/leave',
+      action: 'session.control',
+      params,
+      resource: ofSession,
+      handle: async ({ params: { id } }, caller) => broker.leave(requesterOf(caller), id),
+    }),
+    userRoute({
+      method: 'POST',
       path: '/api/sessions/:id/terminate',
       action: 'session.terminate',
       params,

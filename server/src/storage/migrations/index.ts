@@ -4,6 +4,7 @@ import * as jumpHosts from './0002-jump-hosts.ts';
 import * as certificates from './0003-certificates.ts';
 import * as knownHosts from './0004-known-hosts.ts';
 import * as shellIds from './0005-shell-ids.ts';
+import * as leftSessions from './0006-left-sessions.ts';
 
 /** Every migration in order. Append only; an applied migration never changes. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-certificates': certificates,
   '0004-known-hosts': knownHosts,
   '0005-shell-ids': shellIds,
+  '0006-left-sessions': leftSessions,
 };

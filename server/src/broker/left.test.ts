@@ -1,0 +1,286 @@
+/** Sessions that are left at their targets: by their owner, by a gateway that stops, by one that was killed. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SessionId } from '@sallyport/shared/ids';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ann, brokerIn, code, FakeSocket, request, requester } from '../../../test/contracts/broker-fixture.ts';
+import { FakeTerminal } from '../../../test/contracts/fake-terminal.ts';
+import { all } from '../../../test/contracts/recording-fixture.ts';
+import { SallyportError } from '../errors.ts';
+import type { LeftTerminal } from '../terminals/contract.ts';
+
+const HOUR_MS = 3_600_000;
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sallyport-left-'));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true });
+});
+type World = ReturnType<typeof brokerIn>['world'];
+const gateway = (world?: World, limits?: Parameters<typeof brokerIn>[1]) =>
+  brokerIn(directory, limits, world === undefined ? {} : { world });
+type Gateway = ReturnType<typeof gateway>;
+
+const place = (pipelineId: string | null = null): LeftTerminal => ({
+  ...{ shellId: 'SHELL', poolId: 'pool', holder: 'me', pipelineId, remote: 'PowerShell 7.6.5', calls: [] },
+});
+const start = (text: string, pipelineId: string) => ({ text, pipelineId, runspacePoolId: 'pool', shellId: 'SHELL' });
+
+/** A session with one line that has ended and one that runs; its page has seen all of it. */
+async function running(at: Gateway) {
+  const { terminal, sessionId } = await at.open('powershell');
+  terminal.standsAt(place());
+  terminal.ear.echo(1, Buffer.from('one\r\n'));
+  const first = await terminal.ear.commandStarting(start('one', 'p1'));
+  terminal.print('1\r\n');
+  first.ended({ state: 'completed', errorCount: 0, outputBytes: 3 });
+  terminal.ear.echo(2, Buffer.from('two\r\n'));
+  await terminal.ear.commandStarting(start('two', 'p2'));
+  terminal.standsAt(place('p2'));
+  const { page, socket } = await at.attach(sessionId);
+  terminal.print('21');
+  await socket.until(() => socket.bytes.toString().endsWith('21'));
+  return { terminal, sessionId, page, socket };
+}
+
+/** Picks it up; `left` is what the terminal was given. */
+async function pickUp(at: Gateway, sessionId: string, who = ann, terminal = new FakeTerminal('powershell')) {
+  const given: { left: LeftTerminal | null; reopen: string } = { left: null, reopen: '' };
+  await at.broker.pickUp(who, sessionId, (reopen) => {
+    given.reopen = reopen;
+    const openTerminal = (left: LeftTerminal) => {
+      given.left = left;
+      return terminal.open;
+    };
+    return Promise.resolve({ request: request('powershell'), openTerminal });
+  });
+  return { terminal, given };
+}
+
+/** Goes on to the end of the running line, and ends the session. */
+async function finish(at: Gateway, sessionId: string, offset: number) {
+  const terminal = new FakeTerminal('powershell');
+  terminal.openWith = (ear) => {
+    const run = ear.commandContinuing({ runspacePoolId: 'pool', pipelineId: 'p2' });
+    ear.output(Buffer.from('22\r\n'));
+    run.ended({ state: 'completed', errorCount: 1, outputBytes: 4 });
+  };
+  const { given } = await pickUp(at, sessionId, ann, terminal);
+  const { socket } = await at.attach(sessionId, offset);
+  await socket.until(() => socket.bytes.length >= 4);
+  await terminal.close('exited');
+  await socket.has('ended');
+  return { given, socket };
+}
+
+async function checkOne(at: Gateway, sessionId: string) {
+  const output = Buffer.concat(await all(at.recordings.readOutput(SessionId.parse(sessionId), 0, 19))).toString();
+  expect(output).toBe('one\r\n1\r\ntwo\r\n2122\r\n');
+  expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
+  expect(at.ledgered).toEqual(['start 1 one', 'end 1 completed', 'start 2 two', 'end 3 completed']);
+  // The echo of the line and what came before the pause belong to it.
+  expect(at.world.entries.get('3')).toMatchObject({ state: 'completed', errorCount: 1, outputBytes: 7 + 4 });
+  expect([...at.rows.values()]).toMatchObject([
+    { id: sessionId, endReason: 'exited', commandCount: 2, errorCount: 1, outputBytes: 19, left: null, leftAt: null },
+  ]);
+}
+
+describe('a session that its owner leaves', () => {
+  it('waits, and goes on as one session with one recording and the same rows', async () => {
+    const at = gateway();
+    const { terminal, sessionId, socket } = await running(at);
+    expect(await code(at.broker.leave(requester('bob'), sessionId))).toBe('not_found');
+    await at.broker.leave(ann, sessionId);
+    expect(terminal.calls).toContain('leave');
+    expect(socket.find('ended')).toMatchObject({ reason: 'session_left' });
+    const row = await at.broker.get(ann, sessionId);
+    expect(row).toMatchObject({ phase: 'left', endedAt: null, commandCount: 2, hasRecording: true });
+    expect(row.leftUntil).toBe(at.clock.now() + 8 * HOUR_MS);
+    expect(at.broker.counts().sessions).toBe(0);
+    expect(await at.broker.ofShell('t1', 'shell')).toEqual({ id: sessionId, userId: 'ann' });
+    expect(await code(pickUp(at, sessionId, requester('bob')))).toBe('not_found');
+    const { given, socket: later } = await finish(at, sessionId, 15);
+    expect(given).toEqual({ left: place('p2'), reopen: '{"to":"web01"}' });
+    expect(later.bytes.toString()).toBe('22\r\n');
+    expect(later.find('attached').commands.map(({ number, state, offset }) => [number, state, offset])).toEqual([
+      [1, 'completed', 0],
+      [2, expect.stringMatching(/running|completed/), 8],
+    ]);
+    await checkOne(at, sessionId);
+    expect(at.audited.map(({ type }) => type)).toEqual(
+      [
+        ...['session.open', 'session.attach', 'session.detach', 'session.left'],
+        ...['session.pickedUp', 'session.attach', 'session.end'],
+      ].filter((type) => type !== 'session.detach'),
+    );
+  });
+
+  it('is shown its last output when a new page picks it up', async () => {
+    const at = gateway();
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    const { terminal } = await pickUp(at, sessionId);
+    const { socket } = await at.attach(sessionId);
+    await socket.until(() => socket.bytes.toString().endsWith('21'));
+    expect(socket.bytes.toString()).toBe('one\r\n1\r\ntwo\r\n21');
+    // The target did not name the line that ran.
+    expect(at.ledgered.at(-1)).toBe('end 3 lost');
+    await terminal.close('exited');
+  });
+
+  it('cannot be one that the terminal cannot leave, and goes on then', async () => {
+    const at = gateway();
+    const { terminal, sessionId } = await at.open('powershell');
+    expect(await code(at.broker.leave(ann, sessionId))).toBe('session_not_leavable');
+    terminal.standsAt(place());
+    terminal.standsAt(null);
+    expect(await code(at.broker.leave(ann, sessionId))).toBe('session_not_leavable');
+    expect((await at.broker.get(ann, sessionId)).phase).toBe('live');
+    expect(at.rows.get(sessionId)?.left).toBeNull();
+    await terminal.close('exited');
+  });
+
+  it('can be ended while it waits, by those who may', async () => {
+    const at = gateway();
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    expect(await code(at.broker.terminate(requester('bob'), sessionId))).toBe('not_found');
+    await at.broker.terminate(requester('root', 'r', 'administrator'), sessionId);
+    expect(at.rows.get(sessionId)).toMatchObject({ endReason: 'terminated', left: null });
+    expect(at.ledgered.at(-1)).toBe('end 3 lost');
+    expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
+    expect((await at.broker.get(ann, sessionId)).phase).toBe('ended');
+  });
+});
+
+describe('a gateway that ends', () => {
+  it('leaves on a stop what it can, and its pages come back by themselves', async () => {
+    const before = gateway();
+    const { sessionId, socket } = await running(before);
+    const { sessionId: other } = await before.open('pty');
+    await before.broker.closeAll('draining', 10_000);
+    expect(socket.closed).toEqual([4503, 'draining']);
+    expect(socket.order).not.toContain('ended');
+    expect(before.rows.get(other)?.endReason).toBe('draining');
+    before.rows.delete(other);
+    const at = gateway(before.world);
+    expect(await at.broker.recover()).toBe(0);
+    const { socket: later } = await finish(at, sessionId, 15);
+    expect(later.bytes.toString()).toBe('22\r\n');
+    await checkOne(at, sessionId);
+  });
+
+  it('leaves what does not answer in time as well', async () => {
+    const before = gateway();
+    const { terminal, sessionId } = await running(before);
+    terminal.leave = () => new Promise(() => undefined);
+    const closing = before.broker.closeAll('draining', 10_000);
+    before.clock.advance(5000);
+    await closing;
+    expect(terminal.calls.at(-1)).toBe('pause');
+    terminal.print('nobody records this');
+    const at = gateway(before.world);
+    await at.broker.recover();
+    await finish(at, sessionId, 15);
+    await checkOne(at, sessionId);
+  });
+
+  it('is killed: what its targets keep waits, and comes back exactly', async () => {
+    const before = gateway();
+    const { sessionId } = await running(before);
+    // The line that the ledger knows was not yet kept with the place.
+    const row = before.rows.get(sessionId);
+    if (row !== undefined) before.rows.set(sessionId, { ...row, left: JSON.stringify(place('p1')) });
+    const { sessionId: other } = await before.open('pty');
+    const at = gateway(before.world);
+    expect(await at.broker.recover()).toBe(1);
+    expect(at.rows.get(other)?.endReason).toBe('gateway_lost');
+    expect(await at.broker.get(ann, sessionId)).toMatchObject({
+      phase: 'left',
+      leftUntil: at.clock.now() + 8 * HOUR_MS,
+    });
+    expect(at.audited.findLast(({ type }) => type === 'session.left')?.detail).toMatchObject({ why: 'gateway_lost' });
+    at.rows.delete(other);
+    const { given } = await finish(at, sessionId, 15);
+    expect(given.left?.pipelineId).toBe('p2');
+    await checkOne(at, sessionId);
+  });
+});
+
+describe('a session that cannot be picked up', () => {
+  const failing = (reason: ConstructorParameters<typeof SallyportError>[0]) => {
+    const terminal = new FakeTerminal('powershell');
+    return Object.assign(terminal, { open: () => Promise.reject(new SallyportError(reason, 'as the test says')) });
+  };
+
+  it('waits on when only the way there is wrong, and ends when the target does not know it', async () => {
+    const at = gateway();
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    await pickUp(at, sessionId, ann, failing('target_unreachable'));
+    await at.until(() => at.broker.counts().sessions === 0);
+    expect(await at.broker.get(ann, sessionId)).toMatchObject({ phase: 'left', endedAt: null });
+    await pickUp(at, sessionId, ann, failing('target_shell_gone'));
+    await at.until(() => at.rows.get(sessionId)?.endedAt !== null);
+    expect(at.rows.get(sessionId)).toMatchObject({ endReason: 'target_shell_gone', left: null });
+    expect(at.ledgered.at(-1)).toBe('end 3 lost');
+    expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
+  });
+
+  it('is picked up once, however many pages come', async () => {
+    const at = gateway();
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    const terminal = new FakeTerminal('powershell');
+    const both = await Promise.all([
+      pickUp(at, sessionId, ann, terminal),
+      pickUp(at, sessionId, ann, failing('internal')),
+    ]);
+    expect(both.map(({ given }) => given.left !== null)).toEqual([true, false]);
+    const pages = await Promise.all([at.attach(sessionId, 15), at.attach(sessionId, 15)]);
+    expect(pages.map(({ page }) => page.role)).toEqual(['controller', 'viewer']);
+    expect(at.audited.filter(({ type }) => type === 'session.pickedUp')).toHaveLength(1);
+    await terminal.close('exited');
+  });
+
+  it('counts against the limits like an opening', async () => {
+    const at = gateway(undefined, { sessionsPerUser: 1, opensPerMinute: 30 });
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    const { terminal } = await at.open('pty');
+    expect(await code(pickUp(at, sessionId))).toBe('too_many_sessions');
+    await terminal.close('exited');
+    await at.until(() => at.broker.counts().sessions === 0);
+    const again = await pickUp(at, sessionId);
+    expect(await code(at.open('pty'))).toBe('too_many_sessions');
+    await again.terminal.close('exited');
+  });
+
+  it('ends when its time is over, for the reason that was first', async () => {
+    const at = gateway();
+    const alone = await running(at);
+    await at.broker.leave(ann, alone.sessionId);
+    const { terminal, sessionId } = await at.open('powershell');
+    terminal.standsAt(place());
+    await at.broker.leave(ann, sessionId);
+    const row = at.rows.get(sessionId);
+    const facts = JSON.stringify({ ...(JSON.parse(row?.facts ?? '') as object), leavable: { keptMs: HOUR_MS } });
+    if (row !== undefined) at.rows.set(sessionId, { ...row, facts });
+    at.clock.advance(HOUR_MS - 1);
+    await at.broker.endOverdue();
+    expect([...at.rows.values()].every(({ endedAt }) => endedAt === null)).toBe(true);
+    at.clock.advance(1);
+    await at.broker.endOverdue();
+    expect(at.rows.get(sessionId)?.endReason).toBe('target_shell_gone');
+    at.clock.advance(7 * HOUR_MS);
+    await at.broker.endOverdue();
+    expect(at.rows.get(alone.sessionId)?.endReason).toBe('detached_too_long');
+    const picked = new FakeSocket();
+    await pickUp(at, sessionId);
+    expect(await code(at.broker.attach(ann, sessionId, { cols: 1, rows: 1, offset: 0, takeOver: false }, picked))).toBe(
+      'not_found',
+    );
+  });
+});

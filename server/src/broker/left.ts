@@ -1,0 +1,147 @@
+/** Sessions that nobody carries, at their targets: what is kept of them, and how they come back or end. */
+import { SessionId } from '@sallyport/shared/ids';
+import { LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
+import { CommandState, SessionFacts } from '@sallyport/shared/wire/control';
+import type { ErrorCode } from '@sallyport/shared/error-codes';
+import { z } from 'zod';
+import { GATEWAY_ACTOR } from '../audit/contract.ts';
+import type { RecordingWriter, WriterEvents } from '../recording/contract.ts';
+import type { LeftTerminal } from '../terminals/contract.ts';
+import type { EarlierCommand } from './commands.ts';
+import type { BrokerDeps, StoredSession } from './deps.ts';
+
+const HOUR_MS = 3_600_000;
+/** A page that lost its line may come back for so long, whatever the limit for detached sessions. */
+export const RESUME_MS = 120_000;
+
+const call = z.object({ pipelineId: z.string().nullable(), callId: z.string(), body: z.string() });
+const Left: z.ZodType<LeftTerminal> = z.object({
+  shellId: z.string(),
+  poolId: z.string(),
+  holder: z.string().nullable(),
+  pipelineId: z.string().nullable(),
+  remote: z.string(),
+  calls: z.array(call),
+});
+
+/** A row of a session that was left, or that a dead gateway carried and whose target keeps it. */
+export interface LeftSession extends StoredSession {
+  readonly reopen: string;
+  readonly left: string;
+}
+/** Whether a row that no live session stands for can be picked up. */
+export const isLeft = (row: StoredSession): row is LeftSession =>
+  row.endedAt === null && row.left !== null && row.reopen !== null;
+
+/** Where it stands at its target; null when that cannot be read any more. */
+export function leftTerminalOf(row: LeftSession): LeftTerminal | null {
+  try {
+    return Left.parse(JSON.parse(row.left));
+  } catch {
+    return null;
+  }
+}
+
+const keptSchema = z.object({ leavable: z.object({ keptMs: z.number().nullable() }).optional() });
+/** Which comes first: the target lets go of it, or nobody may leave a session alone for longer. */
+function limitOf(row: LeftSession, detachedHours: number): { readonly ms: number; readonly reason: ErrorCode } {
+  const alone = Math.max(detachedHours * HOUR_MS, RESUME_MS);
+  const keptMs = keptSchema.catch({}).parse(JSON.parse(row.facts)).leavable?.keptMs ?? null;
+  return keptMs !== null && keptMs < alone
+    ? { ms: keptMs, reason: 'target_shell_gone' }
+    : { ms: alone, reason: 'detached_too_long' };
+}
+/** When a session that was left is given up. */
+export const leftUntil = (row: LeftSession, deps: Pick<BrokerDeps, 'detachedHours' | 'clock'>): number =>
+  (row.leftAt ?? deps.clock.now()) + limitOf(row, deps.detachedHours()).ms;
+
+/** What a session that is picked up brings with it. */
+export interface Before {
+  readonly left: LeftTerminal;
+  readonly facts: SessionFacts;
+  readonly commands: readonly EarlierCommand[];
+  /** Its last output, and where that starts. */
+  readonly tail: { readonly from: number; readonly bytes: Uint8Array };
+}
+
+/** Reads what is there of it. The recording has been re-opened. @throws SallyportError */
+export async function readBefore(
+  deps: BrokerDeps,
+  row: LeftSession,
+  left: LeftTerminal,
+  recording: RecordingWriter,
+): Promise<Before> {
+  const sessionId = SessionId.parse(row.id);
+  const to = recording.outputBytes;
+  const from = Math.max(0, to - LOW_WATER_BYTES);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of deps.recordings.readOutput(sessionId, from, to)) pieces.push(piece);
+  const offsets = await deps.recordings.commandOffsets(sessionId);
+  const commands = (await deps.ledger.rowsOfSession(row.id)).map(({ id, pipelineId, ...entry }) => ({
+    ...{ id, pipelineId },
+    mark: {
+      number: entry.number,
+      offset: offsets.get(entry.number) ?? to,
+      state: CommandState.catch('lost').parse(entry.state),
+      errorCount: entry.errorCount,
+      startedAt: entry.startedAt,
+      endedAt: entry.endedAt,
+    },
+  }));
+  // The ledger was told before the target was, and of its end before the next prompt: it knows better what runs.
+  const running = commands.findLast(({ mark }) => mark.endedAt === null)?.pipelineId ?? null;
+  const isKnown = commands.some(({ pipelineId }) => pipelineId === left.pipelineId);
+  return {
+    left: { ...left, pipelineId: running ?? (isKnown ? null : left.pipelineId) },
+    facts: SessionFacts.parse(JSON.parse(row.facts)),
+    commands,
+    tail: { from, bytes: Buffer.concat(pieces) },
+  };
+}
+
+const silent: WriterEvents = { slow: () => undefined, recovered: () => undefined, failed: () => undefined };
+
+/** Closes its recording; one that cannot be gone on with is closed as a recovery does. */
+async function closeRecording(deps: BrokerDeps, sessionId: SessionId, reason: ErrorCode): Promise<number | null> {
+  const failed = (error: unknown) => {
+    deps.log.error({ err: error, sessionId }, 'Recording of a left session not closed');
+  };
+  try {
+    const { outputBytes } = await (await deps.recordings.reopen(sessionId, silent)).close(reason);
+    return outputBytes;
+  } catch (error) {
+    failed(error);
+    const others = (id: string) => id !== sessionId;
+    const [found] = await deps.recordings.recover((_, cause) => {
+      failed(cause);
+      return Promise.resolve();
+    }, others);
+    return found?.summary.outputBytes ?? null;
+  }
+}
+
+/** Ends a session that nobody carries: what ran is lost to us, the recording gets its end. */
+export async function endLeft(deps: BrokerDeps, row: StoredSession, reason: ErrorCode): Promise<void> {
+  const entries = await deps.ledger.rowsOfSession(row.id);
+  for (const { id, endedAt, errorCount, outputBytes } of entries)
+    if (endedAt === null) await deps.ledger.end(id, { state: 'lost', errorCount, outputBytes });
+  await deps.audit.append({
+    ...{ type: 'session.end', actor: GATEWAY_ACTOR, subject: `session:${row.id}`, outcome: 'ok' },
+    detail: { reason, userId: row.userId },
+  });
+  const outputBytes = await closeRecording(deps, SessionId.parse(row.id), reason);
+  await deps.sessions.update(row.id, {
+    ...{ endedAt: deps.clock.now(), endReason: reason, left: null, leftAt: null },
+    ...{ commandCount: entries.length, errorCount: entries.reduce((sum, entry) => sum + entry.errorCount, 0) },
+    ...(outputBytes === null ? {} : { outputBytes }),
+  });
+}
+
+/** Ends those whose time is over. @param isLive a session that somebody carries, or is about to */
+export async function endOverdue(deps: BrokerDeps, isLive: (id: string) => boolean): Promise<void> {
+  for (const row of await deps.sessions.unended()) {
+    if (!isLeft(row) || row.leftAt === null || isLive(row.id)) continue;
+    const { ms, reason } = limitOf(row, deps.detachedHours());
+    if (deps.clock.now() - row.leftAt >= ms) await endLeft(deps, row, reason);
+  }
+}
