@@ -34,6 +34,7 @@ export const staysLeft = (reason: ErrorCode): boolean => !FINAL.has(reason);
 export const endMessage = (
   { reason, detail, exitCode, hop = '' }: TerminalEnd,
   sessionId: string,
+  isLeft: boolean,
 ): Extract<ServerMessage, { type: 'ended' }> => ({
   type: 'ended',
   reason,
@@ -42,6 +43,7 @@ export const endMessage = (
   at: hop,
   exitCode,
   requestId: sessionId,
+  ...(isLeft ? { isLeft } : {}),
 });
 
 /** The steps of one session's end. */

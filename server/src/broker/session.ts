@@ -440,7 +440,7 @@ export class Session implements PageHost {
   #dismissPages(end: TerminalEnd, now: boolean): void {
     for (const { stream } of [...this.pages])
       if (this.#leaving.isDraining) stream.finish(null, 'draining', true);
-      else stream.finish(endMessage(end, this.sessionId), end.reason, now);
+      else stream.finish(endMessage(end, this.sessionId, this.#isLeft), end.reason, now);
   }
 
   /** What a page that comes late must know, behind the output it is sent first. */

@@ -164,6 +164,8 @@ export const ServerMessage = z.discriminatedUnion('type', [
     at: z.string().default(''),
     exitCode: z.number().nullable(),
     requestId: z.string(),
+    /** The session goes on at its target: whoever attaches again picks it up. */
+    isLeft: z.boolean().optional(),
   }),
 ]);
 export type ServerMessage = z.infer<typeof ServerMessage>;

@@ -1,12 +1,14 @@
-import { listSessions } from './api/sessions.ts';
+import { leaveSession, listSessions } from './api/sessions.ts';
 import { listTargets } from './api/targets.ts';
 import type { IconName } from './components/icons.ts';
+import type { ConsoleSession } from './console/console-session.svelte.ts';
 import { consoles } from './console/consoles.svelte.ts';
 import { router } from './router/router.svelte.ts';
 import type { Route } from './router/routes.ts';
 import { account } from './state/account.svelte.ts';
 import { layers } from './state/layers.svelte.ts';
 import { preferences } from './state/preferences.svelte.ts';
+import { formatDuration } from './time.ts';
 import { WAY_NAMES, addressOf, waysOf } from './targets/target-words.ts';
 
 /** One row of the command palette. */
@@ -76,6 +78,17 @@ function looks(): PaletteEntry[] {
   ];
 }
 
+/** The gateway lets go of it; what runs goes on at the target. */
+function leave({ id, name }: ConsoleSession, keptMs: number | null): PaletteEntry {
+  const kept = keptMs === null ? 'as long as its own settings say' : `for ${formatDuration(keptMs)}`;
+  const run = (): void => {
+    leaveSession(id).catch((error: unknown) => {
+      layers.say(error instanceof Error ? error.message : 'The session could not be left.');
+    });
+  };
+  return act('leave', 'detach', 'Leave running', run, { remark: `${name} keeps it ${kept}` });
+}
+
 /** Acts on the session that is shown. */
 function ofSession(): PaletteEntry[] {
   const { route } = router;
@@ -86,6 +99,7 @@ function ofSession(): PaletteEntry[] {
     act('files', 'copy', 'Files of this session', () => (layers.filesOf = { id: session.id, name: session.name }), {
       remark: session.name,
     }),
+    ...(session.facts?.leavable === undefined ? [] : [leave(session, session.facts.leavable.keptMs)]),
     act('end', 'mark-ended', 'End this session', () => session.client.close(), { remark: session.name }),
   ];
 }
@@ -105,14 +119,14 @@ export async function paletteEntries(): Promise<PaletteEntry[]> {
     : [];
   const live = sessions
     .filter(({ phase, userId }) => phase !== 'ended' && userId === account.me?.userId)
-    .map(({ id, facts, attached }) =>
+    .map(({ id, facts, attached, phase }) =>
       act(
         `session ${id}`,
         attached ? 'mark-live' : 'mark-detached',
         facts.targetName,
         () => router.go({ name: 'console', id }),
         {
-          remark: attached ? 'open session' : 'detached session',
+          remark: attached ? 'open session' : phase === 'left' ? 'left running, pick up' : 'detached session',
           mono: true,
         },
       ),

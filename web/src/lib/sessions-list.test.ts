@@ -34,6 +34,12 @@ const row = (id: string, startedAt: number, more: Partial<SessionRow> = {}): Ses
 const DAY = 86_400_000;
 
 describe('the list of sessions', () => {
+  it('has those that were left among the open ones', () => {
+    const left = row('l', 3, { phase: 'left', endedAt: null, endReason: null });
+    expect(lookOf(left)).toMatchObject({ word: 'left', tone: 'off' });
+    expect(groupSessions([left, row('a', 9)], true)[0]?.title).toBe('Open now');
+  });
+
   it('has the open ones first and the others by day, newest first', () => {
     const rows = [row('a', 0), row('b', DAY), row('c', 5, { phase: 'live' }), row('d', 10)];
     expect(groupSessions(rows, true).map(({ title, rows: of }) => [title, of.map(({ id }) => id)])).toEqual([

@@ -11,6 +11,8 @@ export const openSession = (body: OpenSession): Promise<OpenedSession> => reques
 /** `POST /api/sessions/:id/tickets`; also by a page that comes back by itself, so it is nobody's activity. */
 export const getTicket = async (id: string): Promise<string> =>
   (await request<{ ticket: string }>('POST', `sessions/${id}/tickets`, undefined, null, true)).ticket;
+/** `POST /api/sessions/:id/leave` */
+export const leaveSession = (id: string): Promise<void> => request('POST', `sessions/${id}/leave`);
 /** `POST /api/sessions/:id/terminate` */
 export const terminateSession = (id: string): Promise<void> => request('POST', `sessions/${id}/terminate`);
 

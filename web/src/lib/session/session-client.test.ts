@@ -266,6 +266,31 @@ describe('what is final', () => {
     expect(world.sockets.length).toBe(1);
   });
 
+  it('is not a session that was left: it is picked up where the page was', async () => {
+    const world = new World();
+    const socket = await world.open();
+    socket.output('12345');
+    const end = {
+      reason: 'session_left',
+      message: '',
+      detail: '',
+      at: '',
+      exitCode: null,
+      requestId: 'q',
+      isLeft: true,
+    };
+    socket.says({ type: 'ended', ...end });
+    await world.drop(4502, 'session_left');
+    world.client.retry();
+    await world.settle();
+    world.socket.onopen?.();
+    expect(world.socket.sent[0]).toMatchObject({ type: 'attach', offset: 5, takeOver: false });
+    world.socket.attached(5);
+    expect(world.state.kind).toBe('attached');
+    await world.drop();
+    expect(world.state.kind).toBe('waiting');
+  });
+
   it('is another window that took over, a lost right, a revoked sign-in', async () => {
     const ends = [
       [4409, 'taken_over', 'takenOver'],

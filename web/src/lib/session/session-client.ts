@@ -101,6 +101,8 @@ export class SessionClient {
 
   /** Tries again at once. */
   retry(): void {
+    // Picked up: tokens of before are good for nothing.
+    if (this.#end !== null) this.#end = this.#resumeToken = null;
     this.#attempt = 0;
     this.#neverOpened = 0;
     this.#drop();
