@@ -59,6 +59,12 @@ async function pickUp(at: Gateway, sessionId: string, who = ann, terminal = new 
   return { terminal, given };
 }
 
+/** Its end is written down, and nothing of it is on its way to the disk. */
+async function ended(at: Gateway, sessionId: string, terminal: FakeTerminal) {
+  await terminal.close('exited');
+  await at.until(() => at.rows.get(sessionId)?.endedAt !== null);
+}
+
 /** Goes on to the end of the running line, and ends the session. */
 async function finish(at: Gateway, sessionId: string, offset: number) {
   const terminal = new FakeTerminal('powershell');
@@ -70,7 +76,7 @@ async function finish(at: Gateway, sessionId: string, offset: number) {
   const { given } = await pickUp(at, sessionId, ann, terminal);
   const { socket } = await at.attach(sessionId, offset);
   await socket.until(() => socket.bytes.length >= 4);
-  await terminal.close('exited');
+  await ended(at, sessionId, terminal);
   await socket.has('ended');
   return { given, socket };
 }
@@ -127,7 +133,7 @@ describe('a session that its owner leaves', () => {
     expect(socket.bytes.toString()).toBe('one\r\n1\r\ntwo\r\n21');
     // The target did not name the line that ran.
     expect(at.ledgered.at(-1)).toBe('end 3 lost');
-    await terminal.close('exited');
+    await ended(at, sessionId, terminal);
   });
 
   it('cannot be one that the terminal cannot leave, and goes on then', async () => {
@@ -138,8 +144,8 @@ describe('a session that its owner leaves', () => {
     terminal.standsAt(null);
     expect(await code(at.broker.leave(ann, sessionId))).toBe('session_not_leavable');
     expect((await at.broker.get(ann, sessionId)).phase).toBe('live');
-    expect(at.rows.get(sessionId)?.left).toBeNull();
-    await terminal.close('exited');
+    await at.until(() => at.rows.get(sessionId)?.left === null);
+    await ended(at, sessionId, terminal);
   });
 
   it('can be ended while it waits, by those who may', async () => {
@@ -242,20 +248,19 @@ describe('a session that cannot be picked up', () => {
     const pages = await Promise.all([at.attach(sessionId, 15), at.attach(sessionId, 15)]);
     expect(pages.map(({ page }) => page.role)).toEqual(['controller', 'viewer']);
     expect(at.audited.filter(({ type }) => type === 'session.pickedUp')).toHaveLength(1);
-    await terminal.close('exited');
+    await ended(at, sessionId, terminal);
   });
 
   it('counts against the limits like an opening', async () => {
     const at = gateway(undefined, { sessionsPerUser: 1, opensPerMinute: 30 });
     const { sessionId } = await running(at);
     await at.broker.leave(ann, sessionId);
-    const { terminal } = await at.open('pty');
+    const other = await at.open('pty');
     expect(await code(pickUp(at, sessionId))).toBe('too_many_sessions');
-    await terminal.close('exited');
-    await at.until(() => at.broker.counts().sessions === 0);
+    await ended(at, other.sessionId, other.terminal);
     const again = await pickUp(at, sessionId);
     expect(await code(at.open('pty'))).toBe('too_many_sessions');
-    await again.terminal.close('exited');
+    await ended(at, sessionId, again.terminal);
   });
 
   it('ends when its time is over, for the reason that was first', async () => {
