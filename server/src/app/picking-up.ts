@@ -17,8 +17,12 @@ export async function planPickUp(
 ): Promise<PlannedPickUp> {
   const waiting: { left?: LeftTerminal } = {};
   const body = { ...keptOpening(reopen), ...size };
-  const { request, openTerminal } = await planSession(body, caller, deps, (kind, way, place, port, now, signal, clock) =>
-    startTerminal(kind, way, place, port, now, signal, clock, waiting.left),
+  const { request, openTerminal } = await planSession(
+    body,
+    caller,
+    deps,
+    (kind, way, place, port, now, signal, clock) =>
+      startTerminal(kind, way, place, port, now, signal, clock, waiting.left),
   );
   return {
     request: { ...request, reopen },
