@@ -344,7 +344,7 @@ export async function planSession(
   const offers = target?.offers ?? (place.wsman === null ? ['powershell', 'pty'] : ['powershell']);
   if (!offers.includes(body.kind)) throw new SallyportError('bad_request', `the target does not offer ${body.kind}`);
   const identity = await identityOf(body.credential, place, caller, deps);
-  const wsman = winRmOf(target);
+  const { wsman } = place;
   let reached: readonly Reached[] = [];
   const targetId = target?.id ?? null;
   const request: OpenRequest = {
