@@ -1,14 +1,25 @@
-/** Certificates in a real browser: the authority is made, a target trusts it, a session is signed; a stored one is shown. */
+/**
+ * Certificates in a real browser: the authority is made, a target trusts it, a session is signed; a stored one is
+ * shown; that of a WinRM target is pinned, and another one refused.
+ */
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Target } from '@sallyport/shared/api/targets';
+import type { Credential, Target } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { startAgent, type LabAgent } from '../lab/agent.ts';
 import type { Tab } from '../lab/browser.ts';
 import { makeAuthority, type LabAuthority } from '../lab/certificates.ts';
+import { makeCertificate } from '../lab/certificate.ts';
+import { buildStandIn } from '../lab/powershell.ts';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
-import { SHELL_PROMPT, World } from './world.ts';
+import { ntlmAcceptor } from '../lab/wsman/acceptors.ts';
+import { LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
+import type { LabWsMan } from '../lab/wsman/server.ts';
+import { violationsInBothThemes } from './axe.ts';
+import { PS_PROMPT, SHELL_PROMPT, World } from './world.ts';
 
 let directory: string;
 let agent: LabAgent;
@@ -122,4 +133,63 @@ test('a key of the agent is chosen by its name and signs in', async () => {
   await visit(await targetWith('agent'));
   await sshd.logged(/ECDSA-CERT .* ID from the agent/);
   expect(tab.faults).toEqual([]);
+});
+
+test('a WinRM target of an unknown authority: shown, pinned, used; another certificate is refused with both', async () => {
+  const { page } = tab;
+  const standIn = await buildStandIn();
+  const ca = makeCertificate(directory, 'ca', 'Contoso Test CA');
+  let lab: LabWsMan | null = null;
+  const serve = async (name: string): Promise<{ readonly port: number; readonly digest: string }> => {
+    const { certFile, keyFile } = makeCertificate(directory, name, 'localhost', ca);
+    const cert = readFileSync(certFile, 'utf8');
+    const [program = '', ...args] = standIn.command.split(' ');
+    const before = lab === null ? {} : { port: lab.port };
+    await lab?.stop();
+    lab = await startLabWsMan({
+      ...{ command: [program, ...args], acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password) },
+      ...{ tls: { cert, key: readFileSync(keyFile, 'utf8') }, ...before },
+    });
+    return { port: lab.port, digest: new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase() };
+  };
+  const openConsole = async (target: Target): Promise<void> => {
+    await go(`/targets/${target.id}`);
+    await page.getByRole('button', { name: 'Open PowerShell' }).click();
+  };
+  try {
+    const first = await serve('first');
+    const { id: credentialId } = await world.ann.post<Credential>('/api/credentials', {
+      ...{ label: 'win', kind: 'password', user: LAB_USER.user, secret: LAB_USER.password, passphrase: null },
+    });
+    const target = await world.ann.post<Target>('/api/targets', {
+      ...{ name: 'win01', transport: 'wsman', host: 'localhost', port: first.port, subsystem: 'powershell' },
+      ...{ offers: ['powershell'], credentialId, user: LAB_USER.user, connectTimeoutMs: 30_000, notes: '' },
+      wsman: WsManSettings.parse({}),
+    });
+    await openConsole(target);
+    const dialog = page.getByRole('dialog', { name: 'First time at localhost: is this its certificate?' });
+    await dialog.getByText('The certificate is not trusted by itself:').waitFor();
+    await dialog.getByRole('img', { name: first.digest }).waitFor();
+    await dialog.getByText('The chain that was shown, 2 certificates').click();
+    await dialog.getByRole('list', { name: 'Chain' }).getByText('signed by CN=Contoso Test CA').waitFor();
+    await dialog.getByLabel(/^Paste the SHA-256/).fill(first.digest.toUpperCase());
+    await dialog.getByText('equal', { exact: true }).waitFor();
+    await dialog.getByRole('button', { name: 'Pin certificate and connect' }).click();
+    await tab.seen(PS_PROMPT);
+    expect(await page.getByRole('region', { name: 'Session facts' }).innerText()).toContain('HTTPS, NTLM');
+    await tab.line('exit');
+    await page.getByRole('heading', { name: /ended/i }).waitFor();
+    const second = await serve('second');
+    await openConsole(target);
+    await page.getByRole('heading', { name: 'Refused: win01 shows another certificate' }).waitFor();
+    const shown = page.getByRole('region', { name: /shows another certificate/ }).getByRole('img');
+    await shown.first().waitFor();
+    const prints = await shown.evaluateAll((all) => all.map((one) => one.getAttribute('aria-label') ?? ''));
+    expect(prints.filter((print) => /^[0-9a-f]{64}$/.test(print))).toEqual([second.digest, first.digest]);
+    expect(await violationsInBothThemes(tab, 'changed-certificate')).toEqual([]);
+    expect(tab.faults).toEqual([]);
+  } finally {
+    await (lab as LabWsMan | null)?.stop();
+    standIn.remove();
+  }
 });

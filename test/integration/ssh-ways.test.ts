@@ -115,6 +115,7 @@ describe('over a jump host', () => {
     const page = await ConsolePage.open(ann, openBody(target.id, 'pty'));
     const ended = await page.untilMessage('ended');
     expect(ended).toMatchObject({ reason: 'host_key_changed', at: '' });
+    expect(ended.detail).toMatch(/^(SHA256:\S{43}(?: |$)){2,}/);
     expect(page.all('question')).toEqual([]);
     await impostor.logged(/\[preauth\]/);
     expect(heard(impostor)).toBe(0);

@@ -10,6 +10,7 @@ import { fingerprintOf } from '../targets/host-keys.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
 import type { ConnectPort, Endpoint } from '../transports/contract.ts';
 import type { WsManConnection, WsManConnector, WsManConnectRequest } from '../transports/wsman/connector.ts';
+import { certificateChanged } from '../transports/wsman/errors.ts';
 import type { Redirection } from '../transports/wsman/redirect.ts';
 import type { PresentedCertificate } from '../transports/wsman/tls.ts';
 import { addressOf } from './chain.ts';
@@ -61,8 +62,8 @@ export async function checkCertificate(
     if (pins.length === 0) return false;
     if (pins.some((pin) => pin.key === key)) return true;
     await deps.audit.append({ type: 'hostkey.changed', actor: caller.actor, subject, outcome: 'refused', detail });
-    const expected = pins.map((pin) => fingerprintOf(pin.key)).join(', ');
-    throw new SallyportError('tls_certificate_changed', `certificate is ${fingerprint}, on record is ${expected}`);
+    const expected = pins.map((pin) => fingerprintOf(pin.key));
+    throw certificateChanged(fingerprint, expected);
   };
   if (await pinned()) return 'pinned';
   if (problem === null) return 'verified';

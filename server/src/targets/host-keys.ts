@@ -86,7 +86,9 @@ export class HostKeyChangedError extends SallyportError {
   readonly expected: readonly string[];
   readonly actual: string;
   constructor(expected: readonly string[], actual: string) {
-    super('host_key_changed', `host key is ${actual}, on record is ${expected.join(', ')}`);
+    // The page shows both, in this order.
+    const peerText = [actual, ...expected].join(' ').slice(0, 4000);
+    super('host_key_changed', `host key is ${actual}, on record is ${expected.join(', ')}`, { peerText });
     this.expected = expected;
     this.actual = actual;
   }

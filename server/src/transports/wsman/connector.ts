@@ -12,7 +12,7 @@ import type { HttpSignIn } from './auth/contract.ts';
 import type { Kerberos } from './auth/kerberos/sign-in.ts';
 import { createSignIn, type HttpIdentity } from './auth/methods.ts';
 import { Connections } from './connections.ts';
-import { toWsManTransportError } from './errors.ts';
+import { certificateChanged, printOf, toWsManTransportError } from './errors.ts';
 import { HttpConnection } from './http-connection.ts';
 import { WsManPool } from './pool-channel.ts';
 import {
@@ -246,8 +246,7 @@ class Way {
     }
     const { fingerprint, problems } = presented;
     if (trust.pin !== '') {
-      if (trust.pin !== fingerprint)
-        throw new SallyportError('tls_certificate_changed', `certificate is ${fingerprint}, expected ${trust.pin}`);
+      if (trust.pin !== fingerprint) throw certificateChanged(printOf(fingerprint), [printOf(trust.pin)]);
       this.#trusted = { fingerprint, isVerified: true };
       return;
     }

@@ -38,3 +38,13 @@ export function toWsManTransportError(error: unknown): SallyportError {
     return new SallyportError(isErrorCode(error.code) ? error.code : 'internal', error.message, { cause: error });
   return new SallyportError('internal', 'the connection failed', { cause: toError(error) });
 }
+
+/** A SHA-256 in hexadecimal as OpenSSH prints one: the form in which pages name fingerprints. */
+export const printOf = (hex: string): string =>
+  `SHA256:${Buffer.from(hex, 'hex').toString('base64').replace(/=+$/, '')}`;
+
+/** The page shows both: the one shown now, then those on record. */
+export const certificateChanged = (actual: string, expected: readonly string[]): SallyportError =>
+  new SallyportError('tls_certificate_changed', `certificate is ${actual}, on record is ${expected.join(', ')}`, {
+    peerText: [actual, ...expected].join(' ').slice(0, 4000),
+  });

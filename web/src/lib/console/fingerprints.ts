@@ -27,5 +27,9 @@ export function compareDigests(given: string, shown: string): Comparison {
   return clean(given) === clean(shown) ? 'equal' : 'different';
 }
 
+/** Prints what the certificates of a Windows machine hash to, at that machine. */
+export const CERTIFICATE_COMMAND =
+  'Get-ChildItem Cert:\\LocalMachine\\My | ForEach-Object { $_.Subject; [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($_.RawData)) }';
+
 /** Every SHA-256 fingerprint that a text names, in order. */
 export const fingerprintsIn = (text: string): string[] => text.match(/SHA256:[A-Za-z0-9+/]{43}=?/g) ?? [];
