@@ -182,6 +182,7 @@ describe('sallyport invoke at PowerShell', () => {
     await expect.poll(async () => (await row()).phase, { interval: 50 }).toBe('ended');
     expect(await row()).toMatchObject({ endReason: 'closed_by_user' });
     const ledger = await ann.get<LedgerPage>(`/api/ledger?session=${id}`);
-    expect(ledger.rows.map(({ state }) => state)).toEqual(['stopped']);
+    // A target that says no good-bye within the gateway's 2 s is cut off, and what ran there counts as lost.
+    expect(ledger.rows.map(({ state }) => state)).toEqual([expect.stringMatching(/^(?:stopped|lost)$/)]);
   });
 });

@@ -110,7 +110,8 @@ describe('TLS in the gateway', () => {
     const idle = await handshake(port);
     const started = performance.now();
     expect(await gateway.terminate()).toBe(0);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    // security.md section 4: a node that drains is gone within 30 s. Nobody would let go of these two.
+    expect(performance.now() - started).toBeLessThan(30_000);
     silent.destroy();
     idle.destroy();
     await gateway.stop();

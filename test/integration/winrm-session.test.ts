@@ -78,7 +78,7 @@ test('asks about the certificate once, then runs, records and keeps the ledger',
   expect(ledger.rows[0]?.shellId).toBe(selectedShell());
   expect(ledger.rows[0]?.runspacePoolId.toUpperCase()).toBe(selectedShell());
   expect((await recordedOutput(ann, page.sessionId)).equals(page.buffer())).toBe(true);
-  expect(lab.shells.size).toBe(0);
+  await expect.poll(() => lab.shells.size).toBe(0);
 });
 
 /** A typed address, and nobody named who signs in there. */

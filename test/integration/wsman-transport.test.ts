@@ -368,7 +368,7 @@ describe('a session', () => {
 
   it('ends with Delete and leaves no shell and no connection', async () => {
     const person = await open();
-    await person.terminal?.close('closed_by_user', 2000);
+    await person.terminal?.close('closed_by_user', 60_000);
     expect(person.end).toMatchObject({ reason: 'closed_by_user' });
     expect(lab.names().at(-1)).toBe('Delete');
     expect(lab.shells.size).toBe(0);

@@ -82,6 +82,12 @@ export class LabConsole implements TerminalEvents {
     });
   }
 
+  /** Begins anew with the same terminal, at its prompt: all that was seen and given is forgotten. */
+  forget(): void {
+    const { lineId, promptText, remoteText, terminal } = this;
+    Object.assign(this, new LabConsole(), { lineId, promptText, remoteText, terminal });
+  }
+
   /** Runs a line up to the next prompt. @returns what it showed after its echo */
   async run(line: string): Promise<string> {
     const { lineId } = this;
