@@ -55,7 +55,7 @@ describe('sallyport invoke', () => {
       const made = await addLabTarget(ann, other, 'standin');
       const page = await ConsolePage.open(ann, openBody(made.id, 'powershell'));
       await acceptHostKey(page);
-      await page.untilMessage('prompt', 1, 30_000);
+      await page.untilMessage('prompt');
       page.submit('exit');
       await page.untilMessage('ended');
       expect(await invokeAt('standin', '--script', '1+1').result).toEqual({ code: 0, out: '2\n', err: '' });
@@ -86,7 +86,7 @@ describe('sallyport invoke at PowerShell', () => {
     if (findPwsh() === null) return;
     const page = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
     await acceptHostKey(page);
-    await page.untilMessage('prompt', 1, 30_000);
+    await page.untilMessage('prompt');
     page.submit('exit');
     await page.untilMessage('ended');
   });

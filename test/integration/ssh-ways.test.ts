@@ -99,7 +99,7 @@ describe('over a jump host', () => {
 
   test.skipIf(findPwsh() === null)('PowerShell runs there, and the ledger has the way (skipped: no pwsh)', async () => {
     const page = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
-    await page.untilMessage('prompt', 1, 30_000);
+    await page.untilMessage('prompt');
     expect(await page.run('6*7')).toContain('42');
     page.submit('exit');
     await page.untilMessage('ended');

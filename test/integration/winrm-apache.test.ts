@@ -25,7 +25,7 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
   const attempt = async (place: string, way: HttpSignIn): Promise<string> => {
     try {
       const signed = await apache.signIn(place, way);
-      await signed.post(envelope(10), 10_000);
+      await signed.post(envelope(10), 60_000);
       return 'ok';
     } catch (error) {
       return codeOf(error);
@@ -40,7 +40,7 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
     expect(signed.mechanism).toBe(mechanism);
     for (const size of [1, 1000, 500_000, 1]) {
       const sent = envelope(size);
-      expect(Buffer.compare(await signed.post(sent, 10_000), sent)).toBe(0);
+      expect(Buffer.compare(await signed.post(sent, 60_000), sent)).toBe(0);
     }
     expect(signed.isClosed).toBe(false);
   });
@@ -54,7 +54,7 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
 
   it('shows a certificate when it is asked for one within the connection', async () => {
     const { http } = await apache.dial('/certificate', { client: apache.client() });
-    const answer = await http.post({}, 'application/soap+xml;charset=UTF-8', envelope(2000), 10_000);
+    const answer = await http.post({}, 'application/soap+xml;charset=UTF-8', envelope(2000), 60_000);
     expect(answer.status).toBe(200);
     expect(Buffer.compare(answer.body, envelope(2000))).toBe(0);
   });
@@ -65,7 +65,7 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
       expect(signed.mechanism).toBe('Certificate');
       for (const size of [1, 500_000, 1]) {
         const sent = envelope(size);
-        expect(Buffer.compare(await signed.post(sent, 10_000), sent)).toBe(0);
+        expect(Buffer.compare(await signed.post(sent, 60_000), sent)).toBe(0);
       }
       return 'ok';
     } catch (error) {
@@ -84,7 +84,7 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
 
   it('fails where a certificate is asked for and there is none', async () => {
     const { http } = await apache.dial('/certificate');
-    const answer = http.post({}, 'application/soap+xml;charset=UTF-8', envelope(10), 10_000);
+    const answer = http.post({}, 'application/soap+xml;charset=UTF-8', envelope(10), 60_000);
     expect(await answer.then(({ status }) => status, codeOf)).toSatisfy(
       (what) => what === 403 || what === 'target_lost',
     );

@@ -61,7 +61,7 @@ test('asks about the certificate once, then runs, records and keeps the ledger',
   });
   expect(lab.requests).toEqual([]);
   page.answer(message, { kind: 'accept' });
-  const first = await page.untilMessage('prompt', 1, 30_000);
+  const first = await page.untilMessage('prompt');
   expect(first.text).toContain('[win01]: PS ');
   expect(lab.requests[0]?.header).toMatchObject({ locale: 'de-DE', dataLocale: 'de-DE' });
   expect(await page.run('1+1')).toContain('2');
@@ -169,7 +169,7 @@ test('behind a jump host: the test of the connection, the certificate of that wa
 
 test('asks no more, and sends nothing when the certificate is another one', async () => {
   const page = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
-  await page.untilMessage('prompt', 1, 30_000);
+  await page.untilMessage('prompt');
   expect(page.all('question')).toEqual([]);
   page.submit('exit');
   await page.untilMessage('ended');
@@ -257,7 +257,7 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   lab.requests.length = 0;
   lab.givesOwnShellIds = true;
   const page = await ConsolePage.open(ann, openBody(loose.id, 'powershell'));
-  await page.untilMessage('prompt', 1, 30_000);
+  await page.untilMessage('prompt');
   page.submit('exit');
   await page.untilMessage('ended');
   const [row] = (await ann.get<LedgerPage>(`/api/ledger?session=${page.sessionId}`)).rows;

@@ -205,10 +205,10 @@ describe.skipIf(missing.length > 0)(`somebody on the way of NTLM${needs}`, () =>
     const { meddler } = await through({ answer: (passed, number) => (number === 3 ? { ...passed, ...change(passed.body) } : passed) });
     const socket = connect(meddler.port, '127.0.0.1');
     const link = new HttpConnection(socket, { hostHeader: 'srv.lab.example', path: '/wsman' }, systemClock, () => undefined);
-    const limits = { timeoutMs: 5000, signal: new AbortController().signal, path: '/wsman' };
+    const limits = { timeoutMs: 60_000, signal: new AbortController().signal, path: '/wsman' };
     const signed = await signInOn(link, ntlmSignIn(who()), http(meddler.port), { isRequired: true, hasTab: true }, limits);
     open.push(signed);
-    expect(await refusalOf(signed.post(HELLO, 5000))).toBe(code);
+    expect(await refusalOf(signed.post(HELLO, 60_000))).toBe(code);
     expect(signed.isClosed).toBe(true);
   });
   it('gives an answer twice: wsman_seal_broken', async () => {

@@ -49,7 +49,7 @@ export class LabConnection {
     const { host, port, isTls = false, binding } = this.#place;
     let answer: SignInAnswer | null = options.probe === true || isTls ? await this.post({}, new Uint8Array()) : null;
     const channelBinding = binding === undefined ? this.#binding : binding;
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     const one: ConnectionSignIn = way.begin({ host, port, isTls, channelBinding });
     try {
       for (;;) {

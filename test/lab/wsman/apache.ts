@@ -33,7 +33,7 @@ printf 'Content-Type: application/soap+xml;charset=UTF-8\\r\\n\\r\\n'
 cat "$file"
 rm "$file"
 `;
-const LIMITS = { timeoutMs: 10_000, signal: new AbortController().signal };
+const LIMITS = { timeoutMs: 60_000, signal: new AbortController().signal };
 
 export interface Dialled {
   readonly tls: TlsConnection;
