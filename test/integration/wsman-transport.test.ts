@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { WsManConnection, WsManPort } from '../../server/src/transports/wsman/connector.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { SallyportError } from '../../server/src/errors.ts';
+import { poolContract } from '../contracts/pool.ts';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import type { LabConsole } from '../lab/console.ts';
 import { buildStandIn } from '../lab/powershell.ts';
@@ -74,6 +75,18 @@ function nobody(): { problems: (string | null)[]; port: Partial<WsManPort> } {
     },
   };
 }
+
+poolContract('WinRM', () =>
+  Promise.resolve({
+    async connect() {
+      const connection = await connectWsMan(lab);
+      const told = { shellCreated: () => undefined, retrying: () => undefined };
+      return { openPool: connection.openPool(told), close: () => connection.close() };
+    },
+    connectAborted: () => connectWsMan(lab, { signal: AbortSignal.abort() }),
+    stop: () => Promise.resolve(),
+  }),
+);
 
 describe('the certificate of the target', () => {
   it('is good by itself with the CA of the target, and asked about without', async () => {
