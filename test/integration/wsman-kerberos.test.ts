@@ -1,7 +1,9 @@
 /** Whole sessions over WinRM with Kerberos: MIT's KDC, python3-gssapi at the service, sealed bodies over plain HTTP. */
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { codeOf } from '../../server/src/errors.ts';
+import { gatewayAccount } from '../../server/src/app/kerberos.ts';
+import { codeOf, SallyportError } from '../../server/src/errors.ts';
+import type { WsManConnection } from '../../server/src/transports/wsman/connector.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import type { LabConsole } from '../lab/console.ts';
@@ -89,6 +91,51 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
     expect(connection.weakened).toEqual(isGiven ? weakened : []);
     await connection.close();
   }); // prettier-ignore
+
+  describe('as the gateway itself', () => {
+    const connect = (
+      more: Partial<LabConnect> & { readonly hosts?: readonly string[] } = {},
+    ): Promise<WsManConnection> => {
+      const { hosts = [HOSTS.win], ...rest } = more;
+      const settings = kdc.settings.realms[0]?.name ?? '';
+      const account = gatewayAccount({
+        ...{ gatewayPrincipal: `gateway@${settings}`, gatewayKeytab: kdc.gatewayKeytab, gatewayTicketCache: null },
+        gatewayIdentityHosts: [...hosts],
+      });
+      if (account === null || lab === null) throw new Error('no account, no lab');
+      const identity = { kind: 'gateway', user: 'the gateway' } as const;
+      return connectWsMan(lab, { ...over('negotiate-implicit'), gateway: account, identity, ...rest });
+    };
+    const refused = (more: Parameters<typeof connect>[0]): Promise<string> =>
+      connect(more).then(() => 'signed in', codeOf);
+
+    it('signs in with the keytab where that is allowed, told of before a byte is sent', async () => {
+      await start(false);
+      const used: [string, number][] = [];
+      const connection = await connect({
+        port: { useGateway: async (account) => void used.push([account, heard.length]) },
+      });
+      expect(connection.protection).toBe('HTTP, Kerberos sealed (AES-256)');
+      expect(contexts.names.at(-1)).toMatch(/^gateway@/);
+      expect(contexts.delegated.at(-1)).toBe(false);
+      expect(used).toEqual([[contexts.names.at(-1), 0]]);
+      await connection.close();
+    });
+
+    it('sends nothing where it is not allowed, not written down, or another credential is there', async () => {
+      await start(false);
+      expect(await refused({ hosts: ['other.example'] })).toBe('implicit_not_allowed');
+      expect(await refused({ hosts: [] })).toBe('implicit_not_allowed');
+      const audit = new SallyportError('audit_unavailable', 'no audit');
+      expect(await refused({ port: { useGateway: () => Promise.reject(audit) } })).toBe('audit_unavailable');
+      const { identity } = over('kerberos');
+      expect(identity === undefined ? '' : await refused({ identity })).toBe('target_auth_unsupported');
+      expect(await refused({ settings: WsManSettings.parse({ method: 'kerberos', tls: false }) })).toBe(
+        'target_auth_unsupported',
+      );
+      expect(heard).toEqual([]);
+    });
+  });
 
   it('sends nothing to the target after the KDC has refused, and does not take NTLM in its place', async () => {
     const at = await start(false);

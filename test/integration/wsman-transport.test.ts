@@ -166,10 +166,13 @@ describe('signing in', () => {
       'credssp_not_allowed',
     );
     expect(asked).toEqual(['delegation']);
-    for (const refused of ['certificate', 'negotiate-implicit', 'kerberos'])
-      expect(await openCode(settings({ method: refused }))).toMatch(
-        /^(?:target_auth_unsupported|implicit_not_allowed|kerberos_unavailable)$/,
-      );
+    for (const [refused, code] of [
+      ['certificate', 'client_certificate_needed'],
+      ['negotiate-implicit', 'target_auth_unsupported'],
+      ['kerberos', 'kerberos_unavailable'],
+    ] as const)
+      expect(await openCode(settings({ method: refused }))).toBe(code);
+    expect(await openCode({ identity: { kind: 'gateway', user: '' }, ...settings({ method: 'negotiate-implicit' }) })).toBe('implicit_not_allowed'); // prettier-ignore
     expect(lab.requests).toEqual([]);
   });
 

@@ -51,7 +51,7 @@ import { createAlerts } from './alerts.ts';
 import { createAuthority } from './authority.ts';
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
-import { kerberosSettings } from './kerberos.ts';
+import { gatewayAccount, kerberosSettings } from './kerberos.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession } from './opening.ts';
 import { planPickUp } from './picking-up.ts';
@@ -109,6 +109,7 @@ const signersOf = (config: Config, storage: Storage, vault: Vault, clock: Clock)
   authority: createAuthority({ storage, vault, clock }),
   agent: createKeyAgent(config.agentSocket),
   kerberos: new Kerberos(kerberosSettings(config), clock),
+  gatewayAccount: gatewayAccount(config),
 });
 
 /** Everything below the door: storage, proof, people, machines, sessions. */
@@ -261,8 +262,16 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
   });
   const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
   const connector = createSshConnector({ clock });
-  const winrm = createWsManConnector({ clock, kerberos: rooms.kerberos });
-  const opening = { ...rooms, hostKeys: rooms.pins, connector, winrm, endpoint, mayReach };
+  const winrm = createWsManConnector({ clock, kerberos: rooms.kerberos, gateway: rooms.gatewayAccount });
+  const opening = {
+    ...rooms,
+    gatewayName: rooms.gatewayAccount?.name ?? null,
+    hostKeys: rooms.pins,
+    connector,
+    winrm,
+    endpoint,
+    mayReach,
+  };
   const routes = apiRoutes({
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },
@@ -348,6 +357,7 @@ function startUpkeep(
  */
 export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
   checkFrontDoor(config);
+  gatewayAccount(config);
   const rooms = await openRooms(config, options);
   const { audit, broker, identity, people, storage, inventory, credentials } = rooms;
   try {

@@ -37,7 +37,7 @@ import { lenderOf, type LendingDeps } from './lending.ts';
 import { sshFiles, WinRmFiles } from './files-ways.ts';
 import { reopenOf } from './reopening.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
-import { type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
+import { gatewayLabel, type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 import { type WinRmDeps, connectWinRm, poolOf } from './winrm.ts';
 
 export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {
@@ -329,6 +329,12 @@ async function isUnchanged(place: Place, kind: OpenSession['kind'], { inventory 
   );
 }
 
+/** The user name at the target, as far as it is known before connecting. */
+function nameOf({ credential }: OpenSession, target: Target | null, { gatewayName }: OpeningDeps): string {
+  if (target?.wsman?.method === 'negotiate-implicit') return gatewayLabel(gatewayName);
+  return credential.by === 'typed' ? credential.typed.user : (target?.user ?? '');
+}
+
 /**
  * @param start what runs on the connection, when it is no console
  * @throws SallyportError not_found, forbidden, bad_request
@@ -354,7 +360,7 @@ export async function planSession(
     via: place.hops.map(hopLabel),
     isDemoTarget: target?.isDemo ?? false,
     administratorOnly: target?.administratorOnly ?? false,
-    identity: body.credential.by === 'typed' ? body.credential.typed.user : (target?.user ?? ''),
+    identity: nameOf(body, target, deps),
     kind: body.kind,
     cols: body.cols,
     rows: body.rows,

@@ -20,6 +20,8 @@ export interface IdentityDeps {
   readonly agent: KeyAgent;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
+  /** Principal of the gateway's own account; null where none is configured. */
+  readonly gatewayName?: string | null;
 }
 /** For what an identity is opened. */
 export interface IdentityUse {
@@ -136,6 +138,7 @@ export async function identityOf(
     return (sessionId: string) =>
       openIdentity(id, { caller, sessionId, targetName: name, targetUser, isHop: false }, deps);
   };
+  if (target?.wsman?.method === 'negotiate-implicit') return asGateway(choice, caller, deps);
   if (choice.by === 'vault') {
     await must(caller, 'credential.use', deps);
     // Else who has only the use of a credential sends it to a machine of their own choice, and reads it there.
@@ -158,6 +161,18 @@ export async function identityOf(
     return typed({ kind: 'ask', user: target?.user ?? '' });
   }
   return typed(await typedIdentity(choice.typed, caller, deps));
+}
+
+/** How sessions name the gateway's own account. */
+export const gatewayLabel = (name: string | null | undefined): string => `${name ?? 'nobody'} (the gateway itself)`;
+
+/** Where the gateway signs in with its own account, no other credential is opened. @throws SallyportError bad_request, forbidden */
+async function asGateway(choice: OpenSession['credential'], caller: Caller, deps: IdentityDeps) {
+  if (choice.by !== 'default')
+    throw new SallyportError('bad_request', 'credential: the gateway signs in there with its own account');
+  await must(caller, 'credential.use', deps);
+  const identity = { kind: 'gateway', user: gatewayLabel(deps.gatewayName) } as const;
+  return () => Promise.resolve<OpenedIdentity>({ identity, note: 'as the gateway itself' });
 }
 
 /** The vault entry of a client certificate. @throws SallyportError client_certificate_needed */

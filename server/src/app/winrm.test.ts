@@ -72,3 +72,15 @@ it('hands nothing over when the answer cannot be written down', async () => {
   });
   expect(isAllowed).toBeNull();
 });
+
+it('writes down that the gateway itself signs in, or it does not', async () => {
+  const used: string[] = [];
+  const use = async (port: WsManPort): Promise<void> => {
+    await port.useGateway('sallyport@CORP.EXAMPLE');
+    used.push('used');
+  };
+  const { events } = await opened(use);
+  expect(events[0]).toMatchObject({ type: 'gateway.identityUsed', subject: 'win01:5986', outcome: 'ok', actor: { name: 'Ann' }, detail: { account: 'sallyport@CORP.EXAMPLE' } });
+  expect((await opened(use, { failing: 'gateway.identityUsed' })).result).toMatchObject({ code: 'audit_unavailable' });
+  expect(used).toEqual(['used']);
+}); // prettier-ignore

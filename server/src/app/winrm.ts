@@ -106,6 +106,21 @@ async function confirmDelegation(host: string, opening: WinRmOpening): Promise<b
   return isAllowed;
 }
 
+/** The act is audited before a ticket of the gateway is used. */
+async function useGateway(
+  account: string,
+  { host, port }: Pick<Endpoint, 'host' | 'port'>,
+  { caller, deps }: WinRmOpening,
+): Promise<void> {
+  const event = {
+    type: 'gateway.identityUsed',
+    actor: caller.actor,
+    subject: addressOf(host, port),
+    outcome: 'ok',
+  } as const;
+  await deps.audit.append({ ...event, detail: { account } });
+}
+
 /** Shown and audited; to another machine only when the person says so. @throws SallyportError wsman_redirect_refused, bad_name */
 async function followRedirect(
   from: Pick<Endpoint, 'host' | 'port'>,
@@ -146,6 +161,7 @@ export async function connectWinRm(
       checkCertificate: (presented, problem, { host, port }) =>
         checkCertificate(presented, problem, { host, port, via }, opening),
       confirmDelegation: () => confirmDelegation(endpoint.host, opening),
+      useGateway: (account) => useGateway(account, endpoint, opening),
       redirected: (to, isElsewhere) => followRedirect(endpoint, to, isElsewhere, endpointAt, opening),
     },
     opening.signal,

@@ -34,6 +34,7 @@ export const AUDIT_TYPES = [
   'winrm.connected',
   'winrm.redirected',
   'credential.delegated',
+  'gateway.identityUsed',
   'ssrf.refused',
   'session.open',
   'session.attach',

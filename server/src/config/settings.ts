@@ -11,6 +11,8 @@ function namesProxies(text: string): boolean {
   const parsed = parseRange(text);
   return parsed !== null && parsed.prefix >= (parsed.family === 'ipv4' ? 8 : 16);
 }
+/** A name, or every name below one; never all. */
+const HOST_RULE = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 /** Schema of the whole configuration after all sources were laid over each other. Extra keys are refused. */
@@ -42,6 +44,12 @@ export const ConfigSchema = z.strictObject({
   kerberosRealms: z.array(text.refine((value) => parseRealm(value) !== null, 'not a realm')).max(64),
   /** A krb5.conf of the administrator's own, in place of one made of the realms. */
   kerberosConfigFile: text.nullable(),
+  /** The gateway's own account in Kerberos, `sallyport@CORP.EXAMPLE`, with a keytab or a ticket cache (`FILE:/run/…`). */
+  gatewayPrincipal: text.nullable(),
+  gatewayKeytab: text.nullable(),
+  gatewayTicketCache: text.nullable(),
+  /** Hosts where that account may sign in for everybody who may open a session there: names, or `*.corp.example`. */
+  gatewayIdentityHosts: z.array(text.refine((value) => HOST_RULE.test(value), 'not a host name')).max(256),
   /** Directory of the built page. Null: `dist/web` beside the program. */
   webDir: text.nullable(),
 });
@@ -65,6 +73,10 @@ export const DEFAULTS: Config = {
   agentSocket: null,
   kerberosRealms: [],
   kerberosConfigFile: null,
+  gatewayPrincipal: null,
+  gatewayKeytab: null,
+  gatewayTicketCache: null,
+  gatewayIdentityHosts: [],
   webDir: null,
 };
 
@@ -85,6 +97,10 @@ export const ENVIRONMENT: Record<SettingName, string> = {
   agentSocket: 'SALLYPORT_AGENT_SOCKET',
   kerberosRealms: 'SALLYPORT_KERBEROS_REALMS',
   kerberosConfigFile: 'SALLYPORT_KERBEROS_CONFIG_FILE',
+  gatewayPrincipal: 'SALLYPORT_GATEWAY_PRINCIPAL',
+  gatewayKeytab: 'SALLYPORT_GATEWAY_KEYTAB',
+  gatewayTicketCache: 'SALLYPORT_GATEWAY_TICKET_CACHE',
+  gatewayIdentityHosts: 'SALLYPORT_GATEWAY_IDENTITY_HOSTS',
   webDir: 'SALLYPORT_WEB_DIR',
 };
 
@@ -92,4 +108,9 @@ export const ENVIRONMENT: Record<SettingName, string> = {
 export const CLIENT_ENVIRONMENT: ReadonlySet<string> = new Set(['SALLYPORT_URL', 'SALLYPORT_TOKEN']);
 /** Settings that `config check` prints as `[secret]`. There is none today: keys are files, and only their paths are set. */
 export const SECRET_SETTINGS: ReadonlySet<SettingName> = new Set();
-export const LIST_SETTINGS: ReadonlySet<SettingName> = new Set(['trustedProxies', 'targetRanges', 'kerberosRealms']);
+export const LIST_SETTINGS: ReadonlySet<SettingName> = new Set([
+  'trustedProxies',
+  'targetRanges',
+  'kerberosRealms',
+  'gatewayIdentityHosts',
+]);

@@ -23,6 +23,8 @@ export interface KerberosContexts {
   readonly acceptor: LabAcceptor;
   /** For each sign-in: whether the service saw GSS_C_DELEG_FLAG and got a ticket of the user. */
   readonly delegated: readonly boolean[];
+  /** Who signed in. */
+  readonly names: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function startKerberosContexts(keytab: string): Promise<KerberosCon
 
   let contexts = 0;
   const delegated: boolean[] = [];
+  const names: string[] = [];
   const acceptor: LabAcceptor = () => {
     const context = ++contexts;
     let sealing: MessageSealing | null = null;
@@ -91,6 +94,7 @@ export async function startKerberosContexts(keytab: string): Promise<KerberosCon
           if (answer.isComplete !== true) return { kind: 'refused', challenges: [challenge] };
           sealing = sealingOf(scheme);
           delegated.push(answer.isDelegated === true);
+          names.push(answer.name ?? '');
           return { kind: 'accepted', user: answer.name ?? '', token: challenge };
         } catch {
           return offers;
@@ -99,7 +103,7 @@ export async function startKerberosContexts(keytab: string): Promise<KerberosCon
     };
   };
   return {
-    ...{ acceptor, delegated },
+    ...{ acceptor, delegated, names },
     async stop() {
       child.stdin.end();
       await exited;

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../../server/src/clock.ts';
 import { Secret } from '../../../server/src/secret.ts';
 import { openPowerShellTerminal } from '../../../server/src/terminals/powershell/terminal.ts';
 import type { Kerberos } from '../../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
+import type { GatewayAccount } from '../../../server/src/transports/wsman/auth/methods.ts';
 import { createWsManConnector } from '../../../server/src/transports/wsman/connector.ts';
 import type {
   WsManConnection,
@@ -28,6 +29,7 @@ export interface LabConnect {
   readonly host?: string;
   readonly clock?: Clock;
   readonly kerberos?: Kerberos;
+  readonly gateway?: GatewayAccount;
   readonly signal?: AbortSignal;
   readonly port?: Partial<WsManPort>;
   readonly timeouts?: WsManConnectRequest['timeouts'];
@@ -56,13 +58,18 @@ const YES: WsManPort = {
   askSecret: () => Promise.resolve(null),
   step: () => undefined,
   confirmDelegation: () => Promise.resolve(false),
+  useGateway: () => Promise.resolve(),
   redirected: ({ host, port }) => Promise.resolve({ host, port, resolve: () => Promise.resolve('127.0.0.1') }),
   checkCertificate: (_certificate, problem) => Promise.resolve(problem === null ? 'verified' : 'pinned'),
 };
 
 export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConnect = {}): Promise<WsManConnection> {
   const { user, password } = LAB_USER;
-  return createWsManConnector({ clock: options.clock ?? systemClock, kerberos: options.kerberos ?? null }).connect(
+  return createWsManConnector({
+    clock: options.clock ?? systemClock,
+    kerberos: options.kerberos ?? null,
+    gateway: options.gateway ?? null,
+  }).connect(
     {
       endpoint: { host: options.host ?? 'localhost', port, resolve: () => Promise.resolve('127.0.0.1') },
       identity: options.identity ?? { kind: 'password', user, password: new Secret(password) },

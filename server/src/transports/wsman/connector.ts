@@ -10,7 +10,7 @@ import { ConnectClock } from '../connect-clock.ts';
 import type { ConnectPort, ConnectRequest, Endpoint, Identity, OpenPool } from '../contract.ts';
 import type { HttpSignIn } from './auth/contract.ts';
 import type { Kerberos } from './auth/kerberos/sign-in.ts';
-import { createSignIn, type HttpIdentity } from './auth/methods.ts';
+import { createSignIn, type GatewayAccount, gatewayAccountFor, type HttpIdentity } from './auth/methods.ts';
 import { Connections } from './connections.ts';
 import { certificateChanged, printOf, toWsManTransportError } from './errors.ts';
 import { HttpConnection } from './http-connection.ts';
@@ -50,6 +50,8 @@ export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'askUser' | '
    * CredSSP hands the password to the target, which is allowed for it: does the person want that in this session?
    */
   confirmDelegation(): Promise<boolean>;
+  /** The gateway's own account is about to sign in for the person. @throws SallyportError when that cannot be written down */
+  useGateway(account: string): Promise<void>;
   /**
    * The target sends elsewhere, and that is granted. Resolves to the place, to be checked like every other, when it may be
    * followed. @param isElsewhere another machine: the credential goes there only when the person says so
@@ -79,6 +81,8 @@ export interface WsManConnectorOptions {
   readonly clock: Clock;
   /** Closed by who made it; null without. */
   readonly kerberos: Kerberos | null;
+  /** The gateway's own account; null without. */
+  readonly gateway?: GatewayAccount | null;
   /** Sessions that are open now went up or down by one. */
   readonly counted?: (change: 1 | -1) => void;
 }
@@ -109,6 +113,7 @@ class Way {
   readonly #port: WsManPort;
   readonly #clock: Clock;
   readonly #kerberos: Kerberos | null;
+  readonly #gateway: GatewayAccount | null;
   readonly #url: URL;
   readonly #rules: SealingRules;
   readonly weakened: string[] = [];
@@ -116,8 +121,9 @@ class Way {
   #signIn: HttpSignIn | null = null;
   #ip = '';
 
-  constructor(request: WsManConnectRequest, port: WsManPort, { clock, kerberos }: WsManConnectorOptions) {
+  constructor(request: WsManConnectRequest, port: WsManPort, { clock, kerberos, gateway }: WsManConnectorOptions) {
     this.#kerberos = kerberos;
+    this.#gateway = gateway ?? null;
     this.#request = request;
     this.#port = port;
     this.#clock = clock;
@@ -187,6 +193,12 @@ class Way {
   async #connect(signal: AbortSignal, clock: ConnectClock<Limit> | null): Promise<SignedConnection> {
     const { endpoint, settings, timeouts } = this.#request;
     const client = clientFor(this.#request, this.#clock.now());
+    const account = gatewayAccountFor(this.#request.identity.kind, {
+      host: endpoint.host,
+      settings,
+      gateway: this.#gateway,
+    });
+    if (account !== null && this.#signIn === null) await this.#port.useGateway(account.name);
     clock?.start('tcp', timeouts.tcpMs);
     let socket: Duplex = await this.#dial(signal);
     clock?.stop('tcp');
@@ -297,13 +309,14 @@ class Way {
       isAuthenticated,
       isDelegationAllowed,
       kerberos: this.#kerberos,
+      gateway: this.#gateway,
     });
   }
 
   /** @throws SallyportError cancelled, credential_needed, target_auth_unsupported */
   async #identity(clock: ConnectClock<Limit> | null): Promise<HttpIdentity> {
     const { identity, endpoint } = this.#request;
-    if (identity.kind === 'password' || identity.kind === 'certificate') return identity;
+    if (identity.kind === 'password' || identity.kind === 'certificate' || identity.kind === 'gateway') return identity;
     if (identity.kind !== 'ask')
       throw new SallyportError('target_auth_unsupported', `${identity.kind} is no credential for WinRM`);
     const hold = <T>(ask: () => Promise<T>): Promise<T> => (clock === null ? ask() : clock.hold(ask));

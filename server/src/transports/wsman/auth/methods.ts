@@ -2,13 +2,14 @@
 import type { WsManMethod, WsManSettings } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../../errors.ts';
 import { Secret } from '../../../secret.ts';
+import type { Identity } from '../../contract.ts';
 import { basicSignIn } from './basic.ts';
 import { certificateSignIn } from './certificate.ts';
 import type { HttpSignIn } from './contract.ts';
 import { credSspSignIn } from './credssp.ts';
 import { digestSignIn } from './digest.ts';
 import type { Delegation } from './kerberos/messages.ts';
-import type { Kerberos, KerberosOptions } from './kerberos/sign-in.ts';
+import type { Kerberos, KerberosIdentity, KerberosOptions } from './kerberos/sign-in.ts';
 import { negotiateSignIn } from './negotiate.ts';
 import { ntlmSignIn } from './ntlm.ts';
 
@@ -21,6 +22,14 @@ export interface PasswordIdentity {
 }
 /** Who signs in. `certificate`: TLS has it already. `gateway`: the gateway's own account. */
 export type HttpIdentity = PasswordIdentity | { readonly kind: 'certificate' } | { readonly kind: 'gateway' };
+/** The gateway's own account in Kerberos. It makes everybody the same user at a target. */
+export interface GatewayAccount {
+  /** The principal, for people. */
+  readonly name: string;
+  readonly identity: KerberosIdentity;
+  /** Whether an administrator of the gateway's host has named this target for it. */
+  mayUse(host: string): boolean;
+}
 export interface SignInRequest {
   /** The target's host as the user typed it. */
   readonly host: string;
@@ -32,6 +41,35 @@ export interface SignInRequest {
   readonly isDelegationAllowed: boolean;
   /** That of the gateway; null where it has none. */
   readonly kerberos: Kerberos | null;
+  /** Null, or not given, where none is configured. */
+  readonly gateway?: GatewayAccount | null;
+}
+
+/**
+ * The account for a target that is signed in to as the gateway; null for every other target.
+ * @throws SallyportError implicit_not_allowed, target_auth_unsupported
+ */
+export function gatewayAccountFor(
+  kind: Identity['kind'],
+  { host, settings, gateway }: Pick<SignInRequest, 'host' | 'settings' | 'gateway'>,
+): GatewayAccount | null {
+  const isWanted = settings.method === 'negotiate-implicit';
+  if (!isWanted && kind !== 'gateway') return null;
+  if (!isWanted || kind !== 'gateway') throw unusable(kind, settings.method);
+  if (gateway?.mayUse(host) !== true)
+    throw new SallyportError('implicit_not_allowed', `the gateway's own account is not allowed at ${host}`);
+  return gateway;
+}
+
+/** Kerberos alone: NTLM has no tickets, and the gateway no password. Never delegated. */
+function asGateway(request: SignInRequest): HttpSignIn {
+  const { kerberos, settings, identity } = request;
+  const account = gatewayAccountFor(identity.kind, request);
+  if (account === null || kerberos === null)
+    throw new SallyportError('kerberos_unavailable', 'this gateway has no Kerberos');
+  const { service, includePort: isPortNamed } = settings.spn;
+  const options = { identity: account.identity, scheme: 'Negotiate', service, isPortNamed } as const;
+  return negotiateSignIn({ kerberos: kerberos.signIn(options), ntlm: null });
 }
 
 interface PasswordRequest extends SignInRequest {
@@ -107,19 +145,18 @@ const METHODS: Readonly<Record<Exclude<WsManMethod, 'certificate' | 'negotiate-i
   credssp: credSsp,
 };
 
-const unusable = (identity: HttpIdentity, method: WsManMethod): SallyportError =>
-  new SallyportError('target_auth_unsupported', `${identity.kind} is no credential for ${method}`);
+const unusable = (kind: Identity['kind'], method: WsManMethod): SallyportError =>
+  new SallyportError('target_auth_unsupported', `${kind} is no credential for ${method}`);
 
 /** What signs in with the method of the target, and with no other. @throws SallyportError */
 export function createSignIn(request: SignInRequest): HttpSignIn {
   const { identity, settings } = request;
   const { method } = settings;
   if (method === 'certificate') {
-    if (identity.kind !== 'certificate') throw unusable(identity, method);
+    if (identity.kind !== 'certificate') throw unusable(identity.kind, method);
     return certificateSignIn();
   }
-  if (method === 'negotiate-implicit')
-    throw new SallyportError('implicit_not_allowed', 'signing in as the gateway itself is off');
-  if (identity.kind !== 'password') throw unusable(identity, method);
+  if (method === 'negotiate-implicit') return asGateway(request);
+  if (identity.kind !== 'password') throw unusable(identity.kind, method);
   return METHODS[method]({ ...request, identity });
 }

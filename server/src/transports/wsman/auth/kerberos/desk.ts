@@ -1,9 +1,7 @@
 /** Identities and contexts of the Kerberos process, and the order in which requests about them are done. */
-import { SecurityContext, lifetimeOf } from './context.ts';
-import type { Library } from './library.ts';
+import type { Mechanism, MechanismContext, MechanismTickets } from './mechanism.ts';
 import type { Answer, Request } from './messages.ts';
 import { KerberosRefusal } from './native.ts';
-import { getTickets, type Tickets } from './tickets.ts';
 
 export type Done = Omit<Answer, 'id' | 'refusal'> & { readonly body: readonly Uint8Array[] };
 const NOTHING: Done = { body: [] };
@@ -11,14 +9,14 @@ const NOTHING: Done = { body: [] };
 const gone = (text: string): KerberosRefusal => new KerberosRefusal({ stage: 'context', major: 0, minor: 0, text });
 
 export class KerberosDesk {
-  readonly #library: Library;
-  readonly #identities = new Map<number, Tickets>();
-  readonly #contexts = new Map<number, SecurityContext>();
+  readonly #mechanism: Mechanism;
+  readonly #identities = new Map<number, MechanismTickets>();
+  readonly #contexts = new Map<number, MechanismContext>();
   /** The last request of each context (or identity): the next one waits for it. */
   readonly #last = new Map<string, Promise<unknown>>();
 
-  constructor(library: Library) {
-    this.#library = library;
+  constructor(mechanism: Mechanism) {
+    this.#mechanism = mechanism;
   }
 
   /** @throws KerberosRefusal; anything else is a fault of ours */
@@ -49,8 +47,7 @@ export class KerberosDesk {
         const tickets = this.#identities.get(request.identity);
         if (tickets === undefined) throw gone('no such identity');
         const { service, delegation } = request;
-        const options = { cache: tickets.cache, service, delegation, bindings: body };
-        this.#contexts.set(request.context, new SecurityContext(this.#library, options));
+        this.#contexts.set(request.context, tickets.begin({ service, delegation, bindings: body }));
         return this.#step(request.context, new Uint8Array());
       }
       case 'step':
@@ -87,9 +84,9 @@ export class KerberosDesk {
     password.set(body);
     body.fill(0);
     try {
-      const tickets = await getTickets(this.#library, request.source, password);
+      const tickets = await this.#mechanism.getTickets(request.source, password);
       this.#identities.set(request.identity, tickets);
-      return { lifetimeS: lifetimeOf(this.#library, tickets.cache), body: [] };
+      return { lifetimeS: tickets.lifetimeS, body: [] };
     } finally {
       password.fill(0);
     }
@@ -100,7 +97,7 @@ export class KerberosDesk {
     return { state, body: [next] };
   }
 
-  #context(id: number): SecurityContext {
+  #context(id: number): MechanismContext {
     const context = this.#contexts.get(id);
     if (context === undefined) throw gone('no such context');
     return context;

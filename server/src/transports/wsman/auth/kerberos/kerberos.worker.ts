@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net';
 import { FrameReader, writeFrame } from './frames.ts';
-import { loadLibrary, type Library } from './library.ts';
+import { loadMechanism, type Mechanism } from './mechanism.ts';
 import type { Answer, Greeting, Request } from './messages.ts';
 import { KerberosRefusal } from './native.ts';
 import { KerberosDesk } from './desk.ts';
@@ -13,11 +13,11 @@ const channel = new Socket({ fd: 3, readable: true, writable: true });
 // Not `exit`: that would wait for threads that wait for a KDC.
 for (const event of ['close', 'error']) channel.on(event, () => process.kill(process.pid, 'SIGKILL'));
 
-function load(configuration: string): Library | null {
+function load(configuration: string): Mechanism | null {
   try {
-    const library = loadLibrary(configuration);
+    const mechanism = loadMechanism(configuration);
     writeFrame(channel, { ready: true } satisfies Greeting);
-    return library;
+    return mechanism;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     writeFrame(channel, { ready: false, reason } satisfies Greeting);
@@ -42,7 +42,7 @@ let desk: KerberosDesk | null = null;
 // Our own gateway wrote the frames: the socket pair has no other end. The first is the configuration.
 const reader = new FrameReader((head, body) => {
   if (desk !== null) return void serve(desk, head as Request & { readonly id: number }, body);
-  const library = load(new TextDecoder().decode(body));
-  if (library !== null) desk = new KerberosDesk(library);
+  const mechanism = load(new TextDecoder().decode(body));
+  if (mechanism !== null) desk = new KerberosDesk(mechanism);
 });
 channel.on('data', (chunk: Uint8Array) => reader.push(chunk));

@@ -2,6 +2,9 @@
 import type { Library } from './library.ts';
 import type { Refusal } from './messages.ts';
 
+/** Where bytes of ours lie, for native code. */
+export type Memory = Pick<Library, 'addressOf'>;
+
 /** Bytes that native code may point to; never on the collector's heap, so they do not move. */
 export const cells = (size: number): Uint8Array => new Uint8Array(new ArrayBuffer(size));
 export const cString = (text: string): Uint8Array => {
@@ -19,7 +22,7 @@ export const numberIn = (cell: Uint8Array, at = 0): number => viewOf(cell).getUi
 
 /** What a cell points to lives as long as the cell: native code knows only addresses. */
 const pointedAt = new WeakMap<Uint8Array, Uint8Array[]>();
-export function pointTo(library: Library, cell: Uint8Array, at: number, bytes: Uint8Array): void {
+export function pointTo(library: Memory, cell: Uint8Array, at: number, bytes: Uint8Array): void {
   if (bytes.length === 0) return;
   setPointer(cell, at, library.addressOf(bytes));
   const kept = pointedAt.get(cell);
