@@ -131,9 +131,9 @@ export const ERROR_TEXT = {
   wsman_method_disabled:
     'The target does not offer this way to sign in. No credential was sent. It is switched on under winrm/config/service/auth there, or choose another method at the target.',
   client_certificate_needed:
-    'This target signs in with a client certificate, and there is none: give the target one of the vault, by its thumbprint or as its credential. Nothing was sent.',
+    'This target signs in with a client certificate, and has none of the vault. Nothing was sent.',
   client_certificate_refused:
-    'The target wants a client certificate and did not take ours: it has no mapping for it (winrm/config/service/certmapping), does not trust its issuer, or certificates are switched off there (winrm/config/service/auth).',
+    'The target did not take a client certificate of ours: no mapping for it (winrm/config/service/certmapping), an issuer it does not trust, or certificates are switched off there.',
   wsman_clear_refused:
     'This way to sign in would send the password, or a guessable proof of it, without protection: it goes over HTTPS with a verified certificate only. No credential was sent.',
   wsman_server_unproven: 'The target did not prove who it is at the end of the sign-in. The connection was closed.',

@@ -14,6 +14,7 @@ import type { Tab } from '../lab/browser.ts';
 import { makeAuthority, type LabAuthority } from '../lab/certificates.ts';
 import { makeCertificate } from '../lab/certificate.ts';
 import { buildStandIn } from '../lab/powershell.ts';
+import { makeClientAuthority } from '../lab/client-certificates.ts';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
 import { ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
@@ -192,4 +193,32 @@ test('a WinRM target of an unknown authority: shown, pinned, used; another certi
     await (lab as LabWsMan | null)?.stop();
     standIn.remove();
   }
+});
+
+test('a client certificate for WinRM is sealed from a file, shown, and chosen by its thumbprint', async () => {
+  const { page } = tab;
+  const clients = makeClientAuthority();
+  const ada = clients.issue('ada@localhost');
+  const buffer = Buffer.from(ada.pkcs12('p w'), 'base64');
+  await seal('Certificate', 'ada by certificate', '', async () => {
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel(/Certificate and key from a file/).setInputFiles({ name: 'ada.pfx', mimeType: '', buffer });
+    await dialog.getByText('Taken from ada.pfx.').waitFor();
+    await dialog.getByLabel(/Passphrase/).fill('p w');
+  });
+  const shown = page.getByLabel('What the client certificate says');
+  for (const text of ['ada@localhost', 'O=Lab, CN=ada', 'CN=lab clients', ada.sha1, ada.sha256])
+    await shown.getByText(text, { exact: true }).waitFor();
+  await go('/targets/new?host=win02&way=https');
+  await page.getByLabel('How to sign in').selectOption('certificate');
+  await page.getByLabel(/by its thumbprint/).fill(ada.sha1.toUpperCase());
+  await page.getByLabel('What the client certificate says').getByText('ada@localhost').waitFor();
+  await page.getByRole('button', { name: 'Add target' }).click();
+  await page.getByText('Client certificate, over HTTPS').waitFor();
+  const { targets } = await world.ann.get<{ targets: Target[] }>('/api/targets');
+  expect(targets.find(({ name }) => name === 'win02')?.wsman).toMatchObject({
+    method: 'certificate',
+    certificateThumbprint: ada.sha1,
+  });
+  clients.remove();
 });

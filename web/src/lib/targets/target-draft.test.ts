@@ -1,7 +1,16 @@
-import { TargetBody, type Target } from '@sallyport/shared/api/targets';
+import { type Credential, TargetBody, type Target } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { describe, expect, it } from 'vitest';
-import { bodyOf, draftOf, hintOf, portFor, problemsOf, type TargetDraft } from './target-draft.ts';
+import {
+  bodyOf,
+  clientCertificateOf,
+  draftOf,
+  fittingFor,
+  hintOf,
+  portFor,
+  problemsOf,
+  type TargetDraft,
+} from './target-draft.ts';
 import { WSMAN_DRAFT, wsManDraftOf, wsManOf } from './wsman-draft.ts';
 
 const typed = (more: Partial<TargetDraft>): TargetDraft => ({
@@ -86,5 +95,53 @@ describe('settings of WinRM', () => {
   it('let Basic over a pinned certificate, whatever else is not checked', () => {
     expect(wrong(winRm({ method: 'basic', skipCaCheck: true, pin: 'ab'.repeat(32) }))).toEqual([]);
     expect(wrong(winRm({ method: 'credssp', isTrustedForDelegation: true }))).toEqual([]);
+  });
+});
+
+describe('a client certificate', () => {
+  const facts = {
+    subject: '',
+    issuer: '',
+    upn: null,
+    validFrom: 0,
+    validTo: 1,
+    sha1: 'ab'.repeat(20),
+    sha256: 'cd'.repeat(32),
+    isForClients: true,
+  };
+  const credential = (
+    id: string,
+    kind: Credential['kind'],
+    clientCertificate: Credential['clientCertificate'] = null,
+  ): Credential => ({
+    ...{ id, label: id, kind, user: '', publicFacts: '', certificate: null, clientCertificate, createdAt: 0 },
+  });
+  const vault = [credential('p', 'password'), credential('k', 'privateKey'), credential('c', 'certificate', facts)];
+  const byMethod = (method: TargetDraft['wsman']['method']) => fittingFor(winRm({ method }), vault).map(({ id }) => id);
+
+  it('is offered where it can be used, and nowhere else', () => {
+    expect(fittingFor(typed({}), vault).map(({ id }) => id)).toEqual(['p', 'k']);
+    expect([byMethod('default'), byMethod('certificate'), byMethod('negotiate-implicit')]).toEqual([['p'], ['c'], []]);
+  });
+  it('is found by its thumbprint, or as the credential of the target', () => {
+    const named = (certificateThumbprint: string, credentialId = '') =>
+      clientCertificateOf({ ...winRm({ method: 'certificate', certificateThumbprint }), credentialId }, vault);
+    expect(named(facts.sha1.toUpperCase().replace(/../g, '$&:').slice(0, -1))).toBe(facts);
+    expect([named(facts.sha256), named('', 'c'), named('', 'p'), named('ef'.repeat(20), 'c')]).toEqual([
+      facts,
+      facts,
+      null,
+      null,
+    ]);
+  });
+  it('is named in the one spelling that is stored, for this way of signing in alone', () => {
+    const certificateThumbprint = 'AB '.repeat(20);
+    expect(wsManOf({ ...WSMAN_DRAFT, method: 'certificate', certificateThumbprint }).certificateThumbprint).toBe(
+      facts.sha1,
+    );
+    expect(wsManOf({ ...WSMAN_DRAFT, certificateThumbprint }).certificateThumbprint).toBe('');
+    expect(wrong(winRm({ method: 'certificate', certificateThumbprint: 'abc' }))).toEqual(['certificateThumbprint']);
+    const wsman = WsManSettings.parse({ certificateThumbprint: facts.sha1 });
+    expect(TargetBody.safeParse({ ...bodyOf(winRm()), wsman }).success).toBe(false);
   });
 });

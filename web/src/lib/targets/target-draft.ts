@@ -1,6 +1,7 @@
-import type { Target, TargetBody } from '@sallyport/shared/api/targets';
+import type { ClientCertificateFacts } from '@sallyport/shared/api/certificates';
+import type { Credential, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { WSMAN_PORTS } from '@sallyport/shared/winrm';
-import { WSMAN_DRAFT, wsManDraftOf, wsManOf, wsManProblems, type WsManDraft } from './wsman-draft.ts';
+import { cleanPin, WSMAN_DRAFT, wsManDraftOf, wsManOf, wsManProblems, type WsManDraft } from './wsman-draft.ts';
 
 /** What the form of a target holds: texts as typed. */
 export interface TargetDraft {
@@ -69,6 +70,22 @@ export function portFor(draft: Pick<TargetDraft, 'transport' | 'port'>, isTls: b
   if (!usual.includes(draft.port.trim())) return draft.port;
   if (draft.transport === 'ssh') return '22';
   return String(isTls ? WSMAN_PORTS.https : WSMAN_PORTS.http);
+}
+
+/** The credentials of the vault that the target can be signed in to with. */
+export function fittingFor(draft: Pick<TargetDraft, 'transport' | 'wsman'>, all: readonly Credential[]): Credential[] {
+  if (draft.transport === 'ssh') return all.filter(({ kind }) => kind !== 'certificate');
+  const { method } = draft.wsman;
+  if (method === 'negotiate-implicit') return [];
+  return all.filter(({ kind }) => kind === (method === 'certificate' ? 'certificate' : 'password'));
+}
+
+/** The client certificate that the target names by its thumbprint, or has as its credential; null without one. */
+export function clientCertificateOf(draft: TargetDraft, all: readonly Credential[]): ClientCertificateFacts | null {
+  const thumbprint = cleanPin(draft.wsman.certificateThumbprint);
+  const isMeant = ({ id, clientCertificate: facts }: Credential): boolean =>
+    thumbprint === '' ? id === draft.credentialId : facts?.sha1 === thumbprint || facts?.sha256 === thumbprint;
+  return fittingFor(draft, all).find(isMeant)?.clientCertificate ?? null;
 }
 
 /** What is wrong with each field, in words; null where nothing is. */

@@ -110,6 +110,9 @@ export function wsManProblems(draft: WsManDraft) {
       : 'A path without a slash in front, usually wsman.',
     pin: pin === '' || /^[0-9a-f]{64}$/.test(pin) ? null : 'A SHA-256 has 64 hexadecimal digits.',
     ca: draft.ca.trim() === '' || draft.ca.includes('-----BEGIN CERTIFICATE-----') ? null : 'Certificates as PEM text.',
+    certificateThumbprint: /^(?:[0-9a-f]{40}|[0-9a-f]{64})?$/.test(cleanPin(draft.certificateThumbprint))
+      ? null
+      : 'SHA-1 has 40 hexadecimal digits, SHA-256 has 64.',
     spnHost: /^[A-Za-z0-9._-]{0,253}$/.test(draft.spnHost.trim()) ? null : 'A host name.',
     locale: LANGUAGE.test(draft.locale.trim()) ? null : 'A language tag, such as de-DE.',
     dataLocale: LANGUAGE.test(draft.dataLocale.trim()) ? null : 'A language tag, such as de-DE.',
