@@ -4,7 +4,8 @@
  */
 import { Socket } from 'node:net';
 import { FrameReader, writeFrame } from './frames.ts';
-import { loadMechanism, type Mechanism } from './mechanism.ts';
+import { loadMechanism } from './load-mechanism.ts';
+import type { Mechanism } from './mechanism.ts';
 import type { Answer, Greeting, Request } from './messages.ts';
 import { KerberosRefusal } from './native.ts';
 import { KerberosDesk } from './desk.ts';

@@ -1,7 +1,7 @@
 /** SSPI cannot run here: what is held is where its structures have their fields, and who is asked on which platform. */
 import koffi from 'koffi';
 import { describe, expect, it } from 'vitest';
-import { mechanismOf } from './mechanism.ts';
+import { mechanismOf } from './load-mechanism.ts';
 import type { Memory } from './native.ts';
 import { numberIn, pointerIn } from './native.ts';
 import { bindingsCell, identityCell, LAYOUT, messageCells } from './sspi.ts';
