@@ -16,7 +16,8 @@ import {
   WsManError,
 } from '@sallyport/wsman';
 import type { NtlmPrimitives } from '@sallyport/wsman';
-import { material } from '../mutate.ts';
+import { changedDer } from '../der-trees.ts';
+import { material, MAX_INPUT_BYTES, mutate } from '../mutate.ts';
 import { must } from '../parser.ts';
 import type { FuzzParser } from '../parser.ts';
 
@@ -130,10 +131,16 @@ function readToken(input: Uint8Array): void {
   if (refusals.length === 6) throw refusals[0] ?? new Error('no refusal');
 }
 
+const BYTES = material(seeds(), TOKENS);
+
 /** Tokens of NTLM and SPNEGO, and sealed bodies. */
 export const wsmanAuth: FuzzParser = {
   name: 'wsman-auth',
-  material: () => material(seeds(), TOKENS),
+  material: () => BYTES,
+  // Bytes changed at random seldom leave the lengths right.
+  generate: (random) =>
+    (random.oneIn(2) ? changedDer(random.pick(BYTES.seeds), random)?.subarray(0, MAX_INPUT_BYTES) : null) ??
+    mutate(BYTES, random),
   run(input) {
     const isBody = Buffer.from(input.buffer, input.byteOffset, Math.min(input.length, 400)).includes('Encrypted');
     try {
