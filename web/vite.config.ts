@@ -6,7 +6,7 @@ const BASE =
   /\/node_modules\/(svelte|clsx)\/|\/web\/src\/lib\/(session\/|console\/console|api\/(request|sessions|audit)|components\/(Button|Icon|icons|Note)|router\/|state\/|time)/;
 /** What a console needs before its first prompt; layers and questions come when they are wanted. */
 const TERMINAL =
-  /\/node_modules\/@xterm\/xterm\/|\/shared\/src\/(editor|terminal-output)\/|\/web\/src\/(lib\/terminal\/(?!CompletionMenu)|pages\/Console|lib\/console\/(ConsolePane|FactsBar|LinkBar|TabStrip|TypeAhead|announcer))/;
+  /\/node_modules\/@xterm\/xterm\/|\/shared\/src\/(editor|terminal-output)\/|\/web\/src\/(lib\/terminal\/(?!CompletionMenu)|pages\/Console|lib\/console\/(ConsolePane|FactsBar|LinkBar|TabStrip|announcer))/;
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -18,7 +18,12 @@ export default defineConfig({
     target: 'es2022',
     sourcemap: false,
     // Every browser of this target knows modulepreload; where one does not, files come a little later.
-    modulePreload: { polyfill: false },
+    modulePreload: {
+      polyfill: false,
+      // Every page has these already: naming them beside each part that is loaded later costs bytes of the first page.
+      resolveDependencies: (_file, needed, { hostType }) =>
+        hostType === 'html' ? needed : needed.filter((name) => !/(?:^|\/)(?:base|rolldown-runtime)-/.test(name)),
+    },
     rolldownOptions: {
       output: {
         codeSplitting: {

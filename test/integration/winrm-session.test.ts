@@ -78,8 +78,11 @@ test('asks about the certificate once, then runs, records and keeps the ledger',
   expect(ledger.rows[0]?.shellId).toBe(selectedShell());
   expect(ledger.rows[0]?.runspacePoolId.toUpperCase()).toBe(selectedShell());
   expect((await recordedOutput(ann, page.sessionId)).equals(page.buffer())).toBe(true);
-  await expect.poll(() => lab.shells.size).toBe(0);
+  await untilNoShell();
 });
+
+/** A shell is deleted when its session has ended already. */
+const untilNoShell = () => expect.poll(() => lab.shells.size, { timeout: 20_000 }).toBe(0);
 
 /** A typed address, and nobody named who signs in there. */
 const typed = (port: number, winrm: 'https' | null, kind: 'powershell' | 'pty') => ({
@@ -139,7 +142,7 @@ test('runs a script of the API', async () => {
   expect(events.map(({ type }) => type)).toEqual(['started', 'text', 'ended']);
   expect(events[1]).toMatchObject({ text: expect.stringContaining('2') as string });
   expect(events[2]).toMatchObject({ state: 'completed', exitCode: 0, code: null });
-  expect(lab.shells.size).toBe(0);
+  await untilNoShell();
 });
 
 test('behind a jump host: the test of the connection, the certificate of that way, the console', async () => {
@@ -165,6 +168,40 @@ test('behind a jump host: the test of the connection, the certificate of that wa
   page.submit('exit');
   await page.untilMessage('ended');
   expect((await ann.post<ProbeResult>('/api/probe', { targetId: beyond.id })).hostKey?.state).toBe('pinned');
+});
+
+test('is led elsewhere by a fault of Create alone, where that is granted, and not in a circle', async () => {
+  const other = await startLab();
+  const at = ({ port }: LabWsMan): string => `https://localhost:${String(port)}/wsman`;
+  const { credentialId } = target;
+  const wsman = WsManSettings.parse({ redirects: true });
+  const led = await ann.post<Target>('/api/targets', bodyOf({ name: 'win04', credentialId, wsman }));
+  lab.createsAt = at(other);
+  try {
+    const refused = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
+    expect(await refused.untilMessage('ended')).toMatchObject({ reason: 'wsman_redirect_refused' });
+    const page = await ConsolePage.open(ann, openBody(led.id, 'powershell'));
+    const certificate = await page.untilMessage('question');
+    expect(certificate.question).toMatchObject({ keyType: 'x509', port: other.port });
+    page.answer(certificate, { kind: 'accept' });
+    await page.untilMessage('prompt', 1, 30_000);
+    expect(await page.run('1+1')).toContain('2');
+    await untilNoShell();
+    expect(other.shells.size).toBe(1);
+    page.submit('exit');
+    await page.untilMessage('ended');
+    const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=winrm.redirected');
+    expect(events.map(({ subject, detail }) => [subject, detail])).toEqual([
+      [`localhost:${String(lab.port)}`, { to: at(other) }],
+    ]);
+    other.createsAt = at(lab);
+    const circle = await ConsolePage.open(ann, openBody(led.id, 'powershell'));
+    expect(await circle.untilMessage('ended', 1, 60_000)).toMatchObject({ reason: 'wsman_redirect_refused' });
+    expect(circle.all('notice').filter(({ code }) => code === 'redirected')).toHaveLength(5);
+  } finally {
+    lab.createsAt = null;
+    await other.stop();
+  }
 });
 
 test('asks no more, and sends nothing when the certificate is another one', async () => {

@@ -38,6 +38,7 @@ import { sshFiles, WinRmFiles } from './files-ways.ts';
 import { reopenOf } from './reopening.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { gatewayLabel, type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
+import type { WsManConnectRequest } from '../transports/wsman/connector.ts';
 import { type WinRmDeps, connectWinRm, poolOf } from './winrm.ts';
 
 export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {
@@ -226,6 +227,8 @@ export interface Reachable {
   readonly protection: string;
   readonly weakened: readonly string[];
   readonly reached: readonly Reached[];
+  /** Where to go on, when the target sent elsewhere only now; null when it did not. */
+  redirection(error: unknown): Promise<WsManConnectRequest | null>;
   close(): Promise<void>;
 }
 /** Makes a terminal of an open connection. */
@@ -260,8 +263,13 @@ export async function startTerminal(
   });
 }
 
-/** Signs in at the target, over SSH or WinRM, behind its jump hosts. */
-async function reach(place: Place, identity: () => Promise<Identity>, opening: Opening): Promise<Reachable> {
+/** Signs in at the target, over SSH or WinRM, behind its jump hosts. @param led where the target has redirected to */
+async function reach(
+  place: Place,
+  identity: () => Promise<Identity>,
+  opening: Opening,
+  led: WsManConnectRequest | null,
+): Promise<Reachable> {
   const { signal, weak, port, language } = opening;
   const deps = chainDeps(place, identity, opening);
   const legs = legsOf(place.hops, place);
@@ -272,7 +280,9 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
     const { protection } = connection;
     const hasPowerShell = place.target?.offers.includes('powershell') === true;
     const files = sshFiles(connection, { subsystem: place.subsystem, hasPowerShell }, opening.deps.clock);
-    return { connection, openPool, files, protection, weakened: weak, reached, close: () => connection.close() };
+    const redirection = () => Promise.resolve(null);
+    const close = () => connection.close();
+    return { connection, openPool, files, protection, weakened: weak, reached, redirection, close };
   }
   const last = legs.at(-1);
   if (last === undefined) throw new SallyportError('internal', 'a way without an end');
@@ -281,7 +291,9 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
   const connection = await prepared(hops?.connection, async () => {
     const { identity: who, timeouts } = await deps.request(last);
     const through = hops === null ? {} : { through: hops.connection };
-    const request = { endpoint, identity: who, timeouts, settings: wsman, language, ...through };
+    const there = led === null ? { endpoint, settings: wsman } : led;
+    const { settings, redirects = 0 }: Partial<WsManConnectRequest> & typeof there = there;
+    const request = { endpoint: there.endpoint, settings, redirects, identity: who, timeouts, language, ...through };
     const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
     return connectWinRm(request, last.via, at, deps.port(last), opening);
   });
@@ -295,6 +307,7 @@ async function reach(place: Place, identity: () => Promise<Identity>, opening: O
     protection: connection.protection,
     weakened: [...weak, ...connection.weakened],
     reached: [...(hops?.reached ?? []), { ip: connection.ip, port: connection.port, isBeyond: last.via !== '' }],
+    redirection: (error) => connection.redirection(error),
     close: () => files.close().finally(() => connection.close()),
   };
 }
@@ -380,20 +393,23 @@ export async function planSession(
       if (note !== null) port.facts({ protection: note });
       return opened.identity;
     };
-    const way = await reach(place, noted, { caller, port, signal, deps, language: body.language, weak: [] });
-    ({ reached } = way);
-    const protection = [way.protection, note].filter((part) => part !== null).join('; ');
-    port.facts({ protection, weakened: [...way.weakened], ...(user === '' ? {} : { identity: user }) });
-    try {
-      // Until now nobody could ask about its address.
-      if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
-      if (target !== null) await deps.inventory.opened(target.id);
-      deps.files.attach(port.sessionId, way.files, target, place.name);
-      const lend = lenderOf({ ...{ caller, targetId, targetName: place.name }, sessionId: port.sessionId }, deps);
-      return await start(body.kind, { ...way, lend }, place, port, size, signal, deps.clock);
-    } catch (error) {
-      await way.close();
-      throw error;
+    const opening = { caller, port, signal, deps, language: body.language };
+    const lend = lenderOf({ ...{ caller, targetId, targetName: place.name }, sessionId: port.sessionId }, deps);
+    for (let led: WsManConnectRequest | null = null; ;) {
+      const way: Reachable = await reach(place, noted, { ...opening, weak: [] }, led);
+      ({ reached } = way);
+      const protection = [way.protection, note].filter((part) => part !== null).join('; ');
+      port.facts({ protection, weakened: [...way.weakened], ...(user === '' ? {} : { identity: user }) });
+      try {
+        // Until now nobody could ask about its address.
+        if (!(await request.mayStay())) throw new SallyportError('grant_removed', 'the place was changed meanwhile');
+        if (target !== null) await deps.inventory.opened(target.id);
+        deps.files.attach(port.sessionId, way.files, target, place.name);
+        return await start(body.kind, { ...way, lend }, place, port, size, signal, deps.clock);
+      } catch (error) {
+        led = await way.redirection(error).finally(() => way.close());
+        if (led === null) throw error;
+      }
     }
   };
   return { request, openTerminal };

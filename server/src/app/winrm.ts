@@ -1,6 +1,4 @@
 /** Opening a target over WinRM: its certificate on record or accepted, then the connection that its pool goes over. */
-import type { Target } from '@sallyport/shared/api/targets';
-import type { WsManSettings } from '@sallyport/shared/api/wsman';
 import type { OpeningPort } from '../broker/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
@@ -37,9 +35,6 @@ interface Place {
   readonly port: number;
   readonly via: string;
 }
-
-/** A target's settings; what is no WinRM target has none. */
-export const winRmOf = (target: Target | null): WsManSettings | null => target?.wsman ?? null;
 
 /**
  * A certificate on record decides alone. Without one it must be good by itself, or be accepted by who may: the event comes

@@ -32,6 +32,7 @@ const MIN_ENVELOPE = 153_600;
 const ENVELOPE_ITSELF = 2000;
 const WSMAN_VERSION = 'http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd';
 export const FAULTS = {
+  redirect: 2150859161,
   timedOut: 2150858793,
   shellNotFound: 2150858843,
   shellQuota: 2150859173,
@@ -72,8 +73,8 @@ export interface LabRequest {
 
 class Refusal extends Error {
   readonly number: number;
-  constructor(number: number) {
-    super(`fault ${String(number)}`);
+  constructor(number: number, words = `lab says ${String(number)}`) {
+    super(words);
     this.number = number;
   }
 }
@@ -96,6 +97,8 @@ export class LabWsMan {
   polls = 0;
   /** Refuses the next request of an operation with this number. */
   readonly refusals = new Map<string, number>();
+  /** Sends whoever makes a shell there, with a fault of Create. */
+  createsAt: string | null = null;
   /** Told before an answer goes out; true cuts the connection instead. `sent` bytes of the answer go out first. */
   cut: (name: string) => 'before' | 'within' | null = () => null;
   /** As Server 2008 R2: the shell gets another id than the one that the client asked for, and the answer does not describe it. */
@@ -259,6 +262,7 @@ export class LabWsMan {
       if (refusal !== undefined) throw new Refusal(refusal);
       const { maxEnvelopeBytes = MAX_ENVELOPE } = this.#options;
       if ((header.maxEnvelopeBytes ?? 0) > maxEnvelopeBytes) throw new Refusal(FAULTS.envelopeSize);
+      if (name === 'Create' && this.createsAt !== null) throw new Refusal(FAULTS.redirect, this.createsAt);
       const known = this.#lastAnswers.get(header.messageId);
       const text = known ?? (await this.#operate(name, received, ids, user, gone));
       if (name === 'Receive') {
@@ -274,7 +278,7 @@ export class LabWsMan {
         value: 'Receiver',
         subcode,
         wsmanCode: number,
-        message: `lab says ${String(number)}`,
+        message: error instanceof Refusal ? error.message : `lab says ${String(number)}`,
         machine: 'LAB',
       } as const;
       return { text: writeFault(ids, fault), isFault: true, name };

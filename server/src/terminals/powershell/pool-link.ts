@@ -268,7 +268,7 @@ export class PoolLink {
   #closed(end: PoolEnd): void {
     if (this.#opening !== null) {
       if (end.code !== undefined) {
-        this.#failOpening(end.code, end.error?.message ?? 'the channel ended', end.detail);
+        this.#failOpening(end.code, end.error?.message ?? 'the channel ended', end.detail, end.error);
         return;
       }
       const isNamed = NOT_FOUND_STATUS.has(end.exitCode ?? 0) || NOT_FOUND.test(this.#peerText);
@@ -288,9 +288,14 @@ export class PoolLink {
     else this.#options.lost(code, detail);
   }
 
-  #failOpening(code: ErrorCode, message: string, detail = ''): void {
+  #failOpening(code: ErrorCode, message: string, detail = '', cause: Error | null = null): void {
     const text = [this.#peerText.trim(), detail].filter((part) => part !== '').join('\n');
-    this.#opening?.reject(new SallyportError(code, message, { peerText: visibleText(text, MAX_DETAIL) }));
+    this.#opening?.reject(
+      new SallyportError(code, message, {
+        peerText: visibleText(text, MAX_DETAIL),
+        ...(cause === null ? {} : { cause }),
+      }),
+    );
     this.#opening = null;
   }
 }

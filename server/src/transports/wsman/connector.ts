@@ -19,6 +19,7 @@ import {
   MAX_REDIRECTS,
   meetsRedirect,
   readRedirect,
+  redirectIn,
   type Redirection,
   refusedRedirect,
   settingsAt,
@@ -30,6 +31,8 @@ import { startTls, type PresentedCertificate } from './tls.ts';
 export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | 'timeouts' | 'through' | 'place'> {
   readonly identity: Identity;
   readonly settings: WsManSettings;
+  /** Redirections that led here; those count against the limit. */
+  readonly redirects?: number;
   /** Of the person, for messages and formats where the target's settings name none; '' = en-US. */
   readonly language: string;
 }
@@ -70,6 +73,11 @@ export interface WsManConnection {
   readonly port: number;
   /** @param told facts of the shell */
   openPool(told: { shellCreated(shellId: string): void; retrying(): void }): OpenPool;
+  /**
+   * Where a target leads that redirected only when its shell was to be made: what to connect with next. Null when the error
+   * is no redirection, or redirections are not granted. @throws SallyportError wsman_redirect_refused
+   */
+  redirection(error: unknown): Promise<WsManConnectRequest | null>;
   /** Idempotent; ends what it carries. */
   close(): Promise<void>;
 }
@@ -336,13 +344,14 @@ export function createWsManConnector(options: WsManConnectorOptions): WsManConne
   return {
     async connect(asked, port, signal) {
       let request = asked;
-      for (let hops = 0; ; hops++) {
+      for (let hops = asked.redirects ?? 0; ; hops++) {
         const way = new Way(request, port, options);
         try {
           const first = await way.first(signal);
           port.step('opening');
           options.counted?.(1);
-          return connectionOf(way, first, request, options.clock, () => options.counted?.(-1));
+          const closed = () => options.counted?.(-1);
+          return connectionOf(way, first, { ...request, redirects: hops }, port, options.clock, closed);
         } catch (error) {
           await way.leave();
           const next = await redirected(error, request, hops, port).catch(async (refusal: unknown) => {
@@ -383,10 +392,12 @@ function toRefusal(error: unknown): SallyportError {
 function connectionOf(
   way: Way,
   first: SignedConnection,
-  { endpoint, settings, language }: WsManConnectRequest,
+  request: WsManConnectRequest,
+  port: WsManPort,
   clock: Clock,
   closed: () => void,
 ): WsManConnection {
+  const { endpoint, settings, language } = request;
   const connections = new Connections(first, () => way.another(), clock);
   const mechanism = first.mechanism === 'Certificate' ? 'client certificate' : first.mechanism;
   const sealed = first.sealing?.label ?? mechanism;
@@ -418,6 +429,12 @@ function connectionOf(
         clock,
         ...told,
       }),
+    redirection: async (error) => {
+      const led = redirectIn(error);
+      if (led === null || !settings.redirects) return null;
+      const hops = request.redirects ?? 0;
+      return { ...(await redirected(led, request, hops, port)), redirects: hops + 1 };
+    },
     close: () => (closing ??= close()),
   };
 }

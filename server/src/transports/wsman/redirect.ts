@@ -8,6 +8,9 @@ import type { SignedConnection } from './signed-connection.ts';
 /** Followed at most. */
 export const MAX_REDIRECTS = 5;
 
+/** An error is wrapped once per border between rooms. */
+const MAX_CAUSES = 8;
+
 /** Where a target sends to. */
 export interface Redirection {
   readonly host: string;
@@ -27,6 +30,17 @@ export async function meetsRedirect(connection: SignedConnection, timeoutMs: num
     connection.close();
     throw isFault ? new WsManRedirectError(error.fault.redirectTo) : error;
   }
+}
+
+/** The redirection in an error or among its causes; null when there is none. */
+export function redirectIn(error: unknown): WsManRedirectError | null {
+  let at = error;
+  for (let depth = 0; at instanceof Error && depth < MAX_CAUSES; depth++, at = at.cause) {
+    if (at instanceof WsManRedirectError) return at;
+    if (at instanceof WsManFaultError && at.explanation.kind === 'redirect')
+      return new WsManRedirectError(at.fault.redirectTo);
+  }
+  return null;
 }
 
 /** With where it leads, escaped. */
