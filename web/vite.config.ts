@@ -3,7 +3,7 @@ import { defineConfig } from 'vite';
 
 /** What every page needs, in one file: many small ones compress worse. Paths below the repository's root. */
 const BASE =
-  /\/node_modules\/(svelte|clsx)\/|\/web\/src\/lib\/(session\/|console\/console|api\/(request|sessions|audit)|components\/(Button|Icon|icons|Note)|router\/|state\/|time)/;
+  /\/node_modules\/(svelte|clsx)\/|\/web\/src\/lib\/(session\/|console\/console|api\/(request|sessions)|components\/(Button|Icon|icons|Note)|router\/|state\/|time)/;
 /** What a console needs before its first prompt; layers and questions come when they are wanted. */
 const TERMINAL =
   /\/node_modules\/@xterm\/xterm\/|\/shared\/src\/(editor|terminal-output)\/|\/web\/src\/(lib\/terminal\/(?!CompletionMenu)|pages\/Console|lib\/console\/(ConsolePane|FactsBar|LinkBar|TabStrip|announcer))/;
