@@ -15,7 +15,7 @@ export type RecordedEvent =
   /** Something about the session that is no output: attached, detached, taken over, question asked (never its answer). */
   | { readonly type: 'note'; readonly text: string };
 
-/** An event as read back. `timeMs`: monotonic milliseconds since the start; `wallMs`: UTC. `offset`: output bytes before it. */
+/** An event as read back. `timeMs`: monotonic milliseconds since the start. `offset`: output bytes before it. */
 export interface TimedEvent {
   readonly index: number;
   readonly timeMs: number;
