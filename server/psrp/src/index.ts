@@ -92,6 +92,7 @@ export * from './pool/session-key.ts';
 export type { Outgoing, Priority } from './pool/outgoing.ts';
 export type { PoolEvent, ReceivedMessage } from './pool/events.ts';
 export { ClientPool } from './pool/client-pool.ts';
+export type { OpenHostCall } from './pool/client-pipeline.ts';
 export { ServerPool } from './pool/server-pool.ts';
 export type { PipelineEnd, ServerPoolOptions } from './pool/server-pool.ts';
 export type { ServerEvent } from './pool/server-events.ts';

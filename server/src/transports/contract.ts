@@ -241,10 +241,10 @@ export interface PoolChannel {
   leave(idleMs: number | null): Promise<LeftPool>;
   /**
    * In place of `open`: takes up a pool that was left. Resolves once the pool is Opened, which its events tell as well, to
-   * the pipelines that are there; what they put out comes after `takeUp`.
+   * the pipelines that are there, null when the target does not tell; what they put out comes after `takeUp`.
    * @throws SallyportError session_not_leavable, target_shell_gone, target_shell_in_use, and those of `connect`
    */
-  rejoin(left: LeftPool): Promise<readonly string[]>;
+  rejoin(left: LeftPool): Promise<readonly string[] | null>;
   /** The output of a pipeline may come, after its open calls. @param calls those of it that were not answered */
   takeUp(pipelineId: string, calls: readonly LeftCall[]): void;
   /** Sends what the client has ready. */

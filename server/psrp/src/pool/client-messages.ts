@@ -30,6 +30,8 @@ export interface MessageContext {
   movePipeline(pipelineId: string, input: 'stopped' | 'completed' | 'failed', error: ErrorRecord | null): PoolEvent[];
   keyRequested(): PoolEvent[];
   isKeyExpected(): boolean;
+  /** The pool was another client's: what that one was told last may come again. */
+  isJoined(): boolean;
   callReceived(pipelineId: string | null, callId: bigint): void;
   respond(pipelineId: string | null, body: HostResponseBody): void;
 }
@@ -102,6 +104,7 @@ function poolEvent(name: MessageName, body: PsValue | undefined, pool: MessageCo
     case 'PUBLIC_KEY_REQUEST':
       return pool.keyRequested();
     case 'ENCRYPTED_SESSION_KEY':
+      if (!pool.isKeyExpected() && pool.isJoined()) return [];
       if (!pool.isKeyExpected()) badState('a session key that nobody asked for');
       return [{ type: 'unwrapSessionKey', wrapped: decodeWrappedKey(MESSAGES[name].decode(body).blob) }];
     case 'RUNSPACEPOOL_HOST_CALL':

@@ -7,8 +7,8 @@ export interface ClientPipeline {
   hasInput: boolean;
   isInputEnded: boolean;
   isClosing: boolean;
-  /** Calls the server waits for. */
-  readonly openCalls: Set<bigint>;
+  /** Calls the server waits for, with their bodies. */
+  readonly openCalls: Map<bigint, Uint8Array>;
 }
 
 /** @param state where it begins */
@@ -17,8 +17,17 @@ export const newPipeline = (state: PipelineStateName, noInput: boolean): ClientP
   hasInput: !noInput,
   isInputEnded: noInput,
   isClosing: false,
-  openCalls: new Set(),
+  openCalls: new Map(),
 });
+
+/** A host call that was not answered. */
+export interface OpenHostCall {
+  /** null = of the pool. */
+  readonly pipelineId: string | null;
+  readonly callId: bigint;
+  /** Body of the message, to be told again by a client that joins the pool. */
+  readonly body: Uint8Array;
+}
 
 /** What waits to be told, in stream order. */
 export type Incoming =

@@ -11,6 +11,7 @@ import type { HostCall, HostCallOf, HostMethodName } from '../host/methods.ts';
 import { DEFAULT_LIMITS, withLimits } from '../limits.ts';
 import type { PsrpLimits } from '../limits.ts';
 import { RUNSPACE_HOST } from '../messages/host-info.ts';
+import { MESSAGES } from '../messages/index.ts';
 import type { HostResponseBody } from '../messages/host-call-body.ts';
 import { encodeError, ErrorRecord } from '../records/error-record.ts';
 import type {
@@ -23,7 +24,7 @@ import type {
 import { dropped, eventOf } from './client-messages.ts';
 import type { MessageContext } from './client-messages.ts';
 import { newPipeline } from './client-pipeline.ts';
-import type { ClientPipeline, Incoming } from './client-pipeline.ts';
+import type { ClientPipeline, Incoming, OpenHostCall } from './client-pipeline.ts';
 import type { PoolEvent, ReceivedMessage } from './events.ts';
 import { OutgoingQueue } from './outgoing.ts';
 import type { Outgoing, Priority } from './outgoing.ts';
@@ -50,9 +51,12 @@ export class ClientPool {
   readonly #out: OutgoingQueue;
   readonly #streams = new Map<string, Reassembler>();
   readonly #pipelines = new Map<string, ClientPipeline>();
-  readonly #poolCalls = new Set<bigint>();
+  readonly #poolCalls = new Map<bigint, Uint8Array>();
   #inbox: Incoming[] = [];
   #waitsFor: ReceivedMessage | null = null;
+  /** Body of the message that is being told. */
+  #body: Uint8Array = new Uint8Array();
+  #isJoined = false;
   #state: PoolStateName = 'BeforeOpen';
   #version: ProtocolVersion | null = null;
   #callId = 0n;
@@ -111,6 +115,7 @@ export class ClientPool {
   connect(bounds: { readonly minRunspaces: number; readonly maxRunspaces: number } | null = null): void {
     if ((this.#options.protocolVersion ?? '2.3') < '2.2') throw new PsrpStateError('joining a pool needs 2.2');
     this.#moveLocally('connect');
+    this.#isJoined = true;
     this.#out.send('SESSION_CAPABILITY', capability(this.#options.protocolVersion ?? '2.3'));
     this.#out.send('CONNECT_RUNSPACEPOOL', bounds ?? { minRunspaces: null, maxRunspaces: null });
     this.#out.coalesce();
@@ -298,6 +303,32 @@ export class ClientPool {
     calls?.delete(body.callId);
   }
 
+  /** Host calls that were not answered, with what `repeatHostCall` wants. The bodies are copies. */
+  openHostCalls(): OpenHostCall[] {
+    const of = (pipelineId: string | null, calls: ReadonlyMap<bigint, Uint8Array>): OpenHostCall[] =>
+      Array.from(calls, ([callId, body]) => ({ pipelineId, callId, body: body.slice() }));
+    return [
+      ...of(null, this.#poolCalls),
+      ...Array.from(this.#pipelines).flatMap(([pipelineId, { openCalls }]) => of(pipelineId, openCalls)),
+    ];
+  }
+  /**
+   * Tells a call again that the pool's former client has not answered: the server waits for it still, and will not send
+   * it twice. Its pipeline was connected before. @throws PsrpError when it is no host call
+   */
+  repeatHostCall({ pipelineId, body }: Pick<OpenHostCall, 'pipelineId' | 'body'>): PoolEvent[] {
+    this.#mustBeOpened();
+    const name = pipelineId === null ? 'RUNSPACEPOOL_HOST_CALL' : 'PIPELINE_HOST_CALL';
+    if (pipelineId !== null && !this.#context.hasPipeline(pipelineId)) return [];
+    const message = { destination: DESTINATION.client, messageType: MESSAGES[name].type, poolId: this.id, pipelineId };
+    const held = { ...message, body, hasBom: false, objectId: 0n, cut: [] };
+    return this.#handle(held, decodeBody(held, this.#reader));
+  }
+  /** True while a message of this stream has come in part. */
+  isAmid(pipelineId: string | null): boolean {
+    return this.#streams.get(`${pipelineId ?? ''}/default`)?.isIncomplete ?? false;
+  }
+
   // ---- secure strings
 
   /** Starts the key exchange unless there is a key. The events say what is needed. */
@@ -437,6 +468,7 @@ export class ClientPool {
   }
 
   #handle(message: ReceivedMessage, body: PsValue | undefined): PoolEvent[] {
+    this.#body = message.body;
     return eventOf(message, body, this.#context);
   }
 
@@ -455,9 +487,10 @@ export class ClientPool {
     movePipeline: (pipelineId, input, error) => this.#movePipeline(pipelineId, input, error),
     keyRequested: () => this.#key.requestedByServer(),
     isKeyExpected: () => this.#key.state === 'requested',
+    isJoined: () => this.#isJoined,
     callReceived: (pipelineId, callId) => {
       const calls = pipelineId === null ? this.#poolCalls : this.#pipelines.get(pipelineId)?.openCalls;
-      calls?.add(callId);
+      calls?.set(callId, this.#body);
     },
     respond: (pipelineId, body) => {
       this.#respond(pipelineId, body);

@@ -98,6 +98,60 @@ describe('another client that joins a pool', () => {
     expect(toServer(client, server)).toMatchObject([{ type: 'createPipeline', pipelineId }]);
   });
 
+  it('tells calls again that nobody answered, and a key that the former client asked for is none of it', () => {
+    const { server, running } = pool;
+    const first = newClient();
+    first.connect();
+    server.connect(bytesOf(first.takeOutgoing()));
+    first.receive(null, server.connected(null).response);
+    first.connectPipeline(running);
+    const callId = server.callHost(running, 'ReadLine', {});
+    server.callHost(running, 'WriteLine2', { text: 'shown' });
+    expect(toClient(server, first).map(({ type }) => type)).toEqual(['applicationPrivateData', 'hostCall', 'hostCall']);
+    const [left, ...more] = first.openHostCalls();
+    if (left === undefined) throw new Error('no call');
+    expect([left.pipelineId, left.callId, more]).toEqual([running, callId, []]);
+    server.disconnected();
+    const second = newClient();
+    second.connect();
+    server.connect(bytesOf(second.takeOutgoing()));
+    second.receive(null, server.connected(null).response);
+    toClient(server, second);
+    expect(second.repeatHostCall(left)).toEqual([]);
+    second.connectPipeline(running);
+    const [event] = second.repeatHostCall(left);
+    if (event?.type !== 'hostCall' || event.call.method !== 'ReadLine') throw new Error('not told');
+    expect(second.openHostCalls()).toEqual([left]);
+    expect(second.respondHostCall(event.call, { result: 'hello' })).toBe(true);
+    expect(second.openHostCalls()).toEqual([]);
+    expect(toServer(second, server)).toMatchObject([{ type: 'hostResponse', pipelineId: running, callId }]);
+    expect(() => second.repeatHostCall({ pipelineId: null, body: encodeBody('no call') })).toThrow(/host call/);
+    const header = { destination: 1, messageType: 0x00010006, poolId: POOL, pipelineId: null };
+    const body = encodeBody('no key');
+    for (const fragment of fragmentsOf(9n, encodeMessage(header, body)))
+      expect(second.receive(null, fragment)).toEqual([]);
+    expect(second.state).toBe('Opened');
+  });
+
+  it('knows whether a message has come in part', () => {
+    const { server, running } = pool;
+    const client = newClient();
+    client.connect();
+    server.connect(bytesOf(client.takeOutgoing()));
+    client.receive(null, server.connected(null).response);
+    client.connectPipeline(running);
+    server.sendOutput(running, 'x'.repeat(100));
+    const [bytes] = server
+      .takeOutgoing()
+      .flatMap((item) => (item.kind === 'data' && item.pipelineId === running ? [item.fragment] : []));
+    if (bytes === undefined) throw new Error('no output');
+    expect(client.isAmid(running)).toBe(false);
+    client.receive(running, bytes.subarray(0, 50));
+    expect([client.isAmid(running), client.isAmid(null)]).toEqual([true, false]);
+    client.receive(running, bytes.subarray(50));
+    expect(client.isAmid(running)).toBe(false);
+  });
+
   it('is refused when it sends something else, and the pool waits on', () => {
     const { server } = pool;
     const good = (): Uint8Array => {

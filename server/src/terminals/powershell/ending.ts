@@ -9,8 +9,11 @@ export interface EndingOptions {
   readonly link: PoolLink;
   readonly clock: Clock;
   readonly closeConnection: () => Promise<void>;
-  /** Called first. @param isClean the target has said good-bye: what ran is known to be stopped */
-  cleanUp(isClean: boolean): void;
+  /**
+   * Called first. @param what `stopped`: the target has said good-bye, what ran is known to be stopped; `left`: it goes on
+   * there; `lost`: nothing is known of it
+   */
+  cleanUp(what: 'stopped' | 'left' | 'lost'): void;
   ended(end: TerminalEnd): void;
 }
 
@@ -53,7 +56,8 @@ export class Ending {
     this.#isEnded = true;
     const options = this.#options;
     this.#cancelHardClose?.();
-    options.cleanUp(this.#closing !== null && options.link.isClosed);
+    const isLeft = this.#closing === null && end.reason === 'session_left';
+    options.cleanUp(isLeft ? 'left' : this.#closing !== null && options.link.isClosed ? 'stopped' : 'lost');
     options.ended(this.#closing === null ? end : { ...end, ...this.#closing });
     void options.link
       .closeChannel()

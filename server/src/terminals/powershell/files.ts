@@ -136,8 +136,11 @@ class PowerShellFiles implements RemoteFiles {
       title: 'files',
       event: (event) => this.#event(event),
       batchDone: () => this.#watch(),
-      lost: (code, detail) =>
-        this.#fail(new SallyportError(code, 'the runspace of the files is lost', { peerText: detail })),
+      // Nobody comes back for files.
+      lost: (given, detail) => {
+        const code = given === 'session_left' ? 'target_lost' : given;
+        this.#fail(new SallyportError(code, 'the runspace of the files is lost', { peerText: detail }));
+      },
     });
     this.#jobs = new Jobs(this.#link, () => NULL_HOST);
   }

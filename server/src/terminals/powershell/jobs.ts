@@ -39,6 +39,10 @@ export class Jobs {
   commandMetadata(names: readonly string[] | null, event: Listener): string {
     return this.#add(this.#link.getCommandMetadata({ names }), event);
   }
+  /** Hears a pipeline that was there already. */
+  adopt(pipelineId: string, event: Listener): void {
+    this.#add(pipelineId, event);
+  }
   stop(pipelineId: string): void {
     this.#jobs.get(pipelineId)?.abort.abort();
     this.#link.stop(pipelineId);

@@ -15,7 +15,7 @@ import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, toError } from '../../errors.ts';
-import type { OpenPool, PoolChannel, PoolClient, PoolEnd } from '../../transports/contract.ts';
+import type { LeftCall, LeftPool, OpenPool, PoolChannel, PoolClient, PoolEnd } from '../../transports/contract.ts';
 import { KeyExchange, sessionCipher } from './session-key.ts';
 
 const MAX_DETAIL = 4000;
@@ -24,12 +24,25 @@ const MAX_DETAIL = 4000;
 export interface PoolLinkOptions {
   readonly openPool: OpenPool;
   readonly title: string;
+  /** The pool to go on with; a new one without. */
+  readonly rejoin?: LeftPool;
+  /** What there is to go on with, should the channel be gone, is other now. */
+  leftChanged?(): void;
+  /** The version of the target's PowerShell, where it is told once the pool is open already. */
+  version?(version: string): void;
   /** Every event after the pool was opened. */
   event(event: ClientEvent): void;
   /** All events of one read were told. */
   batchDone(): void;
   /** The peer broke the rules or the channel is gone. */
   lost(code: ErrorCode, detail: string, hop?: string): void;
+}
+
+/** How long opening may take, and who may give it up. */
+export interface OpeningLimit {
+  readonly clock: Clock;
+  readonly ms: number;
+  readonly signal: AbortSignal;
 }
 
 interface Opening {
@@ -53,7 +66,7 @@ const NOT_FOUND =
 
 /** One pool on one channel. */
 export class PoolLink {
-  readonly poolId = randomUUID();
+  readonly poolId: string;
   readonly #options: PoolLinkOptions;
   readonly #channel: PoolChannel;
   readonly #client: PoolClient;
@@ -68,11 +81,14 @@ export class PoolLink {
 
   constructor(options: PoolLinkOptions) {
     this.#options = options;
+    this.poolId = options.rejoin?.poolId ?? randomUUID();
+    const own = { poolId: this.poolId, newId: () => randomUUID(), cipher: sessionCipher };
     this.#channel = options.openPool(
-      { poolId: this.poolId, newId: () => randomUUID(), cipher: sessionCipher },
+      // A client that was cut off has perhaps had half a message.
+      { ...own, skipToStart: options.rejoin !== undefined },
       {
         events: (events) => this.#received(events),
-        leftChanged: () => undefined,
+        leftChanged: () => this.#options.leftChanged?.(),
         closed: (end) => this.#closed(end),
       },
     );
@@ -108,10 +124,30 @@ export class PoolLink {
    * Opens channel and pool. @returns the version of the target's PowerShell
    * @throws SallyportError powershell_missing, powershell_open_failed, cancelled
    */
-  async open(
-    size: { cols: number; rows: number },
-    limit: { clock: Clock; ms: number; signal: AbortSignal },
-  ): Promise<string | null> {
+  open(size: { cols: number; rows: number }, limit: OpeningLimit): Promise<string | null> {
+    return this.#within(limit, async (opened) => {
+      this.#channel.open({
+        hostInfo: consoleHostInfo({ ...size, title: this.#options.title }),
+        applicationArguments: versionTable(),
+      });
+      return opened;
+    });
+  }
+
+  /**
+   * Takes up the pool that was left. @returns the pipelines that are there; null = the target does not tell
+   * @throws SallyportError as `PoolChannel.rejoin`, cancelled, target_timeout
+   */
+  rejoin(left: LeftPool, limit: OpeningLimit): Promise<readonly string[] | null> {
+    return this.#within(limit, async (opened) => {
+      const joined = this.#channel.rejoin(left);
+      joined.catch(() => undefined);
+      await Promise.race([joined, opened]);
+      return joined;
+    });
+  }
+
+  async #within<T>(limit: OpeningLimit, work: (opened: Promise<string | null>) => Promise<T>): Promise<T> {
     const opened = new Promise<string | null>((resolve, reject) => (this.#opening = { resolve, reject }));
     // The channel may end before anybody waits for the pool.
     opened.catch(() => undefined);
@@ -124,15 +160,29 @@ export class PoolLink {
       const connected = this.#channel.connect();
       connected.catch(() => undefined);
       await Promise.race([connected, opened.then(() => connected)]);
-      this.#channel.open({
-        hostInfo: consoleHostInfo({ ...size, title: this.#options.title }),
-        applicationArguments: versionTable(),
-      });
-      return await opened;
+      return await work(opened);
     } finally {
       cancelTimer();
       limit.signal.removeEventListener('abort', abort);
     }
+  }
+
+  /** Where the pool is found without us; null where it cannot be left. */
+  get left(): LeftPool | null {
+    return this.#channel.left;
+  }
+  /** Host calls that the target waits for. */
+  get leftCalls(): readonly LeftCall[] {
+    return this.#channel.leftCalls;
+  }
+  /** See `PoolChannel`. Nothing is sent any more once it resolves. */
+  leave(idleMs: number | null): Promise<LeftPool> {
+    return this.#channel.leave(idleMs);
+  }
+  /** The output of a pipeline that was there already may come, its questions first. */
+  takeUp(pipelineId: string, calls: readonly LeftCall[]): void {
+    this.#channel.takeUp(pipelineId, calls);
+    this.send();
   }
 
   /** Writes what may be written now. */
@@ -230,6 +280,7 @@ export class PoolLink {
         return;
       case 'applicationPrivateData':
         this.#version = event.psVersion;
+        if (this.#opening === null && event.psVersion !== null) this.#options.version?.(event.psVersion);
         return;
       case 'noise':
       case 'errorLine':

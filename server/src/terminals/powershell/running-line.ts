@@ -57,8 +57,12 @@ export class RunningLine {
     return true;
   }
 
-  ended(state: CommandEnd['state'], shownBytes: number): void {
+  /** Nobody looks after it any more; it goes on at the target. */
+  left(): void {
     for (const cancel of this.#timers ?? []) cancel();
+  }
+  ended(state: CommandEnd['state'], shownBytes: number): void {
+    this.left();
     const { command, startBytes } = this.#options;
     command.ended({ state, errorCount: this.errorCount, outputBytes: shownBytes - startBytes });
   }

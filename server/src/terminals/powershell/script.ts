@@ -20,7 +20,7 @@ import { Ending } from './ending.ts';
 import { PoolLink } from './pool-link.ts';
 import { plainValue } from './plain-value.ts';
 import { RunningLine } from './running-line.ts';
-import type { PowerShellTerminalOptions } from './terminal.ts';
+import type { PowerShellTerminalOptions } from './terminal-options.ts';
 import { refusalDetail, VaultValues, withParameter } from './using.ts';
 
 const OPEN_MS = 30_000;
@@ -108,14 +108,18 @@ class ScriptTerminal implements Terminal {
       title: options.targetName,
       event: (event) => this.#event(event),
       batchDone: () => this.#flush(),
-      lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
+      // Nobody comes back for a script.
+      lost: (code, detail, hop = '') => {
+        const reason = code === 'session_left' ? 'target_lost' : code;
+        this.#ending.now({ reason, exitCode: null, detail, hop });
+      },
     });
     this.#vault = new VaultValues(this.#link, options.lend);
     this.#ending = new Ending({
       link: this.#link,
       clock,
       closeConnection: options.closeConnection,
-      cleanUp: (isClean) => this.#done(isClean ? 'stopped' : 'lost'),
+      cleanUp: (what) => this.#done(what === 'stopped' ? 'stopped' : 'lost'),
       ended: (end) => events.ended(end),
     });
     this.#host = new HostUi(this.#hostPort());

@@ -3,65 +3,40 @@
  */
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { plainEcho } from '@sallyport/shared/editor/plain-echo';
-import { colouredText, visibleText } from '@sallyport/shared/terminal-output/visible-text';
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import { consoleHostInfo, displayText, RUNSPACE_HOST, typedLineCommands } from '@sallyport/psrp';
 import type { ClientEvent, CommandParameter, PipelineCommand } from '@sallyport/psrp';
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../clock.ts';
 import { codeOf, SallyportError } from '../../errors.ts';
 import { ProgressBoard } from '../../host/progress.ts';
 import { HostUi } from '../../host/ui.ts';
 import { errorLine, textLine, VtOutput } from '../../host/vt.ts';
-import type { OpenPool } from '../../transports/contract.ts';
 import type { CommandEnd, LeftTerminal, RunningCommand, Terminal, TerminalEvents } from '../contract.ts';
 import { completeFrom, NO_MATCHES, tabExpansion } from './completion.ts';
 import type { Completion } from './completion.ts';
 import { Ending } from './ending.ts';
 import { parseSimpleCommands } from './simple-commands.ts';
 import type { CommandTable } from './simple-commands.ts';
+import { closeOthers, leftTerminal } from './left-terminal.ts';
 import { PoolLink } from './pool-link.ts';
+import { BUSY_MS, BUSY_TRIES, FALLBACK_PROMPT, promptText, startPrompt } from './prompt-job.ts';
+import type { PowerShellTerminalOptions } from './terminal-options.ts';
+
 import { CONTINUE, DEBUGGER_NOTICE, isDebuggerStop } from './debugger.ts';
 import { examineEndpoint } from './endpoint.ts';
-import type { Endpoint } from './endpoint.ts';
+import { ENTERS, NOT_ENTERED } from './entering.ts';
+import { hostPort } from './host-port.ts';
 import { Jobs } from './jobs.ts';
 import type { PipelineEvent } from './jobs.ts';
 import { RunningLine } from './running-line.ts';
-import { type LendCredentials, refusalText, VaultValues, withParameter } from './using.ts';
+import { refusalText, VaultValues, withParameter } from './using.ts';
+import { warnings } from './warnings.ts';
 
 const OPEN_MS = 30_000;
-const PROMPT_MS = 5_000;
-/** A stopped line may hold its runspace for a moment after the target has said that it stopped. */
-const BUSY_MS = 50;
-const BUSY_TRIES = 20;
+/** Longer: a target may take a while to notice that its former client is gone. */
+const REJOIN_MS = 120_000;
 const CLOSE_MS = 2_000;
 const MAX_LINE = 1024 * 1024;
-const FALLBACK_PROMPT = 'PS>';
-const MAX_PROMPT = 4096;
-/** Of one kind. */
-const MAX_WARNINGS = 2;
-
-/** A session is not entered from within another one: PowerShell refuses it in words that lead nowhere. */
-const ENTERS = /^(?:Enter-PSSession|etsn)(?=\s|$)/i;
-const NOT_ENTERED =
-  'No other machine can be entered from this session; the line was not run. Open that machine through the gateway ("Where to?" takes this very line), or run commands there from here: Invoke-Command -ComputerName NAME -Credential $using:vault:NAME { ... }, or with a credential of Get-Credential.';
-
-/** What a PowerShell terminal needs. */
-export interface PowerShellTerminalOptions {
-  /** Makes the pool and what carries it. */
-  readonly openPool: OpenPool;
-  /** Called once, when the terminal has ended or did not open. */
-  readonly closeConnection: () => Promise<void>;
-  /** For `$using:vault:NAME` in a line. */
-  readonly lend: LendCredentials;
-  readonly targetName: string;
-  readonly cols: number;
-  readonly rows: number;
-  readonly events: TerminalEvents;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  /** Goes on with what was left, in place of opening anew. */
-  readonly rejoin?: LeftTerminal;
-}
 
 /** `starting`: the ledger writes the start row. */
 type State = 'prompting' | 'idle' | 'starting' | 'running' | 'ended';
@@ -76,7 +51,7 @@ class PowerShellTerminal implements Terminal {
   readonly #host: HostUi;
   readonly #jobs: Jobs;
   readonly #vault: VaultValues;
-  readonly #warnings = new Map<string, number>();
+  readonly #warn: (code: string, text: string) => void;
   #size: { cols: number; rows: number };
   #isResized = false;
   #isExamined = false;
@@ -89,6 +64,10 @@ class PowerShellTerminal implements Terminal {
   #state: State = 'prompting';
   #isStopWanted = false;
   #running: RunningLine | null = null;
+  /** The ledger writes the row of a line. */
+  #starting: Promise<unknown> = Promise.resolve();
+  #isLeaving = false;
+  #remote = '';
   #promptId: string | null = null;
   #cancelCompletion: (() => void) | null = null;
   readonly #ending: Ending;
@@ -96,12 +75,16 @@ class PowerShellTerminal implements Terminal {
   constructor(options: PowerShellTerminalOptions) {
     this.#options = options;
     this.#events = options.events;
+    this.#warn = warnings(options.events);
     this.#size = { cols: options.cols, rows: options.rows };
     this.#output = new VtOutput((bytes) => this.#events.output(bytes));
     this.#progress = new ProgressBoard(options.clock, (items) => this.#events.progress(items));
     this.#link = new PoolLink({
       openPool: options.openPool,
       title: options.targetName,
+      ...(options.rejoin === undefined ? {} : { rejoin: options.rejoin }),
+      leftChanged: () => this.#tellLeavable(),
+      version: (version) => this.#isVersion(version),
       event: (event) => this.#event(event),
       batchDone: () => this.#output.flush(),
       lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
@@ -110,28 +93,49 @@ class PowerShellTerminal implements Terminal {
     this.#jobs = new Jobs(this.#link, () =>
       this.#isResized ? consoleHostInfo({ ...this.#size, title: options.targetName }) : RUNSPACE_HOST,
     );
-    this.#host = new HostUi(this.#hostPort());
+    this.#host = new HostUi(
+      hostPort({
+        ...{ targetName: options.targetName, output: this.#output, progress: this.#progress, link: this.#link },
+        ...{ jobs: this.#jobs, events: this.#events, warn: this.#warn },
+        size: () => this.#size,
+        running: () => this.#running,
+        stopLine: () => this.stop(),
+      }),
+    );
     this.#ending = new Ending({
       link: this.#link,
       clock: options.clock,
       closeConnection: options.closeConnection,
-      cleanUp: (isClean) => this.#cleanUp(isClean),
+      cleanUp: (what) => this.#cleanUp(what),
       ended: (end) => this.#events.ended(end),
     });
   }
 
   async open(): Promise<void> {
-    const { signal, clock, closeConnection } = this.#options;
+    const { signal, clock, closeConnection, rejoin } = this.#options;
     try {
-      const version = await this.#link.open(this.#size, { clock, ms: OPEN_MS, signal });
-      this.#events.remote(version === null ? 'PowerShell' : `PowerShell ${visibleText(version, 40, false)}`);
+      if (rejoin === undefined) this.#isVersion(await this.#link.open(this.#size, { clock, ms: OPEN_MS, signal }));
+      else {
+        const pipelines = await this.#link.rejoin(rejoin, { clock, ms: REJOIN_MS, signal });
+        this.#remote = rejoin.remote;
+        if (this.#remote !== '') this.#events.remote(this.#remote);
+        this.#goOn(rejoin, pipelines);
+      }
     } catch (error) {
       this.#state = 'ended';
       await this.#link.closeChannel();
       await closeConnection();
       throw error;
     }
+    if (rejoin !== undefined) return;
+    this.#tellLeavable();
     this.#askPrompt();
+  }
+  #isVersion(version: string | null): void {
+    const remote = version === null ? 'PowerShell' : `PowerShell ${visibleText(version, 40, false)}`;
+    if (remote === this.#remote) return;
+    this.#remote = remote;
+    this.#events.remote(remote);
   }
 
   // ---- Terminal
@@ -140,7 +144,7 @@ class PowerShellTerminal implements Terminal {
     // Bytes have no meaning here: lines come through `submit`.
   }
   submit(lineId: number, text: string): void {
-    if (this.#state !== 'idle') {
+    if (this.#state !== 'idle' || this.#isLeaving) {
       this.#events.refused(lineId, 'session_busy', 'a command is running, the line was not run');
       return;
     }
@@ -154,14 +158,10 @@ class PowerShellTerminal implements Terminal {
     }
     this.#cancelCompletion?.();
     const line = text.trim();
-    if (line === '') {
+    const isClear = /^(?:clear|cls|clear-host)$/i.test(line);
+    if (line === '' || isClear) {
       this.#echo(lineId, text);
-      this.#askPrompt();
-      return;
-    }
-    if (/^(?:clear|cls|clear-host)$/i.test(line)) {
-      this.#echo(lineId, text);
-      this.#events.clear();
+      if (isClear) this.#events.clear();
       this.#askPrompt();
       return;
     }
@@ -212,11 +212,27 @@ class PowerShellTerminal implements Terminal {
   resume(): void {
     this.#link.resume();
   }
-  leave(): Promise<LeftTerminal> {
-    return Promise.reject(new SallyportError('session_not_leavable', 'nothing to leave'));
+  async leave(idleMs: number | null): Promise<LeftTerminal> {
+    if (this.#isOver() || this.#isLeaving) throw new SallyportError('bad_state', 'the session is ending');
+    this.#isLeaving = true;
+    try {
+      this.#vault.cancel();
+      await this.#starting;
+      this.#cancelCompletion?.();
+      await this.#link.leave(idleMs);
+    } catch (error) {
+      this.#isLeaving = false;
+      if (this.#state === 'prompting' && this.#promptId === null) this.#askPrompt();
+      throw error;
+    }
+    const left = this.#leavable();
+    this.#ending.now({ reason: 'session_left', exitCode: null, detail: '' });
+    await this.#ending.finished;
+    if (left === null) throw new SallyportError('bad_state', 'the session ended while it was being left');
+    return left;
   }
   async close(reason: ErrorCode, deadlineMs: number): Promise<void> {
-    this.#leave({ reason, exitCode: null }, deadlineMs);
+    this.#finish({ reason, exitCode: null }, deadlineMs);
     await this.#ending.finished;
   }
 
@@ -226,62 +242,42 @@ class PowerShellTerminal implements Terminal {
   #askPrompt(tries = 0): void {
     if (this.#isOver() || !this.#link.isOpen) return;
     this.#state = 'prompting';
+    // Who picks it up asks.
+    if (this.#isLeaving) return;
     if (this.#commands !== null) {
       this.#showPrompt(FALLBACK_PROMPT);
       return;
     }
-    let text: string | null = null;
-    let isDone = false;
-    const done = (prompt: string | null, isBare = false): void => {
-      if (isDone) return;
-      isDone = true;
-      cancel();
+    this.#promptId = startPrompt(this.#jobs, this.#options.clock, tries > 0, (answer) => {
       this.#promptId = null;
+      if (answer === 'busy') {
+        this.#options.clock.after(BUSY_MS, () => this.#askPrompt(tries - 1));
+        return;
+      }
       // The pool may be on its way out: it takes no questions any more.
       if (this.#isOver() || !this.#link.isOpen) return;
-      const show = (): void => this.#showPrompt(prompt === null || prompt === '' ? FALLBACK_PROMPT : prompt);
+      const { text, isBare } = answer;
+      const show = (): void => this.#showPrompt(text === null || text === '' ? FALLBACK_PROMPT : text);
       // Without a prompt function it may be no console at all: that is found out before the person types.
       if (!isBare || this.#isExamined) show();
       if (!this.#isExamined) void this.#examine(isBare).then(() => (isBare ? show() : undefined));
-    };
-    const job = this.#jobs.start([{ command: 'prompt' }], {}, (event) => {
-      if (event.type === 'output') text ??= displayText(event.value);
-      else if (event.type !== 'pipelineState' || isDone) return;
-      else if (tries > 0 && event.error?.reason === 'PSInvalidOperationException') {
-        isDone = true;
-        cancel();
-        this.#promptId = null;
-        this.#options.clock.after(BUSY_MS, () => this.#askPrompt(tries - 1));
-      } else done(event.state === 'Completed' ? text : null, event.error?.reason === 'CommandNotFoundException');
     });
-    const cancel = this.#options.clock.after(PROMPT_MS, () => {
-      this.#jobs.stop(job);
-      done(null);
-    });
-    this.#promptId = job;
     this.#link.send();
   }
 
   async #examine(isBare: boolean): Promise<void> {
     this.#isExamined = true;
-    let cancel = (): void => undefined;
-    const late = new Promise<Endpoint>((resolve) => {
-      cancel = this.#options.clock.after(PROMPT_MS, () => resolve({ kind: 'full' }));
-    });
-    // The pool may go between two questions; then there is nothing to find out.
-    const seen = examineEndpoint(this.#jobs, isBare, () => this.#link.send()).catch((): Endpoint => ({ kind: 'full' }));
-    const endpoint = await Promise.race([seen, late]);
-    cancel();
+    const endpoint = await examineEndpoint(this.#jobs, isBare, this.#options.clock, () => this.#link.send());
     if (endpoint.kind === 'restricted') this.#commands = endpoint.commands;
     if (endpoint.kind === 'not_interactive')
-      this.#leave({ reason: 'endpoint_not_interactive', exitCode: null }, CLOSE_MS);
+      this.#finish({ reason: 'endpoint_not_interactive', exitCode: null }, CLOSE_MS);
   }
 
   #showPrompt(text: string): void {
     if (this.#isOver()) return;
     this.#output.settle();
     this.#output.flush();
-    this.#prompt = colouredText(`[${this.#options.targetName}]: ${text.slice(0, MAX_PROMPT)}`);
+    this.#prompt = promptText(this.#options.targetName, text);
     this.#lineId += 1;
     this.#state = 'idle';
     this.#events.prompt(this.#lineId, this.#prompt);
@@ -311,7 +307,9 @@ class PowerShellTerminal implements Terminal {
     let values: CommandParameter | null;
     try {
       values = this.#commands === null ? await this.#vault.parameterOf(script, pipelineId) : null;
-      command = await this.#events.commandStarting({ text: script, pipelineId, ...this.#link.ids });
+      const starting = this.#events.commandStarting({ text: script, pipelineId, ...this.#link.ids });
+      this.#starting = starting.catch(() => undefined);
+      command = await starting;
     } catch (error) {
       if (this.#isOver()) return;
       this.#state = 'idle';
@@ -330,18 +328,21 @@ class PowerShellTerminal implements Terminal {
       this.#askPrompt();
       return;
     }
+    this.#isRunning(typed, pipelineId, command);
+    const options = { pipelineId, addToHistory: true, history: script, moreStatements };
+    this.#jobs.start(withParameter(first, values), options, (event) => this.#lineEvent(event));
+    this.#link.send();
+  }
+
+  #isRunning(text: string, pipelineId: string, command: RunningCommand): void {
     this.#state = 'running';
     this.#running = new RunningLine({
-      text: typed,
-      pipelineId,
-      command,
+      ...{ text, pipelineId, command },
       startBytes: this.#output.byteCount,
       clock: this.#options.clock,
       notice: (...words) => this.#events.notice(...words),
     });
-    const options = { pipelineId, addToHistory: true, history: script, moreStatements };
-    this.#jobs.start(withParameter(first, values), options, (event) => this.#lineEvent(event));
-    this.#link.send();
+    this.#tellLeavable();
   }
 
   #isOver = (): boolean => this.#ending.isOver;
@@ -361,13 +362,14 @@ class PowerShellTerminal implements Terminal {
     const isLost = this.#link.isBroken && error?.reason === 'PSRemotingTransportException';
     if (isLost) return;
     this.#progress.clear();
-    if (state === 'Failed' && error?.reason === 'IncompleteParseException') this.#incomplete = running.text;
+    if (state === 'Failed' && error?.reason === 'IncompleteParseException' && running.text !== '')
+      this.#incomplete = running.text;
     else if (state === 'Failed') {
       running.errorCount += 1;
       this.#output.write(errorLine(error?.message ?? 'The command failed.'));
     }
     this.#commandEnded(state === 'Completed' ? 'completed' : state === 'Stopped' ? 'stopped' : 'failed');
-    if (running.exitCode !== null) this.#leave({ reason: 'exited', exitCode: running.exitCode }, CLOSE_MS);
+    if (running.exitCode !== null) this.#finish({ reason: 'exited', exitCode: running.exitCode }, CLOSE_MS);
     else this.#askPrompt(state === 'Stopped' ? BUSY_TRIES : 0);
   }
 
@@ -378,13 +380,47 @@ class PowerShellTerminal implements Terminal {
     this.#output.settle();
     this.#output.flush();
     running.ended(state, this.#output.byteCount);
+    if (!this.#isOver()) this.#tellLeavable();
+  }
+
+  // ---- left and picked up
+
+  #leavable = (): LeftTerminal | null => leftTerminal(this.#link, this.#running?.pipelineId ?? null, this.#remote);
+  #tellLeavable(): void {
+    const left = this.#leavable();
+    if (left !== null) this.#events.leavable(left);
+  }
+
+  /** The line that ran goes on. @param pipelines those that are there; null = not known */
+  #goOn(rejoin: LeftTerminal, pipelines: readonly string[] | null): void {
+    // What stands on the screen was made for another size.
+    this.#isResized = true;
+    const { line, isThere } = closeOthers(rejoin, pipelines, this.#jobs, this.#link);
+    if (line !== null) {
+      const command = this.#events.commandContinuing({ runspacePoolId: this.#link.poolId, pipelineId: line });
+      if (isThere) this.#isRunning('', line, command);
+      else command.ended({ state: 'lost', errorCount: 0, outputBytes: 0 });
+    }
+    if (line !== null && isThere) {
+      this.#jobs.adopt(line, (event) => this.#lineEvent(event));
+      this.#link.takeUp(line, rejoin.calls);
+    } else {
+      this.#tellLeavable();
+      this.#askPrompt(BUSY_TRIES);
+    }
   }
 
   // ---- pipelines and events
 
   #event(event: ClientEvent): void {
     if (event.type === 'poolState') {
-      this.#poolState(event.state, event.error?.message ?? '');
+      if (event.state === 'Closed') this.#ending.now({ reason: 'target_closed', exitCode: null, detail: '' });
+      else if (event.state === 'Broken')
+        this.#ending.now({
+          reason: 'target_lost',
+          exitCode: null,
+          detail: visibleText(event.error?.message ?? '', 4000),
+        });
       return;
     }
     if (event.type === 'hostCall') {
@@ -404,64 +440,24 @@ class PowerShellTerminal implements Terminal {
     if ('pipelineId' in event && event.pipelineId !== null) this.#jobs.tell({ ...event, pipelineId: event.pipelineId });
   }
 
-  #poolState(state: string, detail: string): void {
-    if (state === 'Closed') this.#ending.now({ reason: 'target_closed', exitCode: null, detail: '' });
-    else if (state === 'Broken')
-      this.#ending.now({ reason: 'target_lost', exitCode: null, detail: visibleText(detail, 4000) });
-  }
-
-  // ---- the host
-
-  #hostPort(): ConstructorParameters<typeof HostUi>[0] {
-    return {
-      targetName: this.#options.targetName,
-      output: this.#output,
-      progress: this.#progress,
-      size: () => this.#size,
-      respond: (call, answer) => this.#link.respond(call, answer),
-      ask: (question, signal) => this.#events.ask(question, signal),
-      seal: (text, signal) => this.#link.seal(text, signal),
-      title: (text) => this.#events.title(text),
-      clear: () => {
-        this.#output.flush();
-        this.#events.clear();
-      },
-      errorShown: () => {
-        if (this.#running !== null) this.#running.errorCount += 1;
-      },
-      leave: (exitCode) => {
-        // PopRunspace after SetShouldExit does not take its code back.
-        if (this.#running !== null) this.#running.exitCode ??= exitCode;
-      },
-      stop: (pipelineId) => {
-        if (pipelineId !== null && pipelineId === this.#running?.pipelineId) this.stop();
-        else if (pipelineId !== null) this.#jobs.stop(pipelineId);
-      },
-      warn: (code, text) => this.#warn(code, text),
-    };
-  }
-  /** A target may provoke a warning as often as it likes; twice is enough. */
-  #warn(code: string, text: string): void {
-    const count = (this.#warnings.get(code) ?? 0) + 1;
-    this.#warnings.set(code, count);
-    if (count <= MAX_WARNINGS) this.#events.notice('warning', code, text);
-  }
-
   // ---- the end
 
-  #leave(closing: { reason: ErrorCode; exitCode: number | null }, deadlineMs: number): void {
+  #finish(closing: { reason: ErrorCode; exitCode: number | null }, deadlineMs: number): void {
     if (this.#isOver()) return;
     this.#jobs.abortAll();
     this.#ending.leave(closing, deadlineMs);
   }
 
-  #cleanUp(isClean: boolean): void {
+  #cleanUp(what: 'stopped' | 'left' | 'lost'): void {
     this.#state = 'ended';
     this.#cancelCompletion?.();
     this.#jobs.clear();
     this.#progress.clear();
-    this.#commandEnded(isClean ? 'stopped' : 'lost');
-    this.#output.flush();
+    if (what === 'left') {
+      this.#running?.left();
+      this.#running = null;
+      this.#output.flush();
+    } else this.#commandEnded(what);
   }
 }
 

@@ -26,6 +26,7 @@ import {
 } from './redirect.ts';
 import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
 import { clientFor } from './client-certificate.ts';
+import { TargetShells, type TargetShell } from './target-shells.ts';
 import { startTls, type PresentedCertificate } from './tls.ts';
 
 export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | 'timeouts' | 'through' | 'place'> {
@@ -78,6 +79,8 @@ export interface WsManConnection {
    * is no redirection, or redirections are not granted. @throws SallyportError wsman_redirect_refused
    */
   redirection(error: unknown): Promise<WsManConnectRequest | null>;
+  /** Shells that the target keeps for who signed in, with what runs in them. @throws SallyportError */
+  listShells(): Promise<readonly TargetShell[]>;
   /** Idempotent; ends what it carries. */
   close(): Promise<void>;
 }
@@ -150,6 +153,11 @@ class Way {
   }
   get ip(): string {
     return this.#ip;
+  }
+  /** As it was given; '' for an identity that names none. */
+  get user(): string {
+    const { identity } = this.#request;
+    return 'user' in identity ? identity.user : '';
   }
 
   /** The first connection, with everything that is to be asked. */
@@ -417,7 +425,8 @@ function connectionOf(
     port: endpoint.port,
     openPool: (told) => (pool, events) =>
       new WsManPool(pool, events, {
-        requests: requestsOf(way.url, settings, language),
+        requests: (sessionId) => requestsOf(way.url, settings, language, sessionId),
+        sessionId: randomUUID(),
         connections,
         opening: {
           name: null,
@@ -435,16 +444,21 @@ function connectionOf(
       const hops = request.redirects ?? 0;
       return { ...(await redirected(led, request, hops, port)), redirects: hops + 1 };
     },
+    listShells: () => {
+      const requests = requestsOf(way.url, settings, language, randomUUID());
+      const waitMs = settings.operationTimeoutMs + LATER_MS;
+      return new TargetShells(requests, (envelope) => connections.post('control', envelope, waitMs)).list(way.user);
+    },
     close: () => (closing ??= close()),
   };
 }
 
-const requestsOf = (url: string, settings: WsManSettings, given: string): Requests => {
+const requestsOf = (url: string, settings: WsManSettings, given: string, sessionId: string): Requests => {
   const language = given === '' ? 'en-US' : given;
   return new Requests({
     url,
     resourceUri: resourceUri(settings.configurationName),
-    sessionId: randomUUID(),
+    sessionId,
     newId: () => randomUUID(),
     // Every server takes this one, and cuts its output smaller anyway.
     maxEnvelopeBytes: ENVELOPE_BYTES.old,

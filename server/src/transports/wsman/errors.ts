@@ -13,6 +13,7 @@ function codeOfFault({ number, explanation }: WsManFaultError): ErrorCode {
   if (NOT_WINRM.has(number)) return 'wsman_not_winrm';
   if (explanation.kind === 'access') return 'wsman_access_denied';
   if (explanation.kind === 'redirect') return 'wsman_redirect_refused';
+  if (explanation.kind === 'shell_in_use') return 'target_shell_in_use';
   if (explanation.kind === 'endpoint') return 'wsman_endpoint_missing';
   return explanation.code;
 }

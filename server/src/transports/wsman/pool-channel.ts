@@ -1,32 +1,55 @@
 /** One runspace pool over WS-Management: the state machine of its shell, driven over the connections of the session. */
 import { ClientPool, encodeError, ErrorRecord } from '@sallyport/psrp';
 import type { ClientEvent, ClientPoolOptions, OpenOptions } from '@sallyport/psrp';
+import { WsManFaultError } from '@sallyport/wsman';
 import type { Requests } from '@sallyport/wsman';
 import type { Clock } from '../../clock.ts';
-import { SallyportError } from '../../errors.ts';
+import { SallyportError, toError } from '../../errors.ts';
 import type { LeftCall, LeftPool, PoolChannel, PoolChannelEvents } from '../contract.ts';
 import type { Connections } from './connections.ts';
+import { OpenCalls } from './open-calls.ts';
+import { rejoin } from './rejoin.ts';
+import { TargetShells } from './target-shells.ts';
 import { faultWords, toWsManTransportError } from './errors.ts';
 import { WsManShell } from './shell.ts';
 import type { ShellEvent, ShellOpening, ShellRequest } from './shell.ts';
 
 /** A request is answered within its operation time-out, and this for the way. */
 const WAY_MS = 30_000;
-/** Pauses before a poll is made again over a new connection, and after the last of them no more. */
-const AGAIN_MS: readonly number[] = [250, 1000, 4000, 15_000, 60_000];
+/** Pauses before a request is made again over a new connection; the last one again and again. */
+const AGAIN_MS: readonly number[] = [250, 1000, 4000, 10_000, 15_000];
+/** How long a target that cannot be reached is asked again. wsman.md section 9. */
+const ROBUST_MS = 240_000;
 /** How long a shell is waited for when it is deleted while the channel closes. */
 const DELETE_MS = 2000;
+/** How long it may take to leave a shell: Sends that are on their way, half messages, polls that are held. */
+const LEAVE_MS = 15_000;
+/** What a broken connection is told as. Whether the request was taken is not known, but for the last. */
+const NETWORK: ReadonlySet<string> = new Set(['target_lost', 'target_timeout', 'target_unreachable']);
+/** Faults of a shell that was taken from us, or that ends by itself. */
+const TAKEN: ReadonlySet<string> = new Set(['shell_in_use', 'ending']);
+const AWAY =
+  'The target could not be reached, and may not know of the last thing that was asked of it. The session goes on there.';
 
 export interface WsManPoolOptions {
-  readonly requests: Requests;
+  /** @param sessionId one for the life of a client; who goes on as the same client says the same */
+  requests(sessionId: string): Requests;
+  readonly sessionId: string;
   readonly connections: Connections;
   readonly opening: ShellOpening;
   readonly operationTimeoutMs: number;
   readonly clock: Clock;
   /** The id that the target gave the shell. */
   shellCreated(shellId: string): void;
-  /** A poll is made again because its connection broke. */
+  /** Requests are made again because their connections broke; told once until one comes through. */
   retrying(): void;
+}
+
+interface Leave {
+  readonly left: LeftPool;
+  readonly resolve: (left: LeftPool) => void;
+  readonly reject: (error: Error) => void;
+  readonly cancel: () => void;
 }
 
 /** See `PoolChannel`. The caller closes the connections. */
@@ -34,28 +57,45 @@ export class WsManPool implements PoolChannel {
   readonly client: ClientPool;
   readonly #options: WsManPoolOptions;
   readonly #events: PoolChannelEvents;
-  readonly #shell: WsManShell;
+  #shell: WsManShell;
+  #sessionId: string;
   readonly #attempts = new Map<number, number>();
   readonly #timers = new Set<() => void>();
+  readonly #calls = new OpenCalls();
   /** Answers to polls that came while nobody reads. */
   #held: (() => void)[] = [];
   #rest: readonly ClientEvent[] = [];
   #shellId: string | null = null;
+  #left: LeftPool | null = null;
+  #leaving: Leave | null = null;
+  /** The shell goes on without us: nothing is deleted. */
+  #isLeft = false;
+  /** Since when no request came through. */
+  #lostSince: number | null = null;
   #isPaused = false;
   #isTold = false;
   #isClosed = false;
   #closing: Promise<void> | null = null;
   #over: () => void = () => undefined;
+  readonly #gone = new AbortController();
 
   constructor(pool: ClientPoolOptions, events: PoolChannelEvents, options: WsManPoolOptions) {
     this.#options = options;
     this.#events = events;
-    this.client = new ClientPool({ ...pool, fragmentBytes: options.requests.fragmentBytes() });
-    this.#shell = new WsManShell(options.requests, this.client);
+    this.#sessionId = options.sessionId;
+    const requests = options.requests(options.sessionId);
+    this.client = new ClientPool({ ...pool, fragmentBytes: requests.fragmentBytes() });
+    this.#shell = new WsManShell(requests, this.client);
   }
 
   get shellId(): string | null {
     return this.#shellId;
+  }
+  get left(): LeftPool | null {
+    return this.#left;
+  }
+  get leftCalls(): readonly LeftCall[] {
+    return this.#calls.list;
   }
   connect(): Promise<void> {
     return Promise.resolve();
@@ -64,16 +104,50 @@ export class WsManPool implements PoolChannel {
     this.#shell.open(this.#options.opening, options);
     this.send();
   }
-  readonly left: LeftPool | null = null;
-  readonly leftCalls: readonly LeftCall[] = [];
-  leave(): Promise<LeftPool> {
-    return Promise.reject(new SallyportError('session_not_leavable', 'not yet'));
+
+  leave(idleMs: number | null): Promise<LeftPool> {
+    const left = this.#left;
+    if (left === null || this.#closing !== null || this.#leaving !== null)
+      return Promise.reject(new SallyportError('session_not_leavable', 'there is no shell that can be left'));
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.clock.after(LEAVE_MS, () => this.#leaveLate());
+      this.#leaving = { left, resolve, reject, cancel };
+      // What has come is told, also to somebody who is behind.
+      this.#shell.leave(idleMs);
+      this.resume();
+    });
   }
-  rejoin(): Promise<readonly string[]> {
-    return Promise.reject(new SallyportError('session_not_leavable', 'not yet'));
+  async rejoin(left: LeftPool): Promise<readonly string[] | null> {
+    this.#sessionId = left.holder ?? this.#sessionId;
+    this.#shellId = left.shellId;
+    const requests = this.#options.requests(this.#sessionId);
+    this.#shell = new WsManShell(requests, this.client);
+    // Whatever goes wrong now, nothing there is deleted.
+    this.#isLeft = true;
+    const shells = new TargetShells(requests, (envelope) => this.#post('control', envelope));
+    const { place, pipelineIds, answer } = await rejoin(left, {
+      shells,
+      pool: this.client,
+      pause: (ms) => this.#pause(ms),
+    });
+    this.#options.shellCreated(left.shellId);
+    this.#shell.joined(place);
+    this.#isLeft = false;
+    this.#tell(this.client.receive(null, answer));
+    if (this.client.state !== 'Opened')
+      throw new SallyportError('powershell_open_failed', 'the target did not let us into the pool');
+    return pipelineIds;
   }
-  takeUp(): void {
-    // Nothing was left.
+  takeUp(pipelineId: string, calls: readonly LeftCall[]): void {
+    this.client.connectPipeline(pipelineId);
+    this.#shell.takeUp(pipelineId);
+    this.#repeat(calls.filter((call) => call.pipelineId === pipelineId));
+  }
+  #repeat(calls: readonly LeftCall[]): void {
+    const events = calls.flatMap(({ pipelineId, body }) =>
+      this.client.repeatHostCall({ pipelineId, body: new Uint8Array(Buffer.from(body, 'base64')) }),
+    );
+    this.#tell(events);
   }
   send(): void {
     if (this.#isClosed) return;
@@ -83,6 +157,7 @@ export class WsManPool implements PoolChannel {
     return this.#rest;
   }
   pause(): void {
+    if (this.#leaving !== null) return;
     this.#isPaused = true;
     this.#shell.pause();
   }
@@ -102,17 +177,48 @@ export class WsManPool implements PoolChannel {
   }
   async #close(): Promise<void> {
     this.#held = [];
+    this.#left = null;
+    if (!this.#isLeft) await this.#delete();
+    this.#isClosed = true;
+    this.#gone.abort(new SallyportError('target_lost', 'the session was closed'));
+    for (const cancel of this.#timers) cancel();
+    this.#leaving?.cancel();
+    this.#leaving?.reject(new SallyportError('bad_state', 'the session was ended while it was being left'));
+    this.#leaving = null;
+  }
+  async #delete(): Promise<void> {
     this.#shell.abandon();
     const deleted = new Promise<void>((resolve) => (this.#over = resolve));
     this.send();
-    if (!this.#shell.isOver) {
-      const cancel = this.#options.clock.after(DELETE_MS, () => this.#over());
-      await deleted;
-      cancel();
-    }
-    this.#isClosed = true;
-    for (const cancel of this.#timers) cancel();
+    if (this.#shell.isOver) return;
+    const cancel = this.#options.clock.after(DELETE_MS, () => this.#over());
+    await deleted;
+    cancel();
   }
+
+  // ---- leaving
+
+  #leaveLate(): void {
+    if (this.#shell.leaveNow()) this.#wasLeft();
+    else this.#leaveFailed(new SallyportError('target_timeout', 'the target did not take what was on its way to it'));
+  }
+  #leaveFailed(error: Error): void {
+    const leaving = this.#leaving;
+    this.#leaving = null;
+    leaving?.cancel();
+    leaving?.reject(error);
+    this.send();
+  }
+  #wasLeft(): void {
+    const leaving = this.#leaving;
+    this.#leaving = null;
+    this.#isLeft = true;
+    this.#isClosed = true;
+    leaving?.cancel();
+    leaving?.resolve(leaving.left);
+  }
+
+  // ---- requests
 
   #start(request: ShellRequest): void {
     const again = this.#attempts.get(request.id);
@@ -120,17 +226,36 @@ export class WsManPool implements PoolChannel {
       void this.#make(request);
       return;
     }
-    const cancel = this.#options.clock.after(AGAIN_MS[again - 1] ?? 0, () => {
+    const cancel = this.#options.clock.after(AGAIN_MS[Math.min(again, AGAIN_MS.length) - 1] ?? 0, () => {
       this.#timers.delete(cancel);
       void this.#make(request);
     });
     this.#timers.add(cancel);
   }
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#gone;
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.clock.after(ms, () => {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      });
+      const abort = (): void => {
+        cancel();
+        reject(toError(signal.reason));
+      };
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  #post(lane: ShellRequest['lane'], envelope: Uint8Array): Promise<Uint8Array> {
+    return this.#options.connections.post(lane, envelope, this.#options.operationTimeoutMs + WAY_MS);
+  }
 
   async #make(request: ShellRequest): Promise<void> {
-    const { connections, operationTimeoutMs } = this.#options;
     try {
-      const answer = await connections.post(request.lane, request.bytes, operationTimeoutMs + WAY_MS);
+      const answer = await this.#post(request.lane, request.bytes);
+      this.#lostSince = null;
       this.#deliver(request.lane, () => {
         this.#attempts.delete(request.id);
         return this.#shell.answered(request.id, answer);
@@ -144,6 +269,7 @@ export class WsManPool implements PoolChannel {
     const work = (): void => {
       this.#tell(take());
       this.send();
+      if (this.#calls.update(this.client, this.#shell.isAnswering) && this.#left !== null) this.#events.leftChanged();
       if (this.#shell.isOver) this.#over();
     };
     if (this.#isClosed) return;
@@ -154,29 +280,44 @@ export class WsManPool implements PoolChannel {
   /** Only a lost connection is worth another try; everything else is an answer, if a bad one. */
   #failed(request: ShellRequest, error: unknown): ShellEvent[] {
     const known = toWsManTransportError(error);
-    if (known.code !== 'target_lost' && known.code !== 'target_timeout' && known.code !== 'target_unreachable')
-      return this.#shell.failed(known);
+    if (!NETWORK.has(known.code)) return this.#shell.failed(known);
     this.#attempts.set(request.id, (this.#attempts.get(request.id) ?? 0) + 1);
-    const events = this.#shell.lost(request.id, known);
-    if (events.length === 0 && request.lane === 'poll') this.#options.retrying();
+    const now = this.#options.clock.monotonic();
+    const isFirst = this.#lostSince === null;
+    this.#lostSince ??= now;
+    const mayRepeat = now - this.#lostSince < ROBUST_MS;
+    const events = this.#shell.lost(request.id, known, mayRepeat, known.code === 'target_unreachable');
+    if (events.length === 0 && isFirst) this.#options.retrying();
     return events;
   }
 
   #tell(events: readonly ShellEvent[]): void {
     const told: ClientEvent[] = [];
     let refusal: string | null = null;
+    let isLeft = false;
+    let refusedLeave: Error | null = null;
     for (const [i, event] of events.entries()) {
       if (event.type === 'shellCreated') {
-        this.#shellId = event.created.shellId;
-        this.#options.shellCreated(this.#shellId);
-      } else if (event.type === 'pipelineRefused') refusal = faultWords(event.error);
+        const { shellId } = event.created;
+        this.#shellId = shellId;
+        this.#options.shellCreated(shellId);
+      } else if (event.type === 'left') isLeft = true;
+      else if (event.type === 'leaveRefused') refusedLeave = toWsManTransportError(event.error);
+      else if (event.type === 'pipelineRefused') refusal = faultWords(event.error);
       else if (event.type === 'shellFailed') {
         this.#end(event.error, told, events.slice(i + 1).filter(isClientEvent));
         return;
       } else if (event.type === 'pipelineState' && refusal !== null) told.push(refused(event, refusal));
       else told.push(event);
     }
+    if (this.#left === null && this.#shell.isLeavable) this.#left = this.#place();
     if (told.length > 0) this.#events.events(told);
+    if (isLeft) this.#wasLeft();
+    else if (refusedLeave !== null) this.#leaveFailed(refusedLeave);
+  }
+  #place(): LeftPool {
+    const { id: poolId } = this.client;
+    return { shellId: this.#shellId ?? poolId.toUpperCase(), poolId, holder: this.#sessionId };
   }
 
   #end(error: Error, before: readonly ClientEvent[], rest: readonly ClientEvent[]): void {
@@ -185,13 +326,21 @@ export class WsManPool implements PoolChannel {
     if (this.#isTold) return;
     this.#isTold = true;
     const { code, peerText } = toWsManTransportError(error);
-    this.#events.closed({ exitCode: null, signal: null, error, code, detail: peerText });
+    this.#isLeft = this.#left !== null && NETWORK.has(code);
+    this.#leaving?.cancel();
+    this.#leaving?.reject(error);
+    this.#leaving = null;
+    const told = this.#isLeft ? ({ code: 'session_left', detail: AWAY } as const) : { code, detail: peerText };
+    // Another client has taken it: it is theirs now, and not ours to delete.
+    this.#isLeft ||= error instanceof WsManFaultError && TAKEN.has(error.explanation.kind);
+    this.#events.closed({ exitCode: null, signal: null, error, ...told });
   }
 }
 
-type OwnEvent = 'shellCreated' | 'pipelineRefused' | 'shellFailed';
+const OWN = ['shellCreated', 'pipelineRefused', 'left', 'leaveRefused', 'shellFailed'] as const;
+type OwnEvent = (typeof OWN)[number];
 const isClientEvent = (event: ShellEvent): event is Exclude<ShellEvent, { readonly type: OwnEvent }> =>
-  event.type !== 'shellCreated' && event.type !== 'pipelineRefused' && event.type !== 'shellFailed';
+  !OWN.some((type) => type === event.type);
 
 /** What a pipeline that the target did not start has failed of. */
 function refused(event: Extract<ClientEvent, { readonly type: 'pipelineState' }>, message: string): ClientEvent {

@@ -43,6 +43,11 @@ export class SendQueue {
     (priority === 'promptResponse' ? this.#answers : this.#rest).push({ pipelineId, fragment });
   }
 
+  /** Answers to host calls wait. */
+  get hasAnswers(): boolean {
+    return this.#answers.length > 0;
+  }
+
   /** What goes out next; null when nothing waits. */
   take(): SendUnit | null {
     const isAnswer = this.#answers.length > 0;

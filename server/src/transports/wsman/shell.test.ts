@@ -30,6 +30,8 @@ class Peer {
   /** Refuses the next request of this operation with this number. */
   readonly refusals = new Map<string, number>();
   onEvent: (event: ServerEvent) => void = () => undefined;
+  /** Windows 7 and Server 2008 R2 say nothing of the shell. */
+  isOld = false;
   readonly #polls = new Map<string, { readonly id: number; readonly relatesTo: string }>();
   readonly #output = new Map<string, Uint8Array[]>();
   readonly #ended = new Set<string>();
@@ -72,7 +74,8 @@ class Peer {
         this.log.push('Create');
         this.#take(this.pool.receive(null, creationXml));
         const selectors = [{ name: 'ShellId', value: shellId }];
-        return writeAnswer(O.create, ids, { shellId, selectors, resourceUri: null, address: null, shell: null });
+        const shell = this.isOld ? null : infoOf(shellId);
+        return writeAnswer(O.create, ids, { shellId, selectors, resourceUri: null, address: null, shell });
       }
       case 'Command': {
         const request = O.command.decodeRequest(body, []);
@@ -94,6 +97,21 @@ class Peer {
         this.log.push(`Signal ${effect}`);
         if (effect === 'stop') this.#take(this.pool.stop((commandId ?? '').toLowerCase()));
         return writeAnswer(O.signal, ids, null);
+      }
+      case 'Disconnect': {
+        const { idleTimeoutMs } = O.disconnect.decodeRequest(body, []);
+        this.log.push(`Disconnect ${String(idleTimeoutMs)}`);
+        return writeAnswer(O.disconnect, ids, null);
+      }
+      case 'Reconnect':
+        this.log.push('Reconnect');
+        return writeAnswer(O.reconnect, ids, null);
+      case 'Connect': {
+        const request = O.connect.decodeRequest(body, header.options);
+        if (request.commandId === null) throw new Error('not through the state machine');
+        this.log.push('Connect command');
+        const none = { inputStreams: null, outputStreams: null, connectResponseXml: null };
+        return writeAnswer(O.connect, ids, none);
       }
       case 'Delete':
         this.log.push('Delete');
@@ -125,6 +143,19 @@ class Peer {
     this.#ended.add(pipelineId);
   }
 
+  takeFragments(): Uint8Array[] {
+    return this.pool.takeOutgoing().flatMap((item) => (item.kind === 'data' ? [item.fragment] : []));
+  }
+  /** Answers the poll of one command with these bytes. */
+  answerPoll(pipelineId: string, fragments: readonly Uint8Array[]): [number, Uint8Array][] {
+    const poll = this.#polls.get(pipelineId);
+    if (poll === undefined) throw new Error('no such poll');
+    this.#polls.delete(pipelineId);
+    const streams = fragments.map((bytes) => ({ name: 'stdout', commandId: pipelineId.toUpperCase(), bytes }));
+    const ids = { relatesTo: poll.relatesTo, messageId: newId() };
+    return [[poll.id, utf8(writeAnswer(O.receive, ids, { streams, commandState: null }))]];
+  }
+
   /** Output for polls that are held. */
   flush(): [number, Uint8Array][] {
     for (const item of this.pool.takeOutgoing()) {
@@ -150,14 +181,17 @@ class Peer {
   }
 }
 
-function start(maxEnvelopeBytes = 153_600): {
-  shell: WsManShell;
-  pool: ClientPool;
-  peer: Peer;
-  seen: ShellEvent[];
-  run: () => string[];
-} {
-  const requests = new Requests({
+const NOTHING_TOLD = {
+  ...{ name: null, resourceUri: null, owner: null, clientIp: null, processId: null, idleTimeoutMs: null },
+  ...{ inputStreams: null, outputStreams: null, locale: null, dataLocale: null, compressionMode: null },
+  ...{ profileLoaded: null, encoding: null, runTimeMs: null, inactivityMs: null, memoryUsed: null },
+  childProcesses: null,
+};
+const infoOf = (shellId: string) =>
+  ({ ...NOTHING_TOLD, shellId, maxIdleTimeoutMs: 7_200_000, bufferMode: 'Block', state: 'Connected' }) as const;
+
+const labRequests = (maxEnvelopeBytes = 153_600): Requests =>
+  new Requests({
     url: endpointUrl({ host: 'lab', isTls: true }),
     resourceUri: resourceUri(),
     sessionId: newId(),
@@ -167,6 +201,15 @@ function start(maxEnvelopeBytes = 153_600): {
     locale: 'en-US',
     dataLocale: 'en-US',
   });
+
+function start(maxEnvelopeBytes = 153_600): {
+  shell: WsManShell;
+  pool: ClientPool;
+  peer: Peer;
+  seen: ShellEvent[];
+  run: () => string[];
+} {
+  const requests = labRequests(maxEnvelopeBytes);
   const pool = new ClientPool({ poolId: POOL, newId, fragmentBytes: requests.fragmentBytes() });
   const shell = new WsManShell(requests, pool);
   const peer = new Peer();
@@ -199,6 +242,7 @@ function shown(event: ShellEvent): string {
     case 'failed':
     case 'shellFailed':
     case 'pipelineRefused':
+    case 'leaveRefused':
       return `${event.type} ${'code' in event.error ? event.error.code : ''}`;
     default:
       return event.type;
@@ -366,25 +410,37 @@ describe('a shell over WS-Management', () => {
     expect(shell.takeRequests()).toEqual([]);
   });
 
-  it('makes a lost poll again, five times; a lost Send is never repeated', () => {
+  it('makes a lost poll or signal again while there is time; a lost Send never, unless it was not sent', () => {
     const error = new WsManProtocolError('wsman_malformed', 'the connection broke');
-    const { shell, pool, run } = start();
+    const { shell, pool, peer, run } = start();
     run();
-    pool.setMaxRunspaces(2);
-    const [send] = shell.takeRequests();
-    expect(send?.lane).toBe('send');
-    const polls = start();
-    polls.run();
-    const { shell: other, peer } = polls;
-    other.answered(...peer.refusePoll(false, 2150858793));
-    const [poll] = other.takeRequests();
-    const id = poll?.id ?? -1;
-    for (let i = 0; i < 5; i++) {
-      expect(other.lost(id, error)).toEqual([]);
-      expect(other.takeRequests()).toEqual([poll]);
+    const pipelineId = pool.createPipeline(script('1'));
+    run();
+    shell.answered(...peer.refusePoll(false, 2150858793));
+    pool.stop(pipelineId);
+    const taken = shell.takeRequests();
+    expect(taken.map(({ lane }) => lane)).toEqual(['poll', 'control']);
+    for (const request of taken) {
+      for (let i = 0; i < 9; i++) {
+        expect(shell.lost(request.id, error, true)).toEqual([]);
+        expect(shell.takeRequests()).toEqual([request]);
+      }
     }
-    expect(other.lost(id, error).map(shown)).toEqual(['shellFailed wsman_malformed', 'poolState Broken']);
-    expect(shell.lost(send?.id ?? -1, error).map(shown)).toEqual(['shellFailed wsman_malformed', 'poolState Broken']);
+    const poll = taken[0]?.id ?? -1;
+    expect(shell.lost(poll, error, false).map(shown)).toEqual([
+      'shellFailed wsman_malformed',
+      'pipelineState Failed',
+      'poolState Broken',
+    ]);
+    const other = start();
+    other.run();
+    other.pool.setMaxRunspaces(2);
+    const [send] = other.shell.takeRequests();
+    expect(send?.lane).toBe('send');
+    const id = send?.id ?? -1;
+    expect(other.shell.lost(id, error, true, true)).toEqual([]);
+    expect(other.shell.takeRequests()).toEqual([send]);
+    expect(other.shell.lost(id, error, true).map(shown)).toEqual(['shellFailed wsman_malformed', 'poolState Broken']);
   });
 
   it('closed while it is being made, is deleted as soon as it is there', () => {
@@ -396,5 +452,172 @@ describe('a shell over WS-Management', () => {
     expect(shell.answered(...(answer ?? [0, new Uint8Array()])).map(shown)).toEqual(['shellCreated']);
     expect(run()).toEqual(['poolState Closed']);
     expect(peer.log).toEqual(['Create', 'Delete']);
+  });
+});
+
+describe('a shell that is left', () => {
+  const answerAll = (shell: WsManShell, answers: readonly [number, Uint8Array][]): string[] =>
+    answers.flatMap(([id, bytes]) => shell.answered(id, bytes)).map(shown);
+
+  it('first takes what is on its way, and tells what polls bring after that', () => {
+    const { shell, pool, peer, run } = start();
+    run();
+    const pipelineId = pool.createPipeline({ ...script('$input'), noInput: false });
+    run();
+    peer.log.length = 0;
+    pool.sendInput(pipelineId, 'before');
+    shell.leave(3_600_000);
+    const [sent, ...more] = shell.takeRequests();
+    expect(more).toEqual([]);
+    if (sent === undefined) throw new Error('nothing sent');
+    expect(answerAll(shell, peer.post(sent))).toEqual([]);
+    const [disconnect, ...rest] = shell.takeRequests();
+    expect(rest).toEqual([]);
+    if (disconnect === undefined) throw new Error('not left');
+    expect(answerAll(shell, peer.post(disconnect))).toEqual([]);
+    expect(peer.log).toEqual(['Send stdin', 'Disconnect 3600000']);
+    // Nothing goes out any more, and the two polls end in their own way.
+    pool.sendInput(pipelineId, 'after');
+    expect(shell.takeRequests()).toEqual([]);
+    peer.pool.sendOutput(pipelineId, 'on the way');
+    expect(answerAll(shell, peer.flush())).toEqual(['output on the way']);
+    expect(shell.takeRequests()).toEqual([]);
+    expect(answerAll(shell, [peer.refusePoll(false, 995)])).toEqual(['left']);
+    expect(shell.takeRequests()).toEqual([]);
+  });
+
+  it('is waited for while half a message has come', () => {
+    const { shell, pool, peer, run } = start();
+    run();
+    const pipelineId = pool.createPipeline(script('1'));
+    run();
+    peer.pool.sendOutput(pipelineId, 'x'.repeat(40_000));
+    const [first = new Uint8Array(), ...others] = peer.takeFragments();
+    expect(others).toHaveLength(1);
+    expect(answerAll(shell, peer.answerPoll(pipelineId, [first]))).toEqual([]);
+    peer.log.length = 0;
+    shell.leave(null);
+    for (const request of shell.takeRequests()) peer.post(request);
+    expect(peer.log).toEqual(['Receive command']);
+    expect(answerAll(shell, peer.answerPoll(pipelineId, others))).toEqual([`output ${'x'.repeat(40_000)}`]);
+    expect(shell.takeRequests().flatMap((request) => peer.post(request))).toHaveLength(1);
+    expect(peer.log).toEqual(['Receive command', 'Disconnect null']);
+  });
+
+  it.each([
+    ['for less than a minute', 1000, 60_000],
+    ['for longer than the endpoint allows', 9_000_000, 7_200_000],
+  ])('%s: for as long as can be', (_what, idle, told) => {
+    const { shell, peer, run } = start();
+    run();
+    shell.leave(idle);
+    run();
+    expect(peer.log.at(-1)).toBe(`Disconnect ${String(told)}`);
+  });
+
+  it('goes on when the server refuses; is over when it is gone', () => {
+    const { shell, peer, run } = start();
+    run();
+    shell.answered(...peer.refusePoll(false, 2150858793));
+    peer.refusals.set('Disconnect', 2150858868);
+    shell.leave(null);
+    expect(run()).toEqual(['leaveRefused wsman_fault']);
+    expect(peer.heldPolls).toBe(1);
+    peer.refusals.set('Disconnect', 2150858843);
+    shell.leave(null);
+    expect(run()).toEqual(['shellFailed target_shell_gone', 'poolState Broken']);
+  });
+
+  it('is left when the connection breaks over the Disconnect, and when its polls never end', () => {
+    const error = new WsManProtocolError('wsman_malformed', 'the connection broke');
+    const { shell, peer, run } = start();
+    run();
+    shell.leave(null);
+    const [disconnect] = shell.takeRequests();
+    expect(shell.lost(disconnect?.id ?? -1, error, true)).toEqual([]);
+    expect(shell.leaveNow()).toBe(true);
+    const slow = start();
+    slow.run();
+    slow.pool.setMaxRunspaces(2);
+    slow.shell.leave(null);
+    // The Send is not answered: nothing was left, it goes on.
+    expect(slow.shell.takeRequests().map(({ lane }) => lane)).toEqual(['send']);
+    expect(slow.shell.leaveNow()).toBe(false);
+    expect(peer.log).not.toContain('Disconnect null');
+  });
+
+  it('is only where the server keeps it', () => {
+    const { shell, peer, run } = start();
+    expect(shell.isLeavable).toBe(false);
+    run();
+    expect(shell.isLeavable).toBe(true);
+    peer.isOld = true;
+    const old = start();
+    old.peer.isOld = true;
+    old.run();
+    expect(old.shell.isLeavable).toBe(false);
+  });
+
+  it('by the server itself while the network was away, takes the same client back', () => {
+    const error = new WsManProtocolError('wsman_malformed', 'the connection broke');
+    const { shell, pool, peer, run } = start();
+    run();
+    const pipelineId = pool.createPipeline(script('1'));
+    run();
+    shell.answered(...peer.refusePoll(true, 2150858793));
+    const [poll] = shell.takeRequests();
+    if (poll === undefined) throw new Error('no poll');
+    expect(shell.lost(poll.id, error, true)).toEqual([]);
+    expect(shell.takeRequests()).toEqual([poll]);
+    peer.post(poll);
+    expect(answerAll(shell, [peer.refusePoll(true, 2150859216)])).toEqual([]);
+    peer.log.length = 0;
+    run();
+    expect(peer.log).toEqual(['Reconnect', 'Receive command']);
+    peer.pool.sendOutput(pipelineId, 'kept');
+    expect(run()).toEqual(['output kept']);
+    // A poll that was not made again: that is another fault.
+    expect(answerAll(shell, [peer.refusePoll(false, 2150859216)])).toEqual([
+      'shellFailed wsman_fault',
+      'pipelineState Failed',
+      'poolState Broken',
+    ]);
+  });
+
+  it('goes on with another client: each command is connected to before anything else is done with it', () => {
+    const { shell, pool, peer, run } = start();
+    run();
+    const pipelineId = pool.createPipeline(script('1'));
+    run();
+    shell.leave(null);
+    run();
+    const second = new ClientPool({ poolId: POOL, newId });
+    const requests = labRequests();
+    const joined = new WsManShell(requests, second);
+    peer.pool.disconnected();
+    second.connect();
+    const connectXml = Buffer.concat(
+      second.takeOutgoing().flatMap((item) => (item.kind === 'data' ? [item.fragment] : [])),
+    );
+    expect(peer.pool.connect(new Uint8Array(connectXml))).toMatchObject([{ type: 'connect' }]);
+    second.receive(null, peer.pool.connected(null).response);
+    joined.joined({ resourceUri: null, selectors: Requests.shell(POOL), isLeavable: true, maxIdleTimeoutMs: null });
+    expect(joined.isLeavable).toBe(true);
+    second.connectPipeline(pipelineId);
+    joined.takeUp(pipelineId);
+    second.stop(pipelineId);
+    peer.log.length = 0;
+    const [connect, poll, ...none] = joined.takeRequests();
+    expect([connect?.lane, poll?.lane, none]).toEqual(['control', 'poll', []]);
+    if (connect === undefined) throw new Error('not connected');
+    expect(answerAll(joined, peer.post(connect))).toEqual([]);
+    expect(joined.takeRequests().map(({ lane }) => lane)).toEqual(['poll', 'control']);
+    expect(peer.log).toEqual(['Connect command']);
+    const lost = '99999999-0000-0000-0000-000000000001';
+    second.connectPipeline(lost);
+    joined.takeUp(lost);
+    peer.refusals.set('Connect', 2150858843);
+    const answers = joined.takeRequests().flatMap((request) => peer.post(request));
+    expect(answerAll(joined, answers)).toEqual(['pipelineState Stopped', 'pipelineClosed']);
   });
 });

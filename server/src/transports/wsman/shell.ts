@@ -1,75 +1,25 @@
-import type { ClientPool, OpenOptions, Outgoing, PoolEvent } from '@sallyport/psrp';
+import type { ClientPool, OpenOptions, Outgoing } from '@sallyport/psrp';
 import { ENVELOPE_BYTES, OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
-import type {
-  BufferMode,
-  CreateResponse,
-  InputStream,
-  Operation,
-  Prepared,
-  ReceiveResponse,
-  Requests,
-} from '@sallyport/wsman';
+import type { InputStream, Operation, ReceiveResponse, Requests } from '@sallyport/wsman';
 import { SendQueue } from './send-queue.ts';
+import type {
+  Command,
+  Lane,
+  Leaving,
+  Pending,
+  ShellEvent,
+  ShellOpening,
+  ShellPlace,
+  ShellRequest,
+} from './shell-types.ts';
+import { idleTimeoutOf, newCommand, placeOf } from './shell-types.ts';
 
-/**
- * What a request is for; each kind has a connection of its own, so that a poll that is held, or a Send that the server
- * delays, never holds up a stop. Within a lane one request is under way at a time, for polls one of each command.
- */
-export type Lane = 'send' | 'control' | 'poll';
-
-/** One POST to be made; its answer goes to `answered`. */
-export interface ShellRequest {
-  readonly id: number;
-  readonly lane: Lane;
-  readonly bytes: Uint8Array;
-}
-
-/** What a shell tells its owner: the events of its pool, and its own. */
-export type ShellEvent =
-  | PoolEvent
-  | { readonly type: 'shellCreated'; readonly created: CreateResponse }
-  /** The server did not start this pipeline; it is closed. */
-  | { readonly type: 'pipelineRefused'; readonly pipelineId: string; readonly error: WsManError }
-  /** The shell cannot go on; Broken follows. */
-  | { readonly type: 'shellFailed'; readonly error: Error };
-
-/** How the shell is opened, besides the pool. */
-export interface ShellOpening {
-  readonly name: string | null;
-  readonly idleTimeoutMs: number | null;
-  readonly bufferMode: BufferMode | null;
-  readonly isNoProfile: boolean;
-}
-
-interface Command {
-  /** The id that the server chose; null until Command was answered. */
-  wireId: string | null;
-  /** CREATE_PIPELINE was taken in whole: its output may be asked for. */
-  isReady: boolean;
-  isPolled: boolean;
-  /** Nothing more will come. */
-  isDone: boolean;
-  isClosing: boolean;
-  /** The server took a stop; told when all output is there. */
-  isStopTaken: boolean;
-}
-
-interface Pending {
-  readonly prepared: Prepared<unknown>;
-  readonly lane: Lane;
-  readonly answered: (answer: unknown) => ShellEvent[];
-  readonly refused: (error: WsManFaultError) => ShellEvent[];
-  /** May be sent again when its connection broke: it changes nothing on the server. */
-  readonly isRepeatable: boolean;
-  repeats: number;
-}
+export type { Lane, ShellEvent, ShellOpening, ShellPlace, ShellRequest } from './shell-types.ts';
 
 type Control = { readonly kind: 'stop' | 'terminate'; readonly pipelineId: string };
 
 /** Faults of who announces larger answers than the target makes. wsman.md section 6. */
 const ENVELOPE_REFUSED: ReadonlySet<number> = new Set([2150858823, 2150858824, 2150858825]);
-/** How often one poll is sent again after lost connections. */
-const MAX_REPEATS = 5;
 
 /**
  * One shell with its pool, sans-IO: what the pool puts out becomes Create, Command, Send, Signal and Delete; answers to
@@ -84,11 +34,14 @@ export class WsManShell {
   readonly #pending = new Map<number, Pending>();
   #controls: Control[] = [];
   readonly #ready: ShellRequest[] = [];
-  #created: CreateResponse | null = null;
+  #place: ShellPlace | null = null;
   #isShellPolled = false;
   #isDeleting = false;
   #isDeleted = false;
   #isPaused = false;
+  #isReconnecting = false;
+  #answersUnderWay = 0;
+  #leaving: Leaving | null = null;
   #nextId = 1;
   /** Largest answer to a poll; null = as for every request. */
   #answerBytes: number | null = null;
@@ -111,7 +64,7 @@ export class WsManShell {
     };
     this.#put('send', OPERATIONS.create, request, {
       answered: (created) => {
-        this.#created = created;
+        this.#place = placeOf(created);
         // Windows 7 and Server 2008 R2 take the smaller one only, and say nothing of the shell.
         if (created.shell !== null) this.#answerBytes = ENVELOPE_BYTES.current;
         if (this.#isDeleting) this.#sendDelete();
@@ -119,6 +72,54 @@ export class WsManShell {
       },
       refused: (error) => (this.#isDeleting ? this.#deleted() : this.#fail(error)),
     });
+  }
+
+  /** In place of `open`: the pool has joined a shell that was left. */
+  joined(place: ShellPlace): void {
+    this.#place = place;
+    this.#answerBytes = ENVELOPE_BYTES.current;
+  }
+  /** A pipeline of the former client, which the pool has joined: its output may come. */
+  takeUp(pipelineId: string): void {
+    const command = newCommand(pipelineId.toUpperCase());
+    this.#commands.set(pipelineId, command);
+    const taken = (isReady: boolean): ShellEvent[] => {
+      command.isJoining = false;
+      command.isReady = isReady;
+      return [];
+    };
+    this.#put('control', OPERATIONS.connect, { commandId: pipelineId }, {
+      answered: () => taken(true),
+      refused: (error) => {
+        taken(false);
+        if (error.explanation.kind !== 'gone') return this.#fail(error);
+        this.#commands.delete(pipelineId);
+        return this.#pool.closed(pipelineId);
+      },
+    }); // prettier-ignore
+  }
+
+  /** The server keeps the shell when nobody is connected. */
+  get isLeavable(): boolean {
+    return this.#place?.isLeavable === true && this.#pool.state === 'Opened';
+  }
+  /**
+   * Leaves the shell at the target: what waits goes out, half a message is waited for, then Disconnect. `left` or
+   * `leaveRefused` follows. [MS-PSRP] 3.1.5.3.11 Rules for the wxf:Disconnect Message.
+   */
+  leave(idleTimeoutMs: number | null): void {
+    this.#leaving ??= { idleTimeoutMs, phase: 'sending' };
+  }
+  /** It took too long. @returns false when nothing was left: the shell goes on */
+  leaveNow(): boolean {
+    const isLeft = this.#leaving?.phase === 'gone' || this.#leaving?.phase === 'told';
+    if (!isLeft) this.#leaving = null;
+    return isLeft;
+  }
+
+  /** Answers to host calls wait to be sent, or for the server to take them. */
+  get isAnswering(): boolean {
+    return this.#queue.hasAnswers || this.#answersUnderWay > 0;
   }
 
   /** No further Receive until `resume`: who reads the output is behind. */
@@ -137,7 +138,7 @@ export class WsManShell {
 
   /** Nothing is open on the server any more, as far as can be known. */
   get isOver(): boolean {
-    return this.#isDeleted || (this.#created === null && this.#pending.size === 0 && this.#ready.length === 0);
+    return this.#isDeleted || (this.#place === null && this.#pending.size === 0 && this.#ready.length === 0);
   }
 
   /** What carries the shell cannot go on: not an answer to a request, and none will come. */
@@ -149,11 +150,15 @@ export class WsManShell {
   takeRequests(): ShellRequest[] {
     this.#sort(this.#pool.takeOutgoing());
     const isOver = this.#pool.state === 'Broken' || this.#pool.state === 'Closed';
-    if (this.#created !== null && !this.#isDeleting && !isOver) {
-      this.#nextSend(this.#created);
+    if (this.#place !== null && !this.#isDeleting && !isOver) {
+      const isOurs = this.#leaving === null || this.#leaving.phase === 'sending';
+      if (isOurs) this.#nextSend(this.#place);
       // Polls first: the person waits for the output.
-      if (!this.#isPaused) this.#polls();
-      this.#nextControl();
+      if (this.#leaving === null && !this.#isPaused) this.#polls();
+      if (isOurs) this.#nextControl();
+      // A target that is full takes nothing before it is read.
+      if (this.#leaving?.phase === 'sending' && (this.#isBusy('send') || this.#isBusy('control'))) this.#polls();
+      if (this.#leaving !== null) this.#nextLeave(this.#leaving);
     }
     return this.#ready.splice(0);
   }
@@ -167,27 +172,33 @@ export class WsManShell {
     try {
       answer = this.#requests.read(pending.prepared, bytes);
     } catch (error) {
-      if (error instanceof WsManFaultError) return pending.refused(error);
+      if (error instanceof WsManFaultError) return this.#last(pending.refused(error, pending.isRepeated));
       if (error instanceof WsManError) return this.#fail(error);
       throw error;
     }
-    return pending.answered(answer);
+    return this.#last(pending.answered(answer));
   }
 
   /**
-   * The connection of a request broke before its answer. A poll is made again, a few times; anything else may have
-   * happened or not, so the shell is given up.
+   * The connection of a request broke before its answer. What changes nothing on the server when it comes twice is made
+   * again; anything else may have happened or not, so the shell is given up.
+   * @param mayRepeat there is time for another try @param isUnsent the request cannot have reached the server
    */
-  lost(id: number, error: Error): ShellEvent[] {
+  lost(id: number, error: Error, mayRepeat: boolean, isUnsent = false): ShellEvent[] {
     const pending = this.#pending.get(id);
     if (pending === undefined) return [];
-    if (!pending.isRepeatable || pending.repeats >= MAX_REPEATS || this.#isDeleting) {
-      this.#pending.delete(id);
-      return this.#isDeleting ? this.#deleted() : this.#fail(error);
+    const isGone = this.#leaving !== null && this.#leaving.phase !== 'sending';
+    if (mayRepeat && (pending.isRepeatable || isUnsent) && !this.#isDeleting && !isGone) {
+      pending.isRepeated ||= !isUnsent;
+      this.#ready.push({ id, lane: pending.lane, bytes: pending.prepared.bytes });
+      return [];
     }
-    pending.repeats++;
-    this.#ready.push({ id, lane: pending.lane, bytes: pending.prepared.bytes });
-    return [];
+    this.#pending.delete(id);
+    if (this.#isDeleting) return this.#deleted();
+    if (!isGone) return this.#fail(error);
+    // Disconnect may have been taken or not; the server keeps the shell either way.
+    if (this.#leaving?.phase === 'disconnecting' && pending.lane === 'control') this.#leaving.phase = 'gone';
+    return this.#last([]);
   }
 
   #put<Request, Response>(
@@ -196,19 +207,20 @@ export class WsManShell {
     request: Request,
     on: {
       readonly answered: (answer: Response) => ShellEvent[];
-      readonly refused: (error: WsManFaultError) => ShellEvent[];
+      readonly refused: (error: WsManFaultError, isRepeated: boolean) => ShellEvent[];
     },
+    isRepeatable = lane === 'poll',
   ): void {
-    const target = this.#created === null ? {} : this.#target(this.#created, lane);
+    const target = this.#place === null ? {} : this.#target(this.#place, lane);
     const prepared = this.#requests.prepare(operation, request, target);
     const id = this.#nextId++;
     // What is read by the operation is what its handler takes.
     const answered = on.answered as (answer: unknown) => ShellEvent[];
-    this.#pending.set(id, { prepared, lane, answered, refused: on.refused, isRepeatable: lane === 'poll', repeats: 0 });
+    this.#pending.set(id, { prepared, lane, answered, refused: on.refused, isRepeatable, isRepeated: false });
     this.#ready.push({ id, lane, bytes: prepared.bytes });
   }
 
-  #target({ resourceUri, selectors }: CreateResponse, lane: Lane): Parameters<Requests['prepare']>[2] {
+  #target({ resourceUri, selectors }: ShellPlace, lane: Lane): Parameters<Requests['prepare']>[2] {
     const size = lane === 'poll' && this.#answerBytes !== null ? { maxEnvelopeBytes: this.#answerBytes } : {};
     return resourceUri === null ? { selectors, ...size } : { resourceUri, selectors, ...size };
   }
@@ -229,15 +241,7 @@ export class WsManShell {
     for (const item of outgoing) {
       if (item.kind === 'data') this.#queue.add(item.pipelineId, item.priority, item.fragment);
       else if (item.kind === 'command') {
-        const command = {
-          wireId: null,
-          isReady: false,
-          isPolled: false,
-          isDone: false,
-          isClosing: false,
-          isStopTaken: false,
-        };
-        this.#commands.set(item.pipelineId, command);
+        this.#commands.set(item.pipelineId, newCommand(null));
         this.#queue.begin(item.pipelineId);
       } else if (item.kind === 'signal') this.#controls.push({ kind: 'stop', pipelineId: item.pipelineId });
       else if (item.pipelineId === null) this.#delete();
@@ -249,14 +253,14 @@ export class WsManShell {
     }
   }
 
-  #nextSend(created: CreateResponse): void {
+  #nextSend(place: ShellPlace): void {
     if (this.#isBusy('send')) return;
     const unit = this.#queue.take();
     if (unit === null) return;
     const { pipelineId, stream, bytes, isCommand, isWholeMessage } = unit;
     const command = pipelineId === null ? undefined : this.#commands.get(pipelineId);
     if (pipelineId !== null && command === undefined) {
-      this.#nextSend(created);
+      this.#nextSend(place);
       return;
     }
     if (isCommand && pipelineId !== null && command !== undefined) {
@@ -284,13 +288,19 @@ export class WsManShell {
 
   #send(stream: InputStream, command: Command | null, bytes: Uint8Array, isWhole: boolean): void {
     const request = { stream, commandId: command?.wireId ?? null, bytes };
+    const answers = stream === 'pr' ? 1 : 0;
+    this.#answersUnderWay += answers;
     this.#put('send', OPERATIONS.send, request, {
       answered: () => {
+        this.#answersUnderWay -= answers;
         if (command !== null && isWhole) command.isReady = true;
         return [];
       },
       // What was meant for a command that has ended meanwhile is of no use to anybody.
-      refused: (error) => (error.explanation.kind === 'gone' && command !== null ? [] : this.#fail(error)),
+      refused: (error) => {
+        this.#answersUnderWay -= answers;
+        return error.explanation.kind === 'gone' && command !== null ? [] : this.#fail(error);
+      },
     });
   }
 
@@ -300,7 +310,7 @@ export class WsManShell {
     this.#controls = this.#controls.filter(({ pipelineId }) => this.#commands.has(pipelineId));
     const index = this.#controls.findIndex(
       ({ kind, pipelineId }) =>
-        (this.#commands.get(pipelineId)?.wireId ?? null) !== null && (kind === 'stop' || !this.#isStarting()),
+        this.#isThere(this.#commands.get(pipelineId)) && (kind === 'stop' || !this.#isStarting()),
     );
     const [next] = index < 0 ? [] : this.#controls.splice(index, 1);
     const command = next === undefined ? undefined : this.#commands.get(next.pipelineId);
@@ -314,11 +324,20 @@ export class WsManShell {
     }
   }
 
+  #isThere = (command: Command | undefined): boolean =>
+    command !== undefined && command.wireId !== null && !command.isJoining;
+
   #signal(command: Command, signalCode: string, taken: () => ShellEvent[]): void {
-    this.#put('control', OPERATIONS.signal, { commandId: command.wireId, signalCode }, {
-      answered: taken,
-      refused: (error) => (error.explanation.kind === 'gone' ? taken() : this.#fail(error)),
-    }); // prettier-ignore
+    const refused = (error: WsManFaultError): ShellEvent[] =>
+      error.explanation.kind === 'gone' ? taken() : this.#fail(error);
+    // Twice the same signal is as good as once.
+    this.#put(
+      'control',
+      OPERATIONS.signal,
+      { commandId: command.wireId, signalCode },
+      { answered: taken, refused },
+      true,
+    );
   }
 
   /**
@@ -330,20 +349,72 @@ export class WsManShell {
     return command.isDone ? this.#pool.signalled(pipelineId) : [];
   }
 
-  #polls(): void {
-    if (!this.#isShellPolled) {
+  // ---- leaving and coming back
+
+  #nextLeave(leaving: Leaving): void {
+    if (leaving.phase !== 'sending' || this.#isBusy('send') || this.#isBusy('control')) return;
+    if (this.#controls.length > 0 || this.#polls((pipelineId) => this.#pool.isAmid(pipelineId))) return;
+    leaving.phase = 'disconnecting';
+    const idleTimeoutMs = idleTimeoutOf(leaving.idleTimeoutMs, this.#place?.maxIdleTimeoutMs ?? null);
+    this.#put('control', OPERATIONS.disconnect, { idleTimeoutMs, bufferMode: null }, {
+      answered: () => {
+        leaving.phase = 'gone';
+        return [];
+      },
+      refused: (error) => {
+        this.#leaving = null;
+        return error.explanation.code === 'target_shell_gone' ? this.#fail(error) : [{ type: 'leaveRefused', error }];
+      },
+    }); // prettier-ignore
+  }
+
+  /** Polls that were under way are answered or refused before the shell is left for good. */
+  #last(events: ShellEvent[]): ShellEvent[] {
+    if (this.#leaving?.phase !== 'gone' || this.#isBusy('poll')) return events;
+    this.#leaving.phase = 'told';
+    return [...events, { type: 'left' }];
+  }
+
+  /**
+   * A poll that was made again is refused: the server may have left the shell by itself meanwhile, and takes the same
+   * client back. [MS-WSMV] 3.1.4.16 Reconnect.
+   */
+  #reconnect(refusal: WsManFaultError): ShellEvent[] {
+    if (this.#isReconnecting) return [];
+    this.#isReconnecting = true;
+    this.#put('control', OPERATIONS.reconnect, { commandId: null }, {
+      answered: () => {
+        this.#isReconnecting = false;
+        return [];
+      },
+      refused: () => this.#fail(refusal),
+    }); // prettier-ignore
+    return [];
+  }
+
+  /**
+   * @param isWanted which polls are made; all without. null = the pool's
+   * @returns whether one of them is under way now
+   */
+  #polls(isWanted: (pipelineId: string | null) => boolean = () => true): boolean {
+    if (this.#isReconnecting) return true;
+    let isAny = isWanted(null);
+    if (isAny && !this.#isShellPolled) {
       this.#isShellPolled = true;
       this.#poll(null, (isPolled) => {
         this.#isShellPolled = isPolled;
       });
     }
     for (const [pipelineId, command] of this.#commands) {
-      if (!command.isReady || command.isPolled || command.isDone) continue;
+      if (!command.isReady || command.isDone || !isWanted(pipelineId)) continue;
+      isAny = true;
+      if (command.isPolled) continue;
       command.isPolled = true;
       this.#poll({ pipelineId, command }, (isPolled) => {
         command.isPolled = isPolled;
       });
     }
+    return isAny;
   }
 
   #poll(of: { readonly pipelineId: string; readonly command: Command } | null, set: (isPolled: boolean) => void): void {
@@ -353,14 +424,16 @@ export class WsManShell {
         set(false);
         return this.#received(of, answer);
       },
-      refused: (error) => {
+      refused: (error, isRepeated) => {
         set(false);
-        if (error.isTimeout || this.#isDeleting) return [];
+        const isLeft = this.#leaving !== null && this.#leaving.phase !== 'sending';
+        if (error.isTimeout || this.#isDeleting || isLeft) return [];
         if (answerBytes !== null && ENVELOPE_REFUSED.has(error.number)) {
           // The target is set to less than others of its kind: the same is asked for in smaller pieces.
           this.#answerBytes = null;
           return [];
         }
+        if (isRepeated && this.isLeavable && error.explanation.kind !== 'gone') return this.#reconnect(error);
         return of === null ? this.#fail(error) : this.#pollRefused(of, error);
       },
     }); // prettier-ignore
@@ -402,7 +475,7 @@ export class WsManShell {
     this.#isDeleting = true;
     this.#controls = [];
     // While Create is under way there is nothing to delete yet.
-    if (this.#created === null) return;
+    if (this.#place === null) return;
     this.#ready.length = 0;
     this.#sendDelete();
   }
