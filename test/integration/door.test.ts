@@ -205,7 +205,7 @@ function cellsOfRole(row: Row, role: LabRole, reach: Reach, owner: Owner): Cell[
 }
 /** Doors whose refusals must not say that there is such a session. */
 const isHidden = ({ scope = '' }: Row): boolean =>
-  /^(session\.(attach|terminate)|file\.(read|write)|recording\.(replay|export)|ledger\.read)$/.test(scope);
+  /^(session\.(attach|control|terminate)|file\.(read|write)|recording\.(replay|export)|ledger\.read)$/.test(scope);
 
 /** An administrator whose confirmed password is too long ago. */
 function staleCells(row: Row): Cell[] {

@@ -179,6 +179,8 @@ export const TABLE: Readonly<Record<string, Row>> = {
     ok: 200,
   },
   'GET /api/sessions/socket': { may: ['own', 'own', '404'], scope: 'session.attach', noToken: 401, ok: 400 },
+  // Over SSH nothing stays at the target.
+  'POST /api/sessions/:id/leave': { may: ['own', 'own', '404'], scope: 'session.control', object: 'live', ok: 409 },
   'POST /api/sessions/:id/terminate': {
     may: ['all', 'own', '404'],
     scope: 'session.terminate',
