@@ -57,6 +57,7 @@ import { planSession } from './opening.ts';
 import { planPickUp } from './picking-up.ts';
 import { openDoors, testConnection } from './probing.ts';
 import { LiveSessionFiles } from './session-files.ts';
+import { listShells } from './shells.ts';
 import { answerRecovery } from './recovery.ts';
 import { keepRetention, repeat, watchSpace } from './upkeep.ts';
 
@@ -283,6 +284,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     sessionOpensPerMinute: config.sessionOpensPerMinute,
     planSession: (caller, body) => planSession(body, caller, opening),
     probe: (caller, body, signal) => testConnection(body, caller, opening, signal),
+    listShells: (caller, id, signal) => listShells(id, caller, { broker, opening }, signal),
     probePorts: (caller, host, signal) => openDoors(host, caller, opening, signal),
     invoke: (caller, body, signal) => invokeScript(body, caller, { broker, opening }, signal),
   });

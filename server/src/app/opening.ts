@@ -38,7 +38,7 @@ import { sshFiles, WinRmFiles } from './files-ways.ts';
 import { reopenOf } from './reopening.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { gatewayLabel, type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
-import type { WsManConnectRequest } from '../transports/wsman/connector.ts';
+import type { WsManConnectRequest, WsManConnection } from '../transports/wsman/connector.ts';
 import { type WinRmDeps, connectWinRm, poolOf } from './winrm.ts';
 
 export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {
@@ -223,6 +223,8 @@ export interface Reachable {
   /** SSH; null over WinRM. */
   readonly connection: Connection | null;
   readonly openPool: OpenPool;
+  /** WinRM; null over SSH. */
+  readonly listShells: WsManConnection['listShells'] | null;
   readonly files: FilesWay;
   readonly protection: string;
   readonly weakened: readonly string[];
@@ -263,12 +265,21 @@ export async function startTerminal(
   });
 }
 
+/** A shell that was found knows nothing of what stood on somebody's screen. */
+const consoleAt =
+  (shell: OpenSession['shell']): StartTerminal =>
+  (kind, way, place, port, size, signal, clock) => {
+    const unknown = { holder: null, pipelineId: null, remote: '', calls: [] };
+    const rejoin = shell === undefined ? undefined : { ...shell, ...unknown };
+    return startTerminal(kind, way, place, port, size, signal, clock, rejoin);
+  };
+
 /** Signs in at the target, over SSH or WinRM, behind its jump hosts. @param led where the target has redirected to */
-async function reach(
+export async function reach(
   place: Place,
   identity: () => Promise<Identity>,
   opening: Opening,
-  led: WsManConnectRequest | null,
+  led: WsManConnectRequest | null = null,
 ): Promise<Reachable> {
   const { signal, weak, port, language } = opening;
   const deps = chainDeps(place, identity, opening);
@@ -281,8 +292,8 @@ async function reach(
     const hasPowerShell = place.target?.offers.includes('powershell') === true;
     const files = sshFiles(connection, { subsystem: place.subsystem, hasPowerShell }, opening.deps.clock);
     const redirection = () => Promise.resolve(null);
-    const close = () => connection.close();
-    return { connection, openPool, files, protection, weakened: weak, reached, redirection, close };
+    const close = (): Promise<void> => connection.close();
+    return { connection, openPool, listShells: null, files, protection, weakened: weak, reached, redirection, close };
   }
   const last = legs.at(-1);
   if (last === undefined) throw new SallyportError('internal', 'a way without an end');
@@ -303,6 +314,7 @@ async function reach(
   return {
     connection: null,
     openPool,
+    listShells: () => connection.listShells(),
     files,
     protection: connection.protection,
     weakened: [...weak, ...connection.weakened],
@@ -356,7 +368,7 @@ export async function planSession(
   body: OpenSession,
   caller: Caller,
   deps: OpeningDeps,
-  start: StartTerminal = startTerminal,
+  start: StartTerminal = consoleAt(body.shell),
 ): Promise<{ request: OpenRequest; openTerminal: OpenTerminal }> {
   const place = await placeOf(body.to, caller, deps);
   const { target } = place;
@@ -382,6 +394,7 @@ export async function planSession(
       (await isUnchanged(place, body.kind, deps)),
     reopen: wsman === null || body.kind === 'pty' ? null : reopenOf(body),
     keptMs: wsman?.idleTimeoutMs ?? null,
+    ...(body.shell && { shell: body.shell.shellId }),
   };
   const openTerminal: OpenTerminal = async (port, size, signal) => {
     let user = '';

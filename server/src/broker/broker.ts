@@ -351,6 +351,7 @@ class SessionBroker implements Broker {
       detail: {
         ...{ targetId: request.targetId, target: request.address, kind: request.kind },
         ...(request.via.length === 0 ? {} : { via: request.via.join(', ') }),
+        ...(request.shell === undefined ? {} : { shell: request.shell }),
       },
     });
     const making = new Making(deps, sessionId);

@@ -45,6 +45,8 @@ export interface OpenRequest {
   readonly reopen: string | null;
   /** How long its target keeps it then; null = as the target's own settings say. */
   readonly keptMs: number | null;
+  /** The shell that was found at the target, in place of a new one. */
+  readonly shell?: string;
 }
 /** A checked wish to go on with it. */
 export interface PlannedPickUp {

@@ -6,7 +6,7 @@ import type { InvokeBody, InvokeEvent } from '@sallyport/shared/api/invoke';
 import type { KnownHostRow } from '@sallyport/shared/api/host-keys';
 import type { OpenSession } from '@sallyport/shared/api/sessions';
 import type { Settings, SettingsBody } from '@sallyport/shared/api/settings';
-import type { HostKeyPin, ProbeBody, ProbeResult, ProbedPort } from '@sallyport/shared/api/targets';
+import type { HostKeyPin, ProbeBody, ProbeResult, ProbedPort, TargetShellRow } from '@sallyport/shared/api/targets';
 import type { ApiToken, CreatedApiToken, NewApiToken, NewUser, User, UserPatch } from '@sallyport/shared/api/users';
 import type { Actor, AuditLog } from '../audit/contract.ts';
 import type { Broker, OpenRequest, OpenTerminal } from '../broker/contract.ts';
@@ -148,6 +148,8 @@ export interface RoutesJoin {
   /** @throws SallyportError not_found, bad_request, forbidden */
   readonly planSession: (caller: Caller, body: OpenSession) => Promise<PlannedSession>;
   readonly probe: (caller: Caller, body: ProbeBody, signal: AbortSignal) => Promise<ProbeResult>;
+  /** PowerShell shells that a target keeps. @throws SallyportError */
+  readonly listShells: (caller: Caller, targetId: string, signal: AbortSignal) => Promise<readonly TargetShellRow[]>;
   readonly probePorts: (caller: Caller, host: string, signal: AbortSignal) => Promise<readonly ProbedPort[]>;
   /** Runs a script at a target; the first event comes after policy, audit and recording are settled. */
   readonly invoke: (caller: Caller, body: InvokeBody, signal: AbortSignal) => AsyncIterable<InvokeEvent>;

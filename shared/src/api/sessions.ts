@@ -36,6 +36,8 @@ export const OpenSession = z.strictObject({
   ]),
   cols: z.number().int().min(1).max(1000),
   rows: z.number().int().min(1).max(500),
+  /** A shell that was found at the target: goes on with that in place of opening a new one. */
+  shell: z.strictObject({ shellId: z.string().min(1).max(128), poolId: z.string().min(1).max(64) }).optional(),
   /** The language of the person's browser, for targets that speak one; '' = the target's own. */
   language: LanguageTag.default(''),
 });

@@ -218,3 +218,27 @@ export const ProbedPort = z.object({
 export type ProbedPort = z.infer<typeof ProbedPort>;
 export const ProbedPorts = z.object({ ports: z.array(ProbedPort) });
 export type ProbedPorts = z.infer<typeof ProbedPorts>;
+
+/** One row of `GET /api/targets/:id/shells`: a PowerShell shell that the target keeps for whoever signed in there. */
+export const TargetShellRow = z.object({
+  shellId: z.string(),
+  poolId: z.string(),
+  name: z.string().nullable(),
+  owner: z.string().nullable(),
+  configurationName: z.string(),
+  /** `Connected`: some client holds it now. */
+  state: z.enum(['Connected', 'Disconnected']),
+  clientIp: z.string().nullable(),
+  /** It is ended after so long without a client; null = not told. */
+  idleTimeoutMs: z.number().nullable(),
+  inactivityMs: z.number().nullable(),
+  runTimeMs: z.number().nullable(),
+  /** Lines that run there, or wait to be fetched; null = not told. */
+  running: z.number().nullable(),
+  /** Whose it is here: of a session of this gateway, of another person's, or of nobody here. */
+  belongs: z.enum(['session', 'other', 'nobody']),
+  /** The person's own session that has it. */
+  sessionId: z.string().nullable(),
+});
+export type TargetShellRow = z.infer<typeof TargetShellRow>;
+export const TargetShellList = z.object({ shells: z.array(TargetShellRow) });

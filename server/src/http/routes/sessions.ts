@@ -3,9 +3,10 @@ import { SessionPage } from '@sallyport/shared/api/common';
 import { OpenSession } from '@sallyport/shared/api/sessions';
 import { SessionId } from '@sallyport/shared/ids';
 import { z } from 'zod';
+import { SallyportError } from '../../errors.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { RateLimiter } from '../rate-limiter.ts';
-import { userRoute, type Route } from '../route.ts';
+import { userRoute, type Caller, type Route } from '../route.ts';
 import { requesterOf, sessionById } from './account.ts';
 
 const params = z.strictObject({ id: SessionId });
@@ -17,6 +18,13 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
   const ofSession = async ({ params: { id } }: { params: { id: string } }) => ({
     ownerId: (await sessionById(broker, id)).userId,
   });
+  /** A shell that a session of this gateway has, or left, is that session's: attaching picks it up. */
+  const ownSession = async ({ to, shell }: OpenSession, { subject }: Caller): Promise<string | null> => {
+    const known = shell === undefined || to.by !== 'target' ? null : await broker.ofShell(to.targetId, shell.shellId);
+    if (known === null) return null;
+    if (known.userId !== subject.userId) throw new SallyportError('not_found', 'the shell is of another person here');
+    return known.id;
+  };
   return [
     userRoute({
       method: 'POST',
@@ -25,6 +33,8 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
       body: OpenSession,
       handle: async ({ body }, caller) => {
         opens.take(caller.subject.userId);
+        const own = await ownSession(body, caller);
+        if (own !== null) return { sessionId: own, ticket: identity.issueTicket(caller.principal, `session:${own}`) };
         const { request, openTerminal } = await join.planSession(caller, body);
         const { sessionId } = await broker.open(requesterOf(caller), request, openTerminal);
         join.metrics.sessionsOpened.inc({ kind: request.kind });

@@ -142,6 +142,7 @@ const auditedDetail = ({ host, port, viaTargetId, relaxations, usingCredentials,
 /** `/api/targets`, `/api/where-to`, `/api/probe`. */
 export function targetRoutes(join: RoutesJoin): readonly Route[] {
   const { inventory, audit, broker, clock } = join;
+  const lists = new RateLimiter(PROBES_PER_MINUTE, 60_000, clock);
   const params = z.strictObject({ id: TargetId });
   const mustExist = async (id: string): Promise<Target> => {
     const target = await inventory.byId(id);
@@ -171,6 +172,16 @@ export function targetRoutes(join: RoutesJoin): readonly Route[] {
         const detail = auditedDetail(body);
         await audit.append({ type: 'target.created', actor, subject: `target:${body.name}`, outcome: 'ok', detail });
         return inventory.create(body);
+      },
+    }),
+    userRoute({
+      method: 'GET',
+      path: '/api/targets/:id/shells',
+      action: 'session.open',
+      params,
+      handle: async ({ params: { id } }, caller) => {
+        lists.take(caller.subject.userId);
+        return { shells: await join.listShells(caller, id, AbortSignal.timeout(PROBE_MS)) };
       },
     }),
     userRoute({

@@ -7,6 +7,7 @@ import type {
   ProbedPort,
   Target,
   TargetBody,
+  TargetShellRow,
   WhereTo,
 } from '@sallyport/shared/api/targets';
 import { request } from './request.ts';
@@ -21,6 +22,9 @@ export const changeTarget = (id: string, body: TargetBody): Promise<Target> => r
 /** `DELETE /api/targets/:id` */
 export const deleteTarget = (id: string): Promise<void> => request('DELETE', `targets/${id}`);
 
+/** `GET /api/targets/:id/shells`: signs in there. */
+export const listShells = async (id: string): Promise<TargetShellRow[]> =>
+  (await request<{ shells: TargetShellRow[] }>('GET', `targets/${id}/shells`)).shells;
 /** `POST /api/where-to` */
 export const readLine = (line: string, signal: AbortSignal): Promise<WhereTo> =>
   request('POST', 'where-to', { line }, signal);

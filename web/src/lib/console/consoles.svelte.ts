@@ -45,11 +45,13 @@ class Consoles {
     to: OpenSession['to'],
     kind: TerminalKind,
     credential: OpenSession['credential'] = { by: 'default' },
+    shell?: OpenSession['shell'],
   ): Promise<void> {
     const { sessionId, ticket } = await openSession({
       to,
       kind,
       credential,
+      ...(shell && { shell }),
       ...FIRST_SIZE,
       language: language(),
     });

@@ -1,0 +1,58 @@
+/** What a target keeps: the PowerShell shells of whoever signs in there with the target's own credential. */
+import type { TargetShellRow } from '@sallyport/shared/api/targets';
+import type { Broker } from '../broker/contract.ts';
+import { SallyportError } from '../errors.ts';
+import type { Caller } from '../http/route.ts';
+import type { TargetShell } from '../transports/wsman/target-shells.ts';
+import { type Opening, type OpeningDeps, placeOf, reach } from './opening.ts';
+import { identityOf } from './target-identity.ts';
+
+/** Stands for the session in events. */
+const LIST_ID = 'shell-list';
+
+/** Nobody is asked: without a credential in the vault, or with a certificate that nobody accepted, there is no list. */
+const NOBODY: Opening['port'] = {
+  sessionId: LIST_ID,
+  ask: () => Promise.resolve({ kind: 'cancel' }),
+  notice: () => undefined,
+  step: () => undefined,
+  facts: () => undefined,
+};
+
+async function toRow(
+  shell: TargetShell,
+  targetId: string,
+  userId: string,
+  broker: Pick<Broker, 'ofShell'>,
+): Promise<TargetShellRow> {
+  const known = await broker.ofShell(targetId, shell.shellId);
+  const isMine = known?.userId === userId;
+  const { shellId, poolId, name, owner, configurationName, state, clientIp } = shell;
+  const { idleTimeoutMs, inactivityMs, runTimeMs, commands } = shell;
+  return {
+    ...{ shellId, poolId, name, owner, configurationName, state, clientIp, idleTimeoutMs, inactivityMs, runTimeMs },
+    running: commands?.length ?? null,
+    belongs: known === null ? 'nobody' : isMine ? 'session' : 'other',
+    sessionId: isMine ? known.id : null,
+  };
+}
+
+/** Signs in, asks, and leaves. @throws SallyportError not_found, bad_request, and those of opening a session */
+export async function listShells(
+  targetId: string,
+  caller: Caller,
+  { broker, opening: deps }: { readonly broker: Pick<Broker, 'ofShell'>; readonly opening: OpeningDeps },
+  signal: AbortSignal,
+): Promise<readonly TargetShellRow[]> {
+  const place = await placeOf({ by: 'target', targetId }, caller, deps);
+  const identity = await identityOf({ by: 'default' }, place, caller, deps);
+  const opening: Opening = { caller, port: NOBODY, signal, deps, language: '', weak: [] };
+  const way = await reach(place, async () => (await identity(LIST_ID)).identity, opening);
+  try {
+    if (way.listShells === null) throw new SallyportError('bad_request', 'only a target over WinRM keeps shells');
+    const shells = await way.listShells();
+    return await Promise.all(shells.map((shell) => toRow(shell, targetId, caller.subject.userId, broker)));
+  } finally {
+    await way.close();
+  }
+}
