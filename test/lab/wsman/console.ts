@@ -5,6 +5,7 @@ import path from 'node:path';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { type Clock, systemClock } from '../../../server/src/clock.ts';
 import { Secret } from '../../../server/src/secret.ts';
+import type { LeftTerminal } from '../../../server/src/terminals/contract.ts';
 import { openPowerShellTerminal } from '../../../server/src/terminals/powershell/terminal.ts';
 import type { Kerberos } from '../../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import type { GatewayAccount } from '../../../server/src/transports/wsman/auth/methods.ts';
@@ -24,6 +25,7 @@ import { LabWsMan, type LabWsManOptions } from './server.ts';
 export const LAB_USER = { user: 'LAB\\ann', password: 'canary-Passw0rd' } as const;
 
 export interface LabConnect {
+  readonly rejoin?: LeftTerminal;
   readonly settings?: Partial<WsManSettings>;
   readonly identity?: Identity;
   readonly host?: string;
@@ -82,10 +84,13 @@ export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConne
   );
 }
 
-/** Opens a console and waits for its first prompt. A clock of the terminal alone leaves the requests under way their time. */
+/** Opens a console and waits for its first prompt; one that was left is gone on with, without waiting. A clock of the terminal alone leaves the requests under way their time. */
 export async function openWsManConsole(
   lab: Pick<LabWsMan, 'port'>,
-  options: LabConnect & { readonly console?: LabConsole; readonly terminalClock?: Clock } = {},
+  options: LabConnect & {
+    readonly console?: LabConsole;
+    readonly terminalClock?: Clock;
+  } = {},
 ): Promise<LabConsole> {
   const console = options.console ?? new LabConsole();
   const connection = await connectWsMan(lab, options);
@@ -102,7 +107,8 @@ export async function openWsManConsole(
     events: console,
     clock: options.terminalClock ?? options.clock ?? systemClock,
     signal: options.signal ?? new AbortController().signal,
+    ...(options.rejoin === undefined ? {} : { rejoin: options.rejoin }),
   });
-  await console.until(() => console.lineId === 1);
+  if (options.rejoin === undefined) await console.until(() => console.lineId === 1);
   return console;
 }

@@ -15,6 +15,7 @@ import {
   isSealedType,
   joinPlain,
   OPERATIONS as O,
+  POWERSHELL_RESOURCE,
   readRequest,
   signalEffect,
   SOAP_CONTENT_TYPE,
@@ -23,7 +24,8 @@ import {
 } from '@sallyport/wsman';
 import type { BodyPart, ReceivedRequest } from '@sallyport/wsman';
 import type { LabAcceptor, LabSignIn } from './acceptors.ts';
-import { LabShell, ShellGone } from './shell.ts';
+import { answerOfLeft } from './left-shells.ts';
+import { LabShell, ShellGone, ShellLeft } from './shell.ts';
 
 const MAX_ENVELOPE = 512_000;
 /** Of who names none. */
@@ -38,6 +40,9 @@ export const FAULTS = {
   shellQuota: 2150859173,
   configurationNotFound: 2150858811,
   inUse: 2150859213,
+  badState: 2150859216,
+  notSupported: 2150858868,
+  aborted: 995,
   invalidId: 2150859202,
   envelopeSize: 2150858823,
 } as const;
@@ -63,6 +68,8 @@ export interface LabWsManOptions {
   readonly maxShells?: number;
   /** Largest answer that it makes; who announces more is refused. */
   readonly maxEnvelopeBytes?: number;
+  /** As Windows 7 and Server 2008 R2: it keeps no shell without a client. */
+  readonly isOld?: boolean;
 }
 
 /** Every request that was understood. */
@@ -271,7 +278,7 @@ export class LabWsMan {
       }
       return { text, isFault: false, name };
     } catch (error) {
-      const number = error instanceof Refusal ? error.number : error instanceof ShellGone ? FAULTS.shellNotFound : null;
+      const number = numberOf(error);
       if (number === null) throw error;
       const subcode = number === FAULTS.timedOut ? 'wsman:TimedOut' : 'wsman:InternalError';
       const fault = {
@@ -292,6 +299,13 @@ export class LabWsMan {
     shell.touch();
     return shell;
   }
+  /** For what only the client may do that holds it. */
+  #heldShellOf(received: ReceivedRequest): LabShell {
+    const shell = this.#shellOf(received);
+    if (shell.sessionId !== (received.header.sessionId ?? '')) throw new Refusal(FAULTS.inUse);
+    if (shell.state === 'Disconnected') throw new Refusal(FAULTS.badState);
+    return shell;
+  }
 
   async #operate(
     name: string,
@@ -301,13 +315,23 @@ export class LabWsMan {
     gone: AbortSignal,
   ): Promise<string> {
     const { body, header } = received;
+    const left = answerOfLeft(name, received, ids, user, {
+      shells: this.shells,
+      resourceUri: `${POWERSHELL_RESOURCE}${this.#options.configurationName ?? 'Microsoft.PowerShell'}`,
+      canDisconnect: this.#options.isOld !== true,
+      shellOf: (of) => this.#shellOf(of),
+      refuse: (why) => {
+        throw new Refusal(FAULTS[why]);
+      },
+    });
+    if (left !== null) return left;
     switch (name) {
       case 'Create':
         return this.#create(received, ids, user);
       case 'Command': {
         const request = O.command.decodeRequest(body, header.options);
         const commandId = (request.commandId ?? randomUUID()).toUpperCase();
-        const shell = this.#shellOf(received);
+        const shell = this.#heldShellOf(received);
         // One after the other: pwsh takes each line in a thread of its own, and loses Data that comes before its Command.
         await shell.command(commandId, '');
         await shell.data(commandId, 'default', request.arguments);
@@ -315,7 +339,7 @@ export class LabWsMan {
       }
       case 'Send': {
         const { commandId, stream, bytes } = O.send.decodeRequest(body, header.options);
-        const shell = this.#shellOf(received);
+        const shell = this.#heldShellOf(received);
         if (commandId !== null && !shell.has(commandId)) throw new Refusal(FAULTS.shellNotFound);
         await shell.data(commandId, stream === 'pr' ? 'promptResponse' : 'default', bytes);
         return writeAnswer(O.send, ids, null);
@@ -325,7 +349,7 @@ export class LabWsMan {
         const asked = header.operationTimeoutMs ?? 60_000;
         const timeoutMs = Math.min(asked, this.#options.operationTimeoutMs ?? asked);
         const maxBytes = rawBytes(header.maxEnvelopeBytes ?? MIN_ENVELOPE);
-        const asking = this.#shellOf(received).receive(commandId, timeoutMs, gone, maxBytes);
+        const asking = this.#heldShellOf(received).receive(commandId, timeoutMs, gone, maxBytes);
         this.polls += 1;
         const answer = await asking.finally(() => (this.polls -= 1));
         if (answer === null) throw new Refusal(FAULTS.timedOut);
@@ -333,7 +357,7 @@ export class LabWsMan {
       }
       case 'Signal': {
         const { commandId, signalCode } = O.signal.decodeRequest(body, header.options);
-        const shell = this.#shellOf(received);
+        const shell = this.#heldShellOf(received);
         if (commandId === null || !shell.has(commandId)) throw new Refusal(FAULTS.shellNotFound);
         await (signalEffect(signalCode) === 'stop' ? shell.stop(commandId) : shell.terminate(commandId));
         return writeAnswer(O.signal, ids, null);
@@ -368,7 +392,11 @@ export class LabWsMan {
       command,
       idleTimeoutMs: idle,
       owner,
-      ended: () => this.shells.delete(shellId),
+      bufferMode: asked.bufferMode ?? 'Block',
+      ended: () => {
+        this.shells.delete(shellId);
+        for (const told of this.#told.splice(0)) told();
+      },
     });
     shell.sessionId = header.sessionId ?? '';
     this.shells.set(shellId, shell);
@@ -380,7 +408,7 @@ export class LabWsMan {
       selectors,
       resourceUri,
       address: null,
-      shell: this.givesOwnShellIds ? null : shell.info(resourceUri),
+      shell: this.givesOwnShellIds || this.#options.isOld === true ? null : shell.info(resourceUri),
     });
   }
 }
@@ -391,6 +419,12 @@ const rawBytes = (maxEnvelopeBytes: number): number => Math.floor(((maxEnvelopeB
 /** What the client showed, where its chain is good. */
 const certificateOf = (socket: Socket) =>
   socket instanceof TLSSocket && socket.authorized ? (socket.getPeerX509Certificate() ?? null) : null;
+
+function numberOf(error: unknown): number | null {
+  if (error instanceof Refusal) return error.number;
+  if (error instanceof ShellLeft) return FAULTS.aborted;
+  return error instanceof ShellGone ? FAULTS.shellNotFound : null;
+}
 
 async function readAll(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];

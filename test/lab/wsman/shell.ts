@@ -1,14 +1,24 @@
 /** One shell of the lab's WinRM: the requests of WS-Management on one side, the lines of `pwsh -s` on the other. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { decodePacket, encodePacket, LineReader } from '@sallyport/psrp';
+import {
+  decodePacket,
+  encodeBody,
+  encodeMessage,
+  encodePacket,
+  fragmentsOf,
+  LineReader,
+  MESSAGES,
+} from '@sallyport/psrp';
 import type { Packet, Priority } from '@sallyport/psrp';
-import type { ReceiveResponse, ShellInfo } from '@sallyport/wsman';
+import type { BufferMode, CommandInfo, ReceiveResponse, ShellInfo } from '@sallyport/wsman';
 
 /** Output that waits for a Receive; beyond it the process is not read. Windows blocks the pipeline then, too. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** Of an answer, for the element around each fragment, before base64. */
 const STREAM_BYTES = 100;
 const POOL = '';
+const CAPABILITY = 0x00010002;
+const PRIVATE_DATA = 0x00021009;
 const FINAL = /<I32 N="PipelineState">[345]<\/I32>/;
 
 interface Output {
@@ -23,12 +33,15 @@ type Ack = 'DataAck' | 'CommandAck' | 'SignalAck' | 'CloseAck';
 
 /** Why a request is refused; the server knows the number. */
 export class ShellGone extends Error {}
+/** A poll ends because its client left the shell. */
+export class ShellLeft extends Error {}
 
 export interface LabShellOptions {
   readonly shellId: string;
   readonly command: readonly [string, ...string[]];
   readonly idleTimeoutMs: number;
   readonly owner: string;
+  readonly bufferMode: BufferMode;
   ended(): void;
 }
 
@@ -47,6 +60,14 @@ export class LabShell {
   readonly #acks = new Map<string, (() => void)[]>();
   /** One Data at a time for each destination. */
   readonly #turns = new Map<string, Promise<void>>();
+  /** What every client is told first, as the process said it. */
+  #capability: Uint8Array = new Uint8Array();
+  #privateData: Uint8Array = new Uint8Array();
+  /** The last thing that was told of the pool. */
+  #lastTold: Uint8Array | null = null;
+  #bufferMode: BufferMode;
+  #idleMs: number;
+  #lastUse = Date.now();
   #idleTimer: NodeJS.Timeout | null = null;
   #isGone = false;
 
@@ -54,6 +75,8 @@ export class LabShell {
     this.id = options.shellId.toUpperCase();
     this.owner = options.owner;
     this.#options = options;
+    this.#bufferMode = options.bufferMode;
+    this.#idleMs = options.idleTimeoutMs;
     const [program, ...args] = options.command;
     this.#child = spawn(program, args, { env: { ...process.env, POWERSHELL_TELEMETRY_OPTOUT: '1' } });
     this.#child.stderr.resume();
@@ -78,16 +101,54 @@ export class LabShell {
     const streams = { inputStreams: 'stdin pr', outputStreams: 'stdout', locale: 'en-US', dataLocale: 'en-US' };
     return {
       ...{ shellId: id, name: 'Runspace', resourceUri, owner, clientIp: '127.0.0.1', processId: pid, ...streams },
-      ...{ idleTimeoutMs: this.#options.idleTimeoutMs, maxIdleTimeoutMs: 2_147_483_647, bufferMode: 'Block', state },
-      ...{ compressionMode: 'NoCompression', profileLoaded: 'Yes', encoding: null, runTimeMs: 0, inactivityMs: 0 },
+      ...{ idleTimeoutMs: this.#idleMs, maxIdleTimeoutMs: 2_147_483_647, bufferMode: this.#bufferMode, state },
+      ...{ compressionMode: 'NoCompression', profileLoaded: 'Yes', encoding: null, runTimeMs: 0 },
+      inactivityMs: Date.now() - this.#lastUse,
       ...{ memoryUsed: null, childProcesses: null },
     };
   }
 
   /** Something was asked of it: its time starts anew. */
   touch(): void {
+    this.#lastUse = Date.now();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
-    if (!this.#isGone) this.#idleTimer = setTimeout(() => this.kill(), this.#options.idleTimeoutMs).unref();
+    if (!this.#isGone) this.#idleTimer = setTimeout(() => this.kill(), this.#idleMs).unref();
+  }
+  list(): CommandInfo[] {
+    return [...this.commands.keys()].map((id) => ({ commandId: id.toUpperCase(), label: '', state: 'Running' }));
+  }
+
+  /** Its client goes; what comes meanwhile is kept. Polls that are held end. */
+  disconnect(idleMs: number | null, bufferMode: BufferMode | null): void {
+    this.state = 'Disconnected';
+    this.#idleMs = idleMs ?? this.#idleMs;
+    this.#bufferMode = bufferMode ?? this.#bufferMode;
+    this.touch();
+    for (const output of this.#outputs.values()) output.wake();
+    this.#throttle();
+  }
+  reconnect(): void {
+    this.state = 'Connected';
+    this.#throttle();
+  }
+  /**
+   * Another client comes; `pwsh -s` knows nothing of it, so its part is played here: what the process said to the first
+   * client is said again. @returns SESSION_CAPABILITY and RUNSPACEPOOL_INIT_DATA
+   */
+  connect(sessionId: string): Uint8Array {
+    this.sessionId = sessionId;
+    this.reconnect();
+    const pool = this.#outputs.get(POOL);
+    // Windows has been seen to repeat what it told last.
+    for (const bytes of [this.#lastTold, this.#privateData]) {
+      if (bytes === null || pool === undefined) continue;
+      pool.chunks.push(bytes);
+      pool.size += bytes.length;
+    }
+    const initData = MESSAGES.RUNSPACEPOOL_INIT_DATA;
+    const header = { destination: 1, messageType: initData.type, poolId: this.id.toLowerCase(), pipelineId: null };
+    const body = encodeBody(initData.encode({ minRunspaces: 1, maxRunspaces: 1 }));
+    return new Uint8Array(Buffer.concat([this.#capability, ...fragmentsOf(1n << 40n, encodeMessage(header, body))]));
   }
 
   /** Resolves when the process has taken it. */
@@ -151,6 +212,7 @@ export class LabShell {
     const isEmpty = (): boolean => output.chunks.length === 0 && !output.isDone;
     if (isEmpty()) await waitFor(output, timeoutMs, gone);
     if (this.#outputs.get(key) !== output) throw new ShellGone();
+    if (this.state === 'Disconnected') throw new ShellLeft();
     if (isEmpty() || gone.aborted) return null;
     const streams: ReceiveResponse['streams'][number][] = [];
     for (let size = 0; ;) {
@@ -159,6 +221,7 @@ export class LabShell {
       output.chunks.shift();
       size += bytes.length + STREAM_BYTES;
       output.size -= bytes.length;
+      if (key === POOL) this.#lastTold = bytes;
       streams.push({ name: 'stdout', commandId: commandId?.toUpperCase() ?? null, bytes });
     }
     this.#throttle();
@@ -175,7 +238,11 @@ export class LabShell {
 
   #throttle(): void {
     let waiting = 0;
-    for (const { size } of this.#outputs.values()) waiting += size;
+    for (const output of this.#outputs.values()) {
+      while (this.#bufferMode === 'Drop' && output.size > MAX_WAITING_BYTES)
+        output.size -= output.chunks.shift()?.length ?? 0;
+      waiting += output.size;
+    }
     if (waiting > MAX_WAITING_BYTES) this.#child.stdout.pause();
     else this.#child.stdout.resume();
   }
@@ -186,6 +253,7 @@ export class LabShell {
     if (packet.element === 'Data') {
       const output = this.#outputs.get(packet.pipelineId ?? POOL);
       if (output === undefined) return;
+      if (packet.pipelineId === null) this.#keep(packet.data);
       output.chunks.push(packet.data);
       output.size += packet.data.length;
       if (packet.pipelineId !== null && isFinal(packet.data)) output.isDone = true;
@@ -193,6 +261,12 @@ export class LabShell {
       return;
     }
     this.#acks.get(`${packet.element}/${packet.pipelineId ?? POOL}`)?.shift()?.();
+  }
+
+  #keep(data: Uint8Array): void {
+    const type = data.length > 29 ? Buffer.from(data).readUInt32LE(25) : 0;
+    if (type === CAPABILITY) this.#capability = data;
+    else if (type === PRIVATE_DATA) this.#privateData = data;
   }
 
   #ask(ack: Ack, packet: Packet): Promise<void> {
