@@ -1,19 +1,24 @@
 /** A target over WinRM through the real program: its certificate asked about once, the console, ledger, recording, audit. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/audit';
-import type { SessionRow } from '@sallyport/shared/api/sessions';
+import type { RecordingInfo, SessionRow } from '@sallyport/shared/api/sessions';
 import type { Credential, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { type LabSshd, isRoot, startSshd } from '../lab/sshd.ts';
 import { acceptHostKey, addLabTarget, recordedOutput } from '../lab/journeys.ts';
-import { buildStandIn } from '../lab/powershell.ts';
+import { buildStandIn, realPowerShells } from '../lab/powershell.ts';
 import { makeClientAuthority } from '../lab/client-certificates.ts';
 import { certificateAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
 
+const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-'));
+const shells = realPowerShells();
 let gateway: LabGateway;
 let standIn: Awaited<ReturnType<typeof buildStandIn>>;
 let lab: LabWsMan;
@@ -39,7 +44,7 @@ const selectedShell = () => lab.requests.find(({ name }) => name === 'Command')?
 
 beforeAll(async () => {
   standIn = await buildStandIn();
-  [gateway, lab, sshd] = await Promise.all([startGateway(), startLab(), startSshd()]);
+  [gateway, lab, sshd] = await Promise.all([startGateway({ dataDir }), startLab(), startSshd()]);
   ann = await gateway.setUp();
   const { id } = await ann.post<Credential>('/api/credentials', {
     ...{ label: 'win', kind: 'password', user: LAB_USER.user, secret: LAB_USER.password, passphrase: null },
@@ -50,6 +55,7 @@ afterAll(async () => {
   await gateway.stop();
   await Promise.all([lab.stop(), sshd.stop()]);
   standIn.remove();
+  rmSync(dataDir, { recursive: true, force: true });
 });
 
 test('asks about the certificate once, then runs, records and keeps the ledger', async () => {
@@ -314,4 +320,75 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   );
   expect(await ann.post<AuditVerdict>('/api/audit/verify')).toMatchObject({ ok: true, firstBad: null });
   expect(JSON.stringify(events) + gateway.stdout() + gateway.stderr()).not.toContain(LAB_USER.password);
+});
+
+describe.skipIf(shells.length === 0)('a session that outlives its gateway', () => {
+  const COUNT = 400;
+  const HALF = 200;
+  let real: LabWsMan;
+  let session: Target;
+  beforeAll(async () => {
+    const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
+    const command = [shells[0]?.program ?? '', '-s', '-NoLogo', '-NoProfile'] as const;
+    real = await startLabWsMan({ command, acceptor, tls: labCertificate() });
+    const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
+    const { credentialId } = target;
+    const place = { name: 'outlives', host: '127.0.0.1', port: real.port };
+    session = await ann.post<Target>('/api/targets', bodyOf({ ...place, credentialId, wsman }));
+  });
+  afterAll(() => real.stop());
+
+  /** Shown on lines of their own. */
+  const numbersIn = (text: string): number[] => (text.match(/^\d+(?=\r?$)/gm) ?? []).map(Number);
+  /** The page of before comes back to the gateway that was started after. */
+  const comeBack = async (page: ConsolePage): Promise<ConsolePage> => {
+    gateway = await startGateway({ dataDir });
+    ann = await gateway.signIn('ann');
+    const row = await ann.get<SessionRow>(`/api/sessions/${page.sessionId}`);
+    expect(row).toMatchObject({ phase: 'left', endedAt: null });
+    return ConsolePage.attach(ann, page.sessionId, { offset: page.offset });
+  };
+
+  test('stopped, then killed: what runs comes back with every number once, as one session and one ledger row', async () => {
+    const first = await ConsolePage.open(ann, openBody(session.id, 'powershell'));
+    await first.untilMessage('prompt', 1, 60_000);
+    // An answer that is on its way when the gateway is killed is lost: WS-Management has no acknowledgement. So the line
+    // waits where it is killed, and runs on when it is gone.
+    const go = path.join(dataDir, 'go');
+    const waits = `if ($_ -eq ${String(HALF)}) { while (-not (Test-Path '${go}')) { Start-Sleep -Milliseconds 20 } }`;
+    first.submit(`1..${String(COUNT)} | ForEach-Object { $_; Start-Sleep -Milliseconds 20; ${waits} }`);
+    await first.untilText(/^30\r?$/m, 60_000);
+    expect(await gateway.terminate()).toBe(0);
+    expect(await first.untilClosed()).toMatchObject({ reason: 'draining' });
+    const second = await comeBack(first);
+    await second.until(() => numbersIn(first.text() + second.text()).at(-1) === HALF, 'the half of it', 60_000);
+    await gateway.kill();
+    await second.untilClosed();
+    writeFileSync(go, '');
+    const third = await comeBack(second);
+    await third.untilMessage('prompt', 1, 120_000);
+    const seen = [first, second, third].map((page) => page.text()).join('');
+    expect(numbersIn(seen)).toEqual(Array.from({ length: COUNT }, (_, i) => i + 1));
+    expect(await third.run("'still ' + 'here'")).toContain('still here');
+    third.submit('exit');
+    await third.untilMessage('ended');
+    const whole = Buffer.concat([first, second, third].map((page) => page.buffer()));
+    expect((await recordedOutput(ann, first.sessionId)).equals(whole)).toBe(true);
+    const { sessions } = await ann.get<{ sessions: SessionRow[] }>('/api/sessions');
+    const rows = sessions.filter(({ facts }) => facts.targetName === 'outlives');
+    expect(rows).toMatchObject([{ id: first.sessionId, phase: 'ended', endReason: 'exited', commandCount: 3 }]);
+    const ledger = await ann.get<LedgerPage>(`/api/ledger?session=${first.sessionId}`);
+    expect(ledger.rows.map(({ number, state }) => [number, state])).toEqual([
+      [1, 'completed'],
+      [2, 'completed'],
+      [3, 'completed'],
+    ]);
+    expect(await ann.get<RecordingInfo>(`/api/recordings/${first.sessionId}`)).toMatchObject({ chain: 'verified' });
+    const { events } = await ann.get<AuditPage>('/api/audit?limit=200');
+    const types = events.filter(({ subject }) => subject === `session:${first.sessionId}`).map(({ type }) => type);
+    expect(types.filter((type) => /left|pickedUp/.test(type)).reverse()).toEqual([
+      ...['session.left', 'session.pickedUp', 'session.left', 'session.pickedUp'],
+    ]);
+    expect(await ann.post<AuditVerdict>('/api/audit/verify')).toMatchObject({ ok: true });
+  }, 240_000);
 });
