@@ -119,6 +119,8 @@ export const TABLE: Readonly<Record<string, Row>> = {
   },
   'GET /api/targets': { may: ALL, scope: 'target.list', ok: 200 },
   'POST /api/targets': { may: ADMIN, scope: 'target.write', body: targetBody, ok: 200 },
+  // The target of this lab is one over SSH.
+  'GET /api/targets/:id/shells': { may: ['all', 'all', '403'], scope: 'session.open', object: 'target', ok: 400 },
   'PUT /api/targets/:id': { may: ADMIN, scope: 'target.write', object: 'target', body: targetBody, ok: 200 },
   'DELETE /api/targets/:id': { may: ADMIN, scope: 'target.write', object: 'target', ok: 204 },
   'GET /api/credentials': { may: ADMIN, scope: 'credential.list', ok: 200 },

@@ -45,12 +45,12 @@ export async function listShells(
   signal: AbortSignal,
 ): Promise<readonly TargetShellRow[]> {
   const place = await placeOf({ by: 'target', targetId }, caller, deps);
+  if (place.wsman === null) throw new SallyportError('bad_request', 'only a target over WinRM keeps shells');
   const identity = await identityOf({ by: 'default' }, place, caller, deps);
   const opening: Opening = { caller, port: NOBODY, signal, deps, language: '', weak: [] };
   const way = await reach(place, async () => (await identity(LIST_ID)).identity, opening);
   try {
-    if (way.listShells === null) throw new SallyportError('bad_request', 'only a target over WinRM keeps shells');
-    const shells = await way.listShells();
+    const shells = (await way.listShells?.()) ?? [];
     return await Promise.all(shells.map((shell) => toRow(shell, targetId, caller.subject.userId, broker)));
   } finally {
     await way.close();

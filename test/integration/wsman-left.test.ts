@@ -1,0 +1,240 @@
+/** Sessions over WinRM that are left on their target and picked up. */
+import { SallyportError } from '../../server/src/errors.ts';
+import type { LeftTerminal } from '../../server/src/terminals/contract.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../contracts/fake-clock.ts';
+import { LabConsole } from '../lab/console.ts';
+import { buildStandIn } from '../lab/powershell.ts';
+import {
+  connectWsMan,
+  labCertificate,
+  LAB_USER,
+  type LabConnect,
+  openWsManConsole,
+  startLabWsMan,
+} from '../lab/wsman/console.ts';
+import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
+
+let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+const tls = labCertificate();
+let lab: LabWsMan;
+const consoles: LabConsole[] = [];
+beforeAll(async () => {
+  standIn = await buildStandIn();
+});
+afterAll(() => standIn.remove());
+
+const start = async (options: Partial<LabWsManOptions> = {}): Promise<void> => {
+  const [program = '', ...args] = standIn.command.split(' ');
+  lab = await startLabWsMan({ command: [program, ...args], tls, ...options });
+};
+beforeEach(() => start());
+const restart = async (options: Partial<LabWsManOptions>): Promise<void> => {
+  await lab.stop();
+  await start(options);
+};
+afterEach(async () => {
+  await Promise.all(consoles.splice(0).map(async ({ terminal }) => terminal?.close('closed_by_user', 2000)));
+  await lab.stop();
+});
+const open = async (options: LabConnect = {}): Promise<LabConsole> => {
+  const console = await openWsManConsole(lab, options);
+  consoles.push(console);
+  return console;
+};
+
+const openCode = async (options: LabConnect): Promise<string> => {
+  try {
+    await open(options);
+    return 'opened';
+  } catch (error) {
+    return error instanceof SallyportError ? error.code : String(error);
+  }
+};
+
+describe('a session that is left', () => {
+  const numbers = (...texts: readonly string[]): number[] =>
+    texts
+      .join('')
+      .split('\r\n')
+      .flatMap((line) => (/^[0-9]+$/.test(line) ? [Number(line)] : []));
+  const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+  /** Goes on with another console; the pool is joined when it resolves. */
+  const goOn = async (rejoin: LeftTerminal): Promise<LabConsole> => {
+    const console = await openWsManConsole(lab, { rejoin });
+    consoles.push(console);
+    return console;
+  };
+  const shell = () => [...lab.shells.values()][0];
+  /** A line that runs at the target; what is found out by the way is over. */
+  const running = async (
+    line: string,
+    options: LabConnect = {},
+  ): Promise<{ console: LabConsole; pipelineId: string }> => {
+    const console = await open(options);
+    await console.run('1+1');
+    console.submit(line);
+    await console.until(() => console.started.length === 2);
+    const pipelineId = console.started[1]?.pipelineId ?? '';
+    await lab.until(() => shell()?.has(pipelineId) === true && lab.busy === 0);
+    return { console, pipelineId };
+  };
+  const namesSince = (from: number): string[] => lab.names().slice(from);
+
+  it('in the middle of its output goes on with every line once, and is a session like any other', async () => {
+    const first = await open();
+    await first.run('1+1');
+    first.submit('1..4000');
+    await first.until(() => first.text.includes('\r\n100\r\n'));
+    // A page that is behind: no more is asked for, so that this is the middle on a quick machine too.
+    first.terminal?.pause();
+    const left = await first.terminal?.leave(3_600_000);
+    if (left === undefined) throw new Error('not left');
+    expect(first.end?.reason).toBe('session_left');
+    expect(first.ends).toHaveLength(1);
+    expect(numbers(first.text).length).toBeLessThan(4000);
+    expect(left).toMatchObject({ pipelineId: first.started[1]?.pipelineId, remote: first.remoteText, calls: [] });
+    // It is all in there: what goes to disk and comes back is the same.
+    expect(JSON.parse(JSON.stringify(left))).toEqual(left);
+    expect(shell()?.state).toBe('Disconnected');
+    await lab.untilQuiet();
+    const from = lab.requests.length;
+    const second = await goOn(left);
+    await second.until(() => second.lineId === 1);
+    expect(numbers(first.text.slice(first.text.indexOf('1..4000')), second.text)).toEqual(all(4000));
+    expect(second.continued).toEqual([left.pipelineId]);
+    expect(second.ends).toMatchObject([{ state: 'completed' }]);
+    expect(second.remoteText).toBe(first.remoteText);
+    expect(
+      namesSince(from)
+        .filter((name) => name !== 'Receive')
+        .slice(0, 4),
+    ).toEqual([...['Get', 'Enumerate', 'Connect', 'Connect']]);
+    expect(await second.run('1+1')).toBe('2\r\n');
+    await second.terminal?.close('closed_by_user', 5000);
+    expect(lab.shells.size).toBe(0);
+  });
+
+  it('at its prompt is asked for it anew; what else ran there is closed', async () => {
+    const first = await open();
+    await first.run('1+1');
+    const left = await first.terminal?.leave(null);
+    if (left === undefined) throw new Error('not left');
+    expect(left.pipelineId).toBeNull();
+    const before = [...(shell()?.commands.keys() ?? [])];
+    const second = await goOn(left);
+    await second.until(() => second.lineId === 1);
+    expect(second.promptText).toBe(first.promptText);
+    expect(second.continued).toEqual([]);
+    expect(await second.run('1+1')).toBe('2\r\n');
+    await lab.until(() => before.every((id) => shell()?.has(id) === false));
+  });
+
+  it.each([
+    ['Read-Host name', 'ann', 'ann\r\n'],
+    ['(Read-Host -AsSecureString word)', 'secret', '6\r\n'],
+  ] as const)('with an open question (%s) asks it again, and takes the answer once', async (line, value, shown) => {
+    const first = await open();
+    first.submit(line.startsWith('(') ? `${line}.Length` : line);
+    await first.until(() => first.questions.length === 1 && (first.left?.calls.length ?? 0) === 1);
+    const left = await first.terminal?.leave(null);
+    if (left === undefined) throw new Error('not left');
+    const second = new LabConsole();
+    consoles.push(second);
+    second.answers = [{ kind: 'fields', values: [value] }];
+    await openWsManConsole(lab, { rejoin: left, console: second });
+    await second.until(() => second.lineId === 1);
+    expect(second.questions).toEqual(first.questions);
+    expect(second.text).toContain(shown);
+    expect(second.left?.calls).toEqual([]);
+  });
+
+  it('by a client that was killed is taken from it: the target has not noticed yet', async () => {
+    const { console: first } = await running('Start-Sleep 100');
+    const { left } = first;
+    if (left === null || left === undefined) throw new Error('cannot be left');
+    lab.refusals.set('Disconnect', 2150859213);
+    const from = lab.requests.length;
+    const second = await goOn(left);
+    await second.until(() => second.continued.length === 1);
+    const taken = namesSince(from).filter((name) => name === 'Disconnect' || name === 'Connect');
+    expect(taken.slice(0, 4)).toEqual(['Disconnect', 'Connect', 'Disconnect', 'Connect']);
+    second.terminal?.stop();
+    await second.until(() => second.lineId === 1);
+    expect(second.ends).toMatchObject([{ state: 'stopped' }]);
+    consoles.splice(consoles.indexOf(first), 1);
+  });
+
+  it('is not taken from somebody who is there, and is found by who looks for it', async () => {
+    const { console: first, pipelineId } = await running('Start-Sleep 100');
+    const connection = await connectWsMan(lab);
+    const [listed, ...none] = await connection.listShells();
+    expect(none).toEqual([]);
+    const commandId = pipelineId.toUpperCase();
+    expect(listed).toMatchObject({
+      ...{ owner: LAB_USER.user, state: 'Connected', configurationName: 'Microsoft.PowerShell' },
+      commands: expect.arrayContaining([{ commandId, label: '', state: 'Running' }]) as unknown,
+    });
+    const found = { shellId: listed?.shellId ?? '', poolId: listed?.poolId ?? '', holder: null };
+    const rejoin = { ...found, pipelineId: null, remote: '', calls: [] };
+    expect(await openCode({ rejoin })).toBe('target_shell_in_use');
+    expect(await first.terminal?.leave(null)).toMatchObject({ shellId: found.shellId });
+    expect(await connection.listShells()).toMatchObject([{ state: 'Disconnected' }]);
+    await connection.close();
+    const second = await goOn(rejoin);
+    await second.until(() => second.continued.length === 1);
+    second.terminal?.stop();
+    await second.until(() => second.lineId === 1);
+    expect(second.remoteText).toBe(first.remoteText);
+  });
+
+  it('is gone when the target ended it, and its line is lost when only that is gone', async () => {
+    const { console: first } = await running('Start-Sleep 100');
+    const left = await first.terminal?.leave(null);
+    if (left === undefined) throw new Error('not left');
+    const pipelineId = '99999999-0000-0000-0000-000000000001';
+    const second = await goOn({ ...left, pipelineId });
+    await second.until(() => second.lineId === 1);
+    expect([second.continued, second.ends]).toEqual([[pipelineId], [{ state: 'lost', errorCount: 0, outputBytes: 0 }]]);
+    await second.terminal?.leave(null);
+    shell()?.kill();
+    await lab.until(() => lab.shells.size === 0);
+    expect(await openCode({ rejoin: left })).toBe('target_shell_gone');
+  });
+
+  it('cannot be where the server keeps no shell; the session goes on', async () => {
+    await restart({ isOld: true });
+    const person = await open();
+    expect(person.left).toBeUndefined();
+    await expect(person.terminal?.leave(null)).rejects.toMatchObject({ code: 'session_not_leavable' });
+    expect(await person.run('1+1')).toBe('2\r\n');
+  });
+
+  it('goes on when the target refuses it, with what was typed before', async () => {
+    const person = await open();
+    lab.refusals.set('Disconnect', 2150858868);
+    await expect(person.terminal?.leave(null)).rejects.toMatchObject({ code: 'wsman_fault' });
+    expect(await person.run('1+1')).toBe('2\r\n');
+  });
+
+  it('by the network is made again for four minutes, then left and not lost', async () => {
+    const clock = new FakeClock();
+    const { console: person } = await running('Start-Sleep 100', { clock });
+    const { left } = person;
+    lab.intercept = (request) => Boolean(request.socket.destroy());
+    lab.cutAll();
+    while (person.end === null) {
+      clock.advance(16_000);
+      await new Promise(setImmediate);
+    }
+    expect(person.end.reason).toBe('session_left');
+    expect(person.notices).toEqual(['retrying']);
+    expect(person.ends).toHaveLength(1);
+    lab.intercept = () => false;
+    if (left === null || left === undefined) throw new Error('cannot be left');
+    const second = await goOn(left);
+    await second.until(() => second.continued.length === 1);
+    second.terminal?.stop();
+    await second.until(() => second.lineId === 1);
+  });
+});
