@@ -21,11 +21,10 @@ const NOBODY: Opening['port'] = {
 
 async function toRow(
   shell: TargetShell,
-  targetId: string,
   userId: string,
   broker: Pick<Broker, 'ofShell'>,
 ): Promise<TargetShellRow> {
-  const known = await broker.ofShell(targetId, shell.shellId);
+  const known = await broker.ofShell(shell.shellId);
   const isMine = known?.userId === userId;
   const { shellId, poolId, name, owner, configurationName, state, clientIp } = shell;
   const { idleTimeoutMs, inactivityMs, runTimeMs, commands } = shell;
@@ -51,7 +50,7 @@ export async function listShells(
   const way = await reach(place, async () => (await identity(LIST_ID)).identity, opening);
   try {
     const shells = (await way.listShells?.()) ?? [];
-    return await Promise.all(shells.map((shell) => toRow(shell, targetId, caller.subject.userId, broker)));
+    return await Promise.all(shells.map((shell) => toRow(shell, caller.subject.userId, broker)));
   } finally {
     await way.close();
   }

@@ -165,10 +165,10 @@ class SessionBroker implements Broker {
     }
   }
 
-  async ofShell(targetId: string, shellId: string): Promise<{ readonly id: string; readonly userId: string } | null> {
+  async ofShell(shellId: string): Promise<{ readonly id: string; readonly userId: string } | null> {
     const wanted = shellId.toUpperCase();
-    const rows = (await this.#deps.sessions.unended()).filter((row) => row.targetId === targetId && isLeft(row));
-    const found = rows.find((row) => isLeft(row) && leftTerminalOf(row)?.shellId.toUpperCase() === wanted);
+    const rows = (await this.#deps.sessions.unended()).filter(isLeft);
+    const found = rows.find((row) => leftTerminalOf(row)?.shellId.toUpperCase() === wanted);
     return found === undefined ? null : { id: found.id, userId: found.userId };
   }
 

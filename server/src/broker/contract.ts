@@ -141,7 +141,7 @@ export interface Broker {
    */
   pickUp(who: Requester, sessionId: string, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void>;
   /** The session of this gateway that has, or left, this shell at a target; null for a shell of somebody else. */
-  ofShell(targetId: string, shellId: string): Promise<{ readonly id: string; readonly userId: string } | null>;
+  ofShell(shellId: string): Promise<{ readonly id: string; readonly userId: string } | null>;
   /** Ends sessions that were left for too long. */
   endOverdue(): Promise<void>;
   /**

@@ -105,7 +105,7 @@ describe('a session that its owner leaves', () => {
     expect(row).toMatchObject({ phase: 'left', endedAt: null, commandCount: 2, hasRecording: true });
     expect(row.leftUntil).toBe(at.clock.now() + 8 * HOUR_MS);
     expect(at.broker.counts().sessions).toBe(0);
-    expect(await at.broker.ofShell('t1', 'shell')).toEqual({ id: sessionId, userId: 'ann' });
+    expect(await at.broker.ofShell('shell')).toEqual({ id: sessionId, userId: 'ann' });
     expect(await code(pickUp(at, sessionId, requester('bob')))).toBe('not_found');
     const { given, socket: later } = await finish(at, sessionId, 15);
     expect(given).toEqual({ left: place('p2'), reopen: '{"to":"web01"}' });

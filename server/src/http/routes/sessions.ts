@@ -18,9 +18,9 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
   const ofSession = async ({ params: { id } }: { params: { id: string } }) => ({
     ownerId: (await sessionById(broker, id)).userId,
   });
-  /** A shell that a session of this gateway has, or left, is that session's: attaching picks it up. */
-  const ownSession = async ({ to, shell }: OpenSession, { subject }: Caller): Promise<string | null> => {
-    const known = shell === undefined || to.by !== 'target' ? null : await broker.ofShell(to.targetId, shell.shellId);
+  /** A shell that a session of this gateway has, or left, is that session's, whichever way leads there: attaching picks it up. */
+  const ownSession = async ({ shell }: OpenSession, { subject }: Caller): Promise<string | null> => {
+    const known = shell === undefined ? null : await broker.ofShell(shell.shellId);
     if (known === null) return null;
     if (known.userId !== subject.userId) throw new SallyportError('not_found', 'the shell is of another person here');
     return known.id;
