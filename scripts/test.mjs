@@ -101,8 +101,10 @@ installDebianPackages();
 ensurePackages();
 mkdirSync(path.join(root, '.cache'), { recursive: true });
 const started = Date.now();
-// Two cores, two lanes: the linter takes as long as all the rest.
-await Promise.all([lane(['lint']), lane(['format', 'imports', 'types']).then(() => ensureBuild())]);
+// Two cores: the linter takes as long as all the other checks and the build, and goes on beside the first tests.
+const linted = lane(['lint']);
+await lane(['format', 'imports', 'types']);
+ensureBuild();
 await vitestStep('unit');
 const browser = async () => {
   await vitestStep('e2e', { isQuiet: true });
@@ -110,7 +112,7 @@ const browser = async () => {
   count('fuzz', await step('fuzz', 'npm', args, { isQuiet: true }));
 };
 // Both wait for machines and pages most of the time.
-await Promise.all([vitestStep('integration'), browser()]);
+await Promise.all([vitestStep('integration'), browser(), linted]);
 
 if (total.skipped.length > 0) console.log('\nSkipped:');
 for (const { name, reason } of total.skipped) console.log(`  ${name}: ${reason}`);
