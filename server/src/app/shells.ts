@@ -19,11 +19,7 @@ const NOBODY: Opening['port'] = {
   facts: () => undefined,
 };
 
-async function toRow(
-  shell: TargetShell,
-  userId: string,
-  broker: Pick<Broker, 'ofShell'>,
-): Promise<TargetShellRow> {
+async function toRow(shell: TargetShell, userId: string, broker: Pick<Broker, 'ofShell'>): Promise<TargetShellRow> {
   const known = await broker.ofShell(shell.shellId);
   const isMine = known?.userId === userId;
   const { shellId, poolId, name, owner, configurationName, state, clientIp } = shell;
