@@ -144,11 +144,10 @@ test('a WinRM target of an unknown authority: shown, pinned, used; another certi
   const serve = async (name: string): Promise<{ readonly port: number; readonly digest: string }> => {
     const { certFile, keyFile } = makeCertificate(directory, name, 'localhost', ca);
     const cert = readFileSync(certFile, 'utf8');
-    const [program = '', ...args] = standIn.command.split(' ');
     const before = lab === null ? {} : { port: lab.port };
     await lab?.stop();
     lab = await startLabWsMan({
-      ...{ command: [program, ...args], acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password) },
+      ...{ command: standIn.argv, acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password) },
       ...{ tls: { cert, key: readFileSync(keyFile, 'utf8') }, ...before },
     });
     return { port: lab.port, digest: new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase() };

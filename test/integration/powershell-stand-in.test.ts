@@ -1,11 +1,11 @@
 /** The console against the lab's stand-in behind the real sshd: what must work on a machine without pwsh too. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LabConsole } from '../lab/console.ts';
-import { buildStandIn, openLabConsole } from '../lab/powershell.ts';
+import { type BuiltStandIn, buildStandIn, openLabConsole } from '../lab/powershell.ts';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
 
 let lab: LabSshd;
-let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+let standIn: BuiltStandIn;
 let person: LabConsole;
 
 beforeAll(async () => {

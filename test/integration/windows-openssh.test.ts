@@ -6,11 +6,11 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildStandIn, openLabConsole } from '../lab/powershell.ts';
+import { type BuiltStandIn, buildStandIn, openLabConsole } from '../lab/powershell.ts';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
 import { codeOfRejection } from '../lab/ssh-target.ts';
 
-let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+let standIn: BuiltStandIn;
 const labs: LabSshd[] = [];
 const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-windows-'));
 chmodSync(directory, 0o755);

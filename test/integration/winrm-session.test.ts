@@ -11,7 +11,7 @@ import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { type LabSshd, isRoot, startSshd } from '../lab/sshd.ts';
 import { acceptHostKey, addLabTarget, recordedOutput } from '../lab/journeys.ts';
-import { buildStandIn, realPowerShells } from '../lab/powershell.ts';
+import { type BuiltStandIn, buildStandIn, realPowerShells } from '../lab/powershell.ts';
 import { makeClientAuthority } from '../lab/client-certificates.ts';
 import { certificateAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
@@ -20,17 +20,16 @@ import type { LabWsMan } from '../lab/wsman/server.ts';
 const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-'));
 const shells = realPowerShells();
 let gateway: LabGateway;
-let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+let standIn: BuiltStandIn;
 let lab: LabWsMan;
 let sshd: LabSshd;
 let ann: Person;
 let target: Target;
 
 const startLab = (port?: number): Promise<LabWsMan> => {
-  const [program = '', ...args] = standIn.command.split(' ');
   const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
   return startLabWsMan({
-    ...{ command: [program, ...args], acceptor, tls: labCertificate() },
+    ...{ command: standIn.argv, acceptor, tls: labCertificate() },
     ...(port === undefined ? {} : { port }),
   });
 };
@@ -233,9 +232,8 @@ test('asks no more, and sends nothing when the certificate is another one', asyn
 test('signs in with a client certificate of the vault, chosen by its thumbprint', async () => {
   const clients = makeClientAuthority();
   const [mine, other] = [clients.issue('ann@localhost'), clients.issue('eve@localhost')];
-  const [program = '', ...args] = standIn.command.split(' ');
   const own = await startLabWsMan({
-    command: [program, ...args],
+    command: standIn.argv,
     acceptor: certificateAcceptor({ [mine.sha1]: 'ann' }),
     tls: { ...labCertificate(), ca: clients.certificate, asksForCertificate: true },
   });

@@ -10,7 +10,7 @@ import type { LabConsole } from '../lab/console.ts';
 import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
 import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
 import { DOMAIN, HOSTS, LabKdc, PEOPLE, missingForKdc } from '../lab/kerberos/kdc.ts';
-import { buildStandIn } from '../lab/powershell.ts';
+import { type BuiltStandIn, buildStandIn } from '../lab/powershell.ts';
 import {
   connectWsMan,
   labCertificate,
@@ -23,7 +23,7 @@ import type { LabWsMan } from '../lab/wsman/server.ts';
 const missing = missingForKdc() ?? missingForAcceptor();
 
 describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? '' : ` (needs ${missing})`}`, () => {
-  let standIn: Awaited<ReturnType<typeof buildStandIn>>;
+  let standIn: BuiltStandIn;
   let kdc: LabKdc;
   let contexts: KerberosContexts;
   let kerberos: Kerberos;
@@ -47,9 +47,8 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
   });
 
   const start = async (isTls: boolean): Promise<LabWsMan> => {
-    const [program = '', ...args] = standIn.command.split(' ');
     const tls = isTls ? labCertificate() : null;
-    lab = await startLabWsMan({ command: [program, ...args], acceptor: contexts.acceptor, tls });
+    lab = await startLabWsMan({ command: standIn.argv, acceptor: contexts.acceptor, tls });
     heard.length = 0;
     lab.intercept = (_request, _response, body) => {
       heard.push(Buffer.from(body).toString('latin1'));

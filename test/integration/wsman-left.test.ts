@@ -1,56 +1,20 @@
 /** Sessions over WinRM that are left on their target and picked up. */
-import { SallyportError } from '../../server/src/errors.ts';
 import type { LeftTerminal } from '../../server/src/terminals/contract.ts';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import { LabConsole } from '../lab/console.ts';
-import { buildStandIn } from '../lab/powershell.ts';
-import {
-  connectWsMan,
-  labCertificate,
-  LAB_USER,
-  type LabConnect,
-  openWsManConsole,
-  startLabWsMan,
-} from '../lab/wsman/console.ts';
-import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
+import { connectWsMan, LAB_USER, type LabConnect } from '../lab/wsman/console.ts';
+import type { LabWsMan } from '../lab/wsman/server.ts';
+import { StandInWsMan } from '../lab/wsman/stand-in.ts';
 
-let standIn: Awaited<ReturnType<typeof buildStandIn>>;
-const tls = labCertificate();
+const winrm = new StandInWsMan();
 let lab: LabWsMan;
-const consoles: LabConsole[] = [];
-beforeAll(async () => {
-  standIn = await buildStandIn();
+beforeEach(async () => {
+  lab = await winrm.start();
 });
-afterAll(() => standIn.remove());
-
-const start = async (options: Partial<LabWsManOptions> = {}): Promise<void> => {
-  const [program = '', ...args] = standIn.command.split(' ');
-  lab = await startLabWsMan({ command: [program, ...args], tls, ...options });
-};
-beforeEach(() => start());
-const restart = async (options: Partial<LabWsManOptions>): Promise<void> => {
-  await lab.stop();
-  await start(options);
-};
-afterEach(async () => {
-  await Promise.all(consoles.splice(0).map(async ({ terminal }) => terminal?.close('closed_by_user', 2000)));
-  await lab.stop();
-});
-const open = async (options: LabConnect = {}): Promise<LabConsole> => {
-  const console = await openWsManConsole(lab, options);
-  consoles.push(console);
-  return console;
-};
-
-const openCode = async (options: LabConnect): Promise<string> => {
-  try {
-    await open(options);
-    return 'opened';
-  } catch (error) {
-    return error instanceof SallyportError ? error.code : String(error);
-  }
-};
+afterEach(() => winrm.end());
+afterAll(() => winrm.remove());
+const open = (options?: LabConnect): Promise<LabConsole> => winrm.open(lab, options);
 
 describe('a session that is left', () => {
   const numbers = (...texts: readonly string[]): number[] =>
@@ -60,11 +24,7 @@ describe('a session that is left', () => {
       .flatMap((line) => (/^[0-9]+$/.test(line) ? [Number(line)] : []));
   const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
   /** Goes on with another console; the pool is joined when it resolves. */
-  const goOn = async (rejoin: LeftTerminal): Promise<LabConsole> => {
-    const console = await openWsManConsole(lab, { rejoin });
-    consoles.push(console);
-    return console;
-  };
+  const goOn = (rejoin: LeftTerminal): Promise<LabConsole> => open({ rejoin });
   const shell = () => [...lab.shells.values()][0];
   /** A line that runs at the target; what is found out by the way is over. */
   const running = async (
@@ -140,9 +100,8 @@ describe('a session that is left', () => {
     const left = await first.terminal?.leave(null);
     if (left === undefined) throw new Error('not left');
     const second = new LabConsole();
-    consoles.push(second);
     second.answers = [{ kind: 'fields', values: [value] }];
-    await openWsManConsole(lab, { rejoin: left, console: second });
+    await winrm.open(lab, { rejoin: left, console: second });
     await second.until(() => second.lineId === 1);
     expect(second.questions).toEqual(first.questions);
     expect(second.text).toContain(shown);
@@ -162,7 +121,7 @@ describe('a session that is left', () => {
     second.terminal?.stop();
     await second.until(() => second.lineId === 1);
     expect(second.ends).toMatchObject([{ state: 'stopped' }]);
-    consoles.splice(consoles.indexOf(first), 1);
+    winrm.abandon(first);
   });
 
   it('is not taken from somebody who is there, and is found by who looks for it', async () => {
@@ -177,7 +136,7 @@ describe('a session that is left', () => {
     });
     const found = { shellId: listed?.shellId ?? '', poolId: listed?.poolId ?? '', holder: null };
     const rejoin = { ...found, pipelineId: null, remote: '', calls: [] };
-    expect(await openCode({ rejoin })).toBe('target_shell_in_use');
+    expect(await winrm.openCode(lab, { rejoin })).toBe('target_shell_in_use');
     expect(await first.terminal?.leave(null)).toMatchObject({ shellId: found.shellId });
     expect(await connection.listShells()).toMatchObject([{ state: 'Disconnected' }]);
     await connection.close();
@@ -199,11 +158,11 @@ describe('a session that is left', () => {
     await second.terminal?.leave(null);
     shell()?.kill();
     await lab.until(() => lab.shells.size === 0);
-    expect(await openCode({ rejoin: left })).toBe('target_shell_gone');
+    expect(await winrm.openCode(lab, { rejoin: left })).toBe('target_shell_gone');
   });
 
   it('cannot be where the server keeps no shell; the session goes on', async () => {
-    await restart({ isOld: true });
+    lab = await winrm.restart({ isOld: true });
     const person = await open();
     expect(person.left).toBeUndefined();
     await expect(person.terminal?.leave(null)).rejects.toMatchObject({ code: 'session_not_leavable' });

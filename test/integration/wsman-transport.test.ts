@@ -2,64 +2,33 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { WsManConnection, WsManPort } from '../../server/src/transports/wsman/connector.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { WsManPort } from '../../server/src/transports/wsman/connector.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { SallyportError } from '../../server/src/errors.ts';
 import { poolContract } from '../contracts/pool.ts';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import type { LabConsole } from '../lab/console.ts';
-import { buildStandIn } from '../lab/powershell.ts';
 import { basicAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
-import {
-  connectWsMan,
-  labCertificate,
-  LAB_USER,
-  type LabConnect,
-  openWsManConsole,
-  startLabWsMan,
-} from '../lab/wsman/console.ts';
+import { connectWsMan, labCertificate, LAB_USER, type LabConnect } from '../lab/wsman/console.ts';
 import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
+import { codeOf, StandInWsMan } from '../lab/wsman/stand-in.ts';
 
-let standIn: Awaited<ReturnType<typeof buildStandIn>>;
-const tls = labCertificate();
+const winrm = new StandInWsMan();
+const { tls } = winrm;
 let lab: LabWsMan;
-const consoles: LabConsole[] = [];
-beforeAll(async () => {
-  standIn = await buildStandIn();
+beforeEach(async () => {
+  lab = await winrm.start();
 });
-afterAll(() => standIn.remove());
-
-const start = async (options: Partial<LabWsManOptions> = {}): Promise<void> => {
-  const [program = '', ...args] = standIn.command.split(' ');
-  lab = await startLabWsMan({ command: [program, ...args], tls, ...options });
-};
-beforeEach(() => start());
+afterEach(() => winrm.end());
+afterAll(() => winrm.remove());
 const restart = async (options: Partial<LabWsManOptions>): Promise<void> => {
-  await lab.stop();
-  await start(options);
+  lab = await winrm.restart(options);
 };
-afterEach(async () => {
-  await Promise.all(consoles.splice(0).map(async ({ terminal }) => terminal?.close('closed_by_user', 2000)));
-  await lab.stop();
-});
-const open = async (options: LabConnect = {}): Promise<LabConsole> => {
-  const console = await openWsManConsole(lab, options);
-  consoles.push(console);
-  return console;
-};
-const codeOf = async (attempt: Promise<WsManConnection | LabConsole>): Promise<string> => {
-  try {
-    const made = await attempt;
-    await ('close' in made ? made.close() : made.terminal?.close('closed_by_user', 2000));
-    return 'opened';
-  } catch (error) {
-    return error instanceof SallyportError ? error.code : String(error);
-  }
-};
+const open = (options?: LabConnect): Promise<LabConsole> => winrm.open(lab, options);
 const settings = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'basic', ...more }) });
 /** Connects and opens: Basic is judged with the first request. */
-const openCode = (options: LabConnect = {}): Promise<string> => codeOf(openWsManConsole(lab, options));
+const openCode = (options?: LabConnect): Promise<string> => winrm.openCode(lab, options);
 
 /** A person who takes no certificate; keeps what was wrong with it. */
 function nobody(): { problems: (string | null)[]; port: Partial<WsManPort> } {
@@ -136,7 +105,7 @@ describe('the certificate of the target', () => {
     await lab.until(() => count('Signal') === count('Command') && lab.busy === 0);
     await lab.stop();
     const { cert, key } = labCertificate();
-    await start({ port, tls: { cert, key } });
+    lab = await winrm.start({ port, tls: { cert, key } });
     await person.until(() => person.end !== null);
     expect(person.end?.reason).toBe('tls_certificate_changed');
     expect(lab.requests).toEqual([]);
@@ -249,7 +218,7 @@ describe('what answers', () => {
     ['another number', 2152992672, 'wsman_fault'],
   ])('with a fault is told with the words of the target: %s', async (_, number, code) => {
     lab.refusals.set('Create', number);
-    const error: unknown = await openWsManConsole(lab).catch((caught: unknown) => caught);
+    const error: unknown = await open().catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code, peerText: expect.stringContaining(`lab says ${String(number)}`) as string });
   });
 
@@ -460,9 +429,7 @@ describe('a target that sends elsewhere', () => {
   it('is followed where that is granted, with a credential of its own connection', async () => {
     asked.length = 0;
     const first = lab;
-    await start({ path: 'there' });
-    const second = lab;
-    lab = first;
+    const second = await winrm.start({ path: 'there' });
     sendTo(() => `https://localhost:${String(second.port)}/there?PSVersion=5.1`);
     const person = await open({ ...granted, port });
     expect(await person.run('1+1')).toBe('2\r\n');
@@ -471,8 +438,6 @@ describe('a target that sends elsewhere', () => {
     const there = `:${String(second.port)}/there`;
     expect(asked).toEqual([[`localhost${there}`, false], [`127.0.0.1${there}`, true]]); // prettier-ignore
     expect(first.requests).toEqual([]);
-    await Promise.all(consoles.splice(0).map(async ({ terminal }) => terminal?.close('closed_by_user', 2000)));
-    await second.stop();
   });
 
   it.each([

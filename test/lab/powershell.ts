@@ -61,8 +61,17 @@ export async function openLabConsole(
   return console;
 }
 
-/** The stand-in as one file that any user may run. `command` is for a Subsystem line. */
-export async function buildStandIn(): Promise<{ readonly command: string; remove(): void }> {
+/** The stand-in as one file that any user may run. */
+export interface BuiltStandIn {
+  /** For a Subsystem line. */
+  readonly command: string;
+  /** The same, to be started. */
+  readonly argv: readonly [string, ...string[]];
+  remove(): void;
+}
+
+/** Built for this test run; whoever builds it removes it. */
+export async function buildStandIn(): Promise<BuiltStandIn> {
   const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-stand-in-'));
   chmodSync(directory, 0o755);
   const outfile = path.join(directory, 'stand-in.mjs');
@@ -70,6 +79,7 @@ export async function buildStandIn(): Promise<{ readonly command: string; remove
   await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' });
   return {
     command: `${process.execPath} ${outfile}`,
+    argv: [process.execPath, outfile],
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
