@@ -4,7 +4,8 @@
  * subsystem does it.
  */
 import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import {
   bag,
   displayText,
@@ -59,6 +60,9 @@ class Run {
   }
   line(text: string): void {
     this.call('WriteLine2', { text });
+  }
+  flush(): void {
+    this.#standIn.flush();
   }
   end(state: 'Completed' | 'Failed' | 'Stopped', error: NewError | null = null): void {
     if (this.isOver) return;
@@ -170,6 +174,15 @@ const LINES: readonly (readonly [RegExp, Answer])[] = [
     /^1\.\.(\d+)$/,
     async (run, [, count = '']) => {
       for (let i = 1; i <= Number(count); i++) run.line(String(i));
+    },
+  ],
+  [
+    /^1\.\.(\d+); while \(!\(Test-Path (\S+)\)\) \{ \}; (\d+)\.\.(\d+)$/,
+    async (run, [, count = '', file = '', from = '', to = '']) => {
+      for (let i = 1; i <= Number(count); i++) run.line(String(i));
+      run.flush();
+      while (!existsSync(file)) await wait(10);
+      for (let i = Number(from); i <= Number(to); i++) run.line(String(i));
     },
   ],
   [/^exit (\d+)$/, async (run, [, code = '']) => void run.call('SetShouldExit', { exitCode: Number(code) })],
