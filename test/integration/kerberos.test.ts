@@ -139,6 +139,19 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
     expect(acceptor.events.at(-1)).toMatchObject({ event: 'signed in', delegated });
   });
 
+  it('asks for the service that the settings name: class, and port', async () => {
+    const host = `named.${DOMAIN}`;
+    expect(await refusal({}, { host })).toBe('kerberos_unknown_target');
+    for (const service of ['WSMAN', 'HOST'] as const) {
+      kdc.addService(`${service}/${host}`);
+      expect(await refusal({ service }, { host })).toBe('signed in');
+    }
+    expect(await refusal({ isPortNamed: true }, { host })).toBe('kerberos_unknown_target');
+    kdc.addService(`HTTP/${host}:${acceptor.port}`);
+    expect(await refusal({ isPortNamed: true }, { host })).toBe('signed in');
+    expect(await refusal({}, { host })).toBe('kerberos_unknown_target');
+  });
+
   it('names what the KDC and the target refuse', async () => {
     expect(await refusal({ identity: person('stale') })).toBe('password_expired');
     expect(await refusal({ identity: person('gone') })).toBe('target_account_locked');

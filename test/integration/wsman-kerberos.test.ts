@@ -71,6 +71,16 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
     await connection.close();
   });
 
+  it('signs in at an address under the name that the settings give', async () => {
+    const there = await start(false);
+    const at = { ...over('kerberos'), host: '127.0.0.1' };
+    expect(await connectWsMan(there, at).then(() => 'signed in', codeOf)).toBe('kerberos_unknown_target');
+    const spn = { service: 'HTTP', credSspService: 'WSMAN', host: HOSTS.win, includePort: false } as const;
+    const connection = await connectWsMan(there, { ...at, settings: { ...at.settings, spn } });
+    expect(connection.protection).toBe('HTTP, Kerberos sealed (AES-256)');
+    await connection.close();
+  });
+
   it('carries a session over plain HTTP of which nothing can be read', async () => {
     person = await openWsManConsole(await start(false), over('default'));
     expect((await person.run('1..300')).match(/\d+/g)).toHaveLength(300);

@@ -505,6 +505,18 @@ describe('NTLM', () => {
     expect(heard.filter((body) => body === '')).toHaveLength(2);
   });
 
+  it('leaves out the tab before the headers of a part where the target closes on it, as its settings say', async () => {
+    await startNtlm({ tls: null, refusesTab: true });
+    const headers = (): string[] => heard.flatMap((body) => /\r\n\t?Content-Type: /.exec(body)?.[0] ?? []);
+    expect(await openCode(over(plain))).toBe('target_lost');
+    expect(new Set(headers())).toEqual(new Set(['\r\n\tContent-Type: ']));
+    expect(lab.requests).toEqual([]);
+    heard.length = 0;
+    const person = await open(over({ ...plain, partHeaderTab: false }));
+    expect(await person.run('1+1')).toBe('2\r\n');
+    expect(new Set(headers())).toEqual(new Set(['\r\nContent-Type: ']));
+  });
+
   it('is signed in anew where the target has forgotten a connection, once and for this request only', async () => {
     await startNtlm({ tls: null });
     const person = await open(over(plain));
@@ -524,6 +536,18 @@ describe('NTLM', () => {
     person.submit('1+1');
     await person.until(() => person.end !== null);
     expect(person.end?.reason).toBe('target_auth_failed');
+  });
+
+  it.each([
+    [503, 2150859026],
+    [413, 2150858790],
+  ])('takes a clear answer for what its status says where a server cannot seal: %i', async (status, number) => {
+    await startNtlm({ tls: null });
+    lab.intercept = (_request, response, body) =>
+      body.length > 0 && Boolean(response.writeHead(status).end('<forged/>'));
+    const error: unknown = await open(over(plain)).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ peerText: expect.stringContaining(String(number)) as string });
+    expect(error).toMatchObject({ peerText: expect.not.stringContaining('forged') as string });
   });
 
   it.each<[string, LabWsMan['intercept']]>([

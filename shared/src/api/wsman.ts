@@ -77,6 +77,8 @@ export const WsManSettings = z.strictObject({
   spn: z
     .strictObject({
       service: z.enum(['HTTP', 'WSMAN', 'HOST']).default('HTTP'),
+      /** Inside CredSSP: the delegation policies of Windows name WSMAN; some servers other than Windows have HTTP alone. */
+      credSspService: z.enum(['HTTP', 'WSMAN', 'HOST']).default('WSMAN'),
       /** In place of the target's host; '' = that. */
       host: z
         .union([
@@ -89,7 +91,7 @@ export const WsManSettings = z.strictObject({
         .default(''),
       includePort: z.boolean().default(false),
     })
-    .default({ service: 'HTTP', host: '', includePort: false }),
+    .default({ service: 'HTTP', credSspService: 'WSMAN', host: '', includePort: false }),
   /** Language of messages (UICulture) and of numbers and dates (Culture); '' = that of the person's browser. */
   locale: LanguageTag.default(''),
   dataLocale: LanguageTag.default(''),

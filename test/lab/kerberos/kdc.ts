@@ -119,6 +119,11 @@ export class LabKdc {
     return file;
   }
 
+  /** Makes a service with a key, for example `WSMAN/host`. */
+  addService(name: string): void {
+    this.#run('kadmin.local', [], `addprinc -randkey ${name}\nktadd -norandkey -k ${this.keytab} ${name}\n`);
+  }
+
   /** Starts (again). */
   async listen(): Promise<void> {
     const child = spawn(this.#program, ['-n'], { env: this.#env, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -70,6 +70,8 @@ export interface LabWsManOptions {
   readonly maxEnvelopeBytes?: number;
   /** As Windows 7 and Server 2008 R2: it keeps no shell without a client. */
   readonly isOld?: boolean;
+  /** As OMI on Linux: it closes the connection on a tab before the headers of a sealed part, and writes none itself. */
+  readonly refusesTab?: boolean;
 }
 
 /** Every request that was understood. */
@@ -218,6 +220,10 @@ export class LabWsMan {
       }
     }
     const contentType = request.headers['content-type'] ?? '';
+    if (this.#options.refusesTab === true && isSealedType(contentType) && HAS_TAB.test(headOf(body))) {
+      request.socket.destroy();
+      return;
+    }
     const sealing = isSealedType(contentType) || this.#options.tls === null ? peer.signIn.sealing : null;
     const envelope = await open(sealing, contentType, body);
     const gone = new AbortController();
@@ -240,7 +246,8 @@ export class LabWsMan {
       response.destroy();
       return;
     }
-    const { contentType, bytes } = await close(sealing, new TextEncoder().encode(text));
+    const hasTab = this.#options.refusesTab !== true;
+    const { contentType, bytes } = await close(sealing, new TextEncoder().encode(text), hasTab);
     response.writeHead(isFault ? 500 : 200, { 'Content-Type': contentType, 'Content-Length': bytes.length });
     if (cut === 'within') response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
     else response.end(bytes);
@@ -416,6 +423,10 @@ export class LabWsMan {
 /** What fits into an answer of that size, before base64. */
 const rawBytes = (maxEnvelopeBytes: number): number => Math.floor(((maxEnvelopeBytes - ENVELOPE_ITSELF) / 4) * 3);
 
+/** Of a sealed body, as far as its first part's head goes. */
+const headOf = (body: Uint8Array): string => Buffer.from(body.subarray(0, 120)).toString('latin1');
+const HAS_TAB = /^--[^\r]*\r\n\t/;
+
 /** What the client showed, where its chain is good. */
 const certificateOf = (socket: Socket) =>
   socket instanceof TLSSocket && socket.authorized ? (socket.getPeerX509Certificate() ?? null) : null;
@@ -448,7 +459,11 @@ async function open(sealing: Sealing, contentType: string, body: Uint8Array): Pr
 }
 
 /** Seals an answer. */
-async function close(sealing: Sealing, envelope: Uint8Array): Promise<{ contentType: string; bytes: Uint8Array }> {
+async function close(
+  sealing: Sealing,
+  envelope: Uint8Array,
+  hasTab: boolean,
+): Promise<{ contentType: string; bytes: Uint8Array }> {
   if (sealing === null) return { contentType: SOAP_CONTENT_TYPE, bytes: envelope };
   const parts: BodyPart[] = [];
   for (let at = 0; at < envelope.length; at += sealing.maxPart) {
@@ -456,5 +471,5 @@ async function close(sealing: Sealing, envelope: Uint8Array): Promise<{ contentT
     const sealed = await sealing.seal(plain);
     parts.push({ ...sealed, plainLength: /credssp/i.test(sealing.protocol) ? plain.length : sealed.sealed.length });
   }
-  return encodeSealedBody(parts, { protocol: sealing.protocol });
+  return encodeSealedBody(parts, { protocol: sealing.protocol, hasTab });
 }

@@ -30,8 +30,11 @@ class Peer {
   /** Refuses the next request of this operation with this number. */
   readonly refusals = new Map<string, number>();
   onEvent: (event: ServerEvent) => void = () => undefined;
-  /** Windows 7 and Server 2008 R2 say nothing of the shell. */
+  /** Windows 7 and Server 2008 R2 say nothing of the shell, and give commands ids of their own. */
   isOld = false;
+  /** What every answer to a poll of a command says while it is not done: nothing (Windows), or this (OMI). */
+  unfinished: 'Running' | null = null;
+  readonly #ownIds = new Map<string, string>();
   readonly #polls = new Map<string, { readonly id: number; readonly relatesTo: string }>();
   readonly #output = new Map<string, Uint8Array[]>();
   readonly #ended = new Set<string>();
@@ -80,11 +83,15 @@ class Peer {
       case 'Command': {
         const request = O.command.decodeRequest(body, []);
         this.log.push(`Command ${request.arguments.length}`);
-        this.#take(this.pool.receive((request.commandId ?? '').toLowerCase(), request.arguments));
-        return writeAnswer(O.command, ids, { commandId: request.commandId ?? '' });
+        const asked = request.commandId ?? '';
+        this.#take(this.pool.receive(asked.toLowerCase(), request.arguments));
+        const commandId = this.isOld ? newId() : asked;
+        this.#ownIds.set(commandId, asked);
+        return writeAnswer(O.command, ids, { commandId });
       }
       case 'Send': {
-        const { commandId, stream, bytes } = O.send.decodeRequest(body, []);
+        const { commandId: own, stream, bytes } = O.send.decodeRequest(body, []);
+        const commandId = this.#commandOf(own);
         this.log.push(`Send ${stream}`);
         this.#take(
           this.pool.receive(commandId?.toLowerCase() ?? null, bytes, stream === 'pr' ? 'promptResponse' : 'default'),
@@ -95,7 +102,8 @@ class Peer {
         const { commandId, signalCode } = O.signal.decodeRequest(body, []);
         const effect = signalEffect(signalCode);
         this.log.push(`Signal ${effect}`);
-        if (effect === 'stop') this.#take(this.pool.stop((commandId ?? '').toLowerCase()));
+        const asked = this.#commandOf(commandId) ?? '';
+        if (effect === 'stop') this.#take(this.pool.stop(asked.toLowerCase()));
         return writeAnswer(O.signal, ids, null);
       }
       case 'Disconnect': {
@@ -117,13 +125,21 @@ class Peer {
         this.log.push('Delete');
         return writeAnswer(O.deleteShell, ids, null);
       default: {
-        const commandId = O.receive.decodeRequest(body, []).commandId?.toLowerCase() ?? '';
+        const commandId = this.#commandOf(O.receive.decodeRequest(body, []).commandId)?.toLowerCase() ?? '';
         if (this.#polls.has(commandId)) throw new Error('two polls of the same');
         this.log.push(commandId === '' ? 'Receive pool' : 'Receive command');
         this.#polls.set(commandId, { id, relatesTo: header.messageId });
         return null;
       }
     }
+  }
+
+  /** The command that was asked for. @throws when it is called otherwise than the server said */
+  #commandOf(own: string | null): string | null {
+    if (own === null) return null;
+    const asked = this.#ownIds.get(own) ?? (this.#ownIds.size === 0 ? own : undefined);
+    if (asked === undefined) throw new Error(`no command ${own}`);
+    return asked;
   }
 
   /** Ends a held poll with a fault. */
@@ -156,6 +172,16 @@ class Peer {
     return [[poll.id, utf8(writeAnswer(O.receive, ids, { streams, commandState: null }))]];
   }
 
+  /** Says that a command is done, and nothing else. */
+  done(pipelineId: string): [number, Uint8Array] {
+    const poll = this.#polls.get(pipelineId);
+    if (poll === undefined) throw new Error('no such poll');
+    this.#polls.delete(pipelineId);
+    const ids = { relatesTo: poll.relatesTo, messageId: newId() };
+    const commandState = { commandId: pipelineId.toUpperCase(), state: 'Done', exitCode: 0 } as const;
+    return [poll.id, utf8(writeAnswer(O.receive, ids, { streams: [], commandState }))];
+  }
+
   /** Output for polls that are held. */
   flush(): [number, Uint8Array][] {
     for (const item of this.pool.takeOutgoing()) {
@@ -171,7 +197,9 @@ class Peer {
       this.#output.delete(key);
       const commandId = key === '' ? null : key.toUpperCase();
       const streams = fragments.map((bytes) => ({ name: 'stdout', commandId, bytes }));
-      const commandState = this.#ended.has(key) ? ({ commandId, state: 'Done', exitCode: 0 } as const) : null;
+      const state = this.#ended.has(key) && this.unfinished === null ? ('Done' as const) : this.unfinished;
+      const exitCode = state === 'Done' ? 0 : null;
+      const commandState = state === null || commandId === null ? null : { commandId, state, exitCode };
       out.push([
         poll.id,
         utf8(writeAnswer(O.receive, { relatesTo: poll.relatesTo, messageId: newId() }, { streams, commandState })),
@@ -278,6 +306,32 @@ describe('a shell over WS-Management', () => {
       'Signal close',
       'Delete',
     ]);
+  });
+
+  it('takes the ids that an old server gives shell and command, and a Done that comes after everything else', () => {
+    const { shell, pool, peer, run } = start();
+    peer.isOld = true;
+    peer.unfinished = 'Running';
+    let stopped = '';
+    peer.onEvent = (event) => {
+      if (event.type === 'createPipeline') peer.pool.sendOutput(event.pipelineId, 'one');
+      if (event.type !== 'stop') return;
+      stopped = event.pipelineId;
+      peer.ended(event.pipelineId);
+      peer.pool.finish(event.pipelineId, 'Stopped');
+    };
+    expect(run()).toEqual(OPENED);
+    const pipelineId = pool.createPipeline(script('1'));
+    expect(run()).toEqual(['output one']);
+    pool.stop(pipelineId);
+    expect(run()).toEqual(['pipelineState Stopped']);
+    expect(stopped).toBe(pipelineId);
+    // It is polled for once more, and only then free.
+    expect(peer.heldPolls).toBe(2);
+    expect(shell.answered(...peer.done(pipelineId)).map(shown)).toEqual(['pipelineSignalled']);
+    pool.closePipeline(pipelineId);
+    expect(run()).toEqual(['pipelineClosed']);
+    expect(peer.heldPolls).toBe(1);
   });
 
   it('asks again after a time-out, and holds one poll of each kind', () => {

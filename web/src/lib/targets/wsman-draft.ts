@@ -7,6 +7,7 @@ export interface WsManDraft extends Omit<WsManSettings, 'trust' | 'spn' | 'idleT
   skipCaCheck: boolean;
   skipCnCheck: boolean;
   spnService: WsManSettings['spn']['service'];
+  spnInCredSsp: WsManSettings['spn']['credSspService'];
   spnHost: string;
   spnPort: boolean;
   /** Empty: the target's own. */
@@ -36,6 +37,7 @@ export const WSMAN_DRAFT: Readonly<WsManDraft> = {
   skipCaCheck: false,
   skipCnCheck: false,
   spnService: 'HTTP',
+  spnInCredSsp: 'WSMAN',
   spnHost: '',
   spnPort: false,
   idleMinutes: '',
@@ -50,6 +52,7 @@ export function wsManDraftOf({ trust, spn, idleTimeoutMs, operationTimeoutMs, ..
     ...rest,
     ...trust,
     spnService: spn.service,
+    spnInCredSsp: spn.credSspService,
     spnHost: spn.host,
     spnPort: spn.includePort,
     idleMinutes: idleTimeoutMs === null ? '' : String(idleTimeoutMs / MINUTE),
@@ -62,7 +65,8 @@ export const cleanPin = (text: string): string => text.replace(/[\s:]/g, '').toL
 
 /** The settings that the gateway takes. */
 export function wsManOf(draft: WsManDraft): WsManSettings {
-  const { pin, ca, skipCaCheck, skipCnCheck, spnService, spnHost, spnPort, idleMinutes, operationS, ...rest } = draft;
+  const { pin, ca, skipCaCheck, skipCnCheck, spnService, spnInCredSsp, spnHost, spnPort, ...others } = draft;
+  const { idleMinutes, operationS, ...rest } = others;
   return {
     ...rest,
     applicationName: rest.applicationName.trim(),
@@ -71,7 +75,7 @@ export function wsManOf(draft: WsManDraft): WsManSettings {
     dataLocale: rest.dataLocale.trim(),
     certificateThumbprint: rest.method === 'certificate' ? cleanPin(rest.certificateThumbprint) : '',
     trust: { pin: cleanPin(pin), ca: ca.trim(), skipCaCheck, skipCnCheck },
-    spn: { service: spnService, host: spnHost.trim(), includePort: spnPort },
+    spn: { service: spnService, credSspService: spnInCredSsp, host: spnHost.trim(), includePort: spnPort },
     idleTimeoutMs: idleMinutes.trim() === '' ? null : Math.round(Number(idleMinutes) * MINUTE),
     operationTimeoutMs: Math.round(Number(operationS) * 1000),
   };

@@ -111,12 +111,9 @@ function kerberosSignIn(
 const hasRealm = ({ kerberos, identity }: PasswordRequest): boolean =>
   kerberos !== null && kerberos.principalOf(identity.user) !== null;
 
-/** The delegation policies of Windows name the service so. */
-const delegationService = ({ spn }: WsManSettings): SpnService => (spn.service === 'HTTP' ? 'WSMAN' : spn.service);
-
 const credSsp: MakeSignIn = (request) => {
   const { identity, settings, isAuthenticated, isDelegationAllowed } = request;
-  const service = delegationService(settings);
+  const service = settings.spn.credSspService;
   return credSspSignIn({
     ...{ user: identity.user, password: identity.password, service, isDelegationAllowed, isAuthenticated },
     isTrusted: settings.isTrustedForNtlm,
