@@ -119,6 +119,8 @@ export const ERROR_TEXT = {
     'The session does not exist on the target any more: it expired, was closed, or the service there was restarted. Open a new one.',
   target_shell_in_use:
     'The session is in use at the target: another client holds it, or the target has not noticed yet that its client is gone. Try again in a moment, or disconnect it there.',
+  target_shell_of_other:
+    'This session at the target belongs to another person of this gateway, also when it has ended here. It is handed to nobody else.',
   target_quota:
     'A quota of the target is reached (sessions, users, operations or load). Close sessions there, or raise the quota.',
   wsman_too_large: 'The target sent an answer beyond 2 MiB. The session was ended.',

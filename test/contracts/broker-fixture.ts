@@ -164,6 +164,7 @@ export function brokerIn(
         if (row !== undefined) rows.set(id, { ...row, ...change });
       },
       list: ({ userId }) => Promise.resolve([...rows.values()].filter((row) => (userId ?? row.userId) === row.userId)),
+      byShell: (shellId) => Promise.resolve([...rows.values()].findLast((row) => row.shellId === shellId) ?? null),
       unended: () => Promise.resolve([...rows.values()].filter(({ endedAt }) => endedAt === null)),
     },
     clock,

@@ -64,6 +64,8 @@ export const aSession = (change: Partial<SessionRecord> = {}): SessionRecord => 
   reopen: null,
   left: null,
   leftAt: null,
+  shellId: null,
+  loginHash: null,
   ...change,
 });
 export const aRecording = (change: Partial<RecordingRecord> = {}): RecordingRecord => ({
@@ -262,6 +264,16 @@ export function storageContract(dialect: string, open: () => Promise<Storage>): 
       await storage.sessions.update('s1', { endedAt: T + 9, endReason: 'exited', exitCode: 3 });
       expect((await storage.sessions.unended()).map((row) => row.id)).toEqual(['s0', 's2']);
       expect(await storage.sessions.byId('s1')).toMatchObject({ endReason: 'exited', exitCode: 3 });
+    });
+
+    it('knows which session had a shell last, also when it has ended', async () => {
+      const rows = [
+        { id: 'older', userId: 'ann', startedAt: T, endedAt: T + 1 },
+        { id: 'newer', userId: 'bob', startedAt: T + 2 },
+      ];
+      for (const row of rows) await storage.sessions.insert(aSession({ ...row, shellId: 'SHELL-1' }));
+      expect(await storage.sessions.byShell('SHELL-1')).toMatchObject({ id: 'newer', userId: 'bob' });
+      expect(await storage.sessions.byShell('SHELL-2')).toBeNull();
     });
 
     it('keeps recordings and finds those open and those old', async () => {

@@ -22,13 +22,15 @@ const NOBODY: Opening['port'] = {
 async function toRow(shell: TargetShell, userId: string, broker: Pick<Broker, 'ofShell'>): Promise<TargetShellRow> {
   const known = await broker.ofShell(shell.shellId);
   const isMine = known?.userId === userId;
+  // Of an ended session of theirs: it may be taken like one of nobody, as a new session.
+  const isWaiting = isMine && !known.isOver;
   const { shellId, poolId, name, owner, configurationName, state, clientIp } = shell;
   const { idleTimeoutMs, inactivityMs, runTimeMs, commands } = shell;
   return {
     ...{ shellId, poolId, name, owner, configurationName, state, clientIp, idleTimeoutMs, inactivityMs, runTimeMs },
     running: commands?.length ?? null,
-    belongs: known === null ? 'nobody' : isMine ? 'session' : 'other',
-    sessionId: isMine ? known.id : null,
+    belongs: isWaiting ? 'session' : known === null || isMine ? 'nobody' : 'other',
+    sessionId: isWaiting ? known.id : null,
   };
 }
 

@@ -42,6 +42,7 @@ export const AUDIT_TYPES = [
   'session.takeOver',
   'session.left',
   'session.pickedUp',
+  'session.shellRefused',
   'session.end',
   'session.terminate',
   'session.targetOpened',

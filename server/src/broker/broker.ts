@@ -27,6 +27,7 @@ import { endLeft, endOverdue, isLeft, leftTerminalOf, readBefore } from './left.
 import { Making, firstFacts } from './making.ts';
 import { ResumeTokens } from './resume-tokens.ts';
 import { Session } from './session.ts';
+import { ShellOwners } from './shell-owners.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -35,6 +36,7 @@ class SessionBroker implements Broker {
   /** Live ones, and for a while those that ended, so that a page learns why. */
   readonly #sessions = new Map<string, Session>();
   readonly #tokens: ResumeTokens;
+  readonly #shells: ShellOwners;
   /** Sessions being made, by user: they count against the limit too. */
   readonly #making = new Map<string, number>();
   /** Who waits for them; a login that is revoked meanwhile gets none. */
@@ -47,6 +49,7 @@ class SessionBroker implements Broker {
   constructor(deps: BrokerDeps) {
     this.#deps = deps;
     this.#tokens = new ResumeTokens(deps.clock);
+    this.#shells = new ShellOwners(deps);
   }
 
   async open(
@@ -56,7 +59,7 @@ class SessionBroker implements Broker {
   ): Promise<{ readonly sessionId: string }> {
     this.#requireMayOpen(who, request);
     return this.#counted(who, async (isRevoked) => {
-      const session = await this.#make(who, request);
+      const session = await this.#shells.taking(who, request, () => this.#make(who, request));
       this.#begin(session, openTerminal, isRevoked());
       return { sessionId: session.sessionId };
     });
@@ -165,11 +168,8 @@ class SessionBroker implements Broker {
     }
   }
 
-  async ofShell(shellId: string): Promise<{ readonly id: string; readonly userId: string } | null> {
-    const wanted = shellId.toUpperCase();
-    const rows = (await this.#deps.sessions.unended()).filter(isLeft);
-    const found = rows.find((row) => leftTerminalOf(row)?.shellId.toUpperCase() === wanted);
-    return found === undefined ? null : { id: found.id, userId: found.userId };
+  ofShell(shellId: string): ReturnType<Broker['ofShell']> {
+    return this.#shells.of(shellId);
   }
 
   endOverdue(): Promise<void> {

@@ -117,11 +117,20 @@ export interface ResumeRequest {
   readonly rows: number;
 }
 
+/** The session that has, left, or had a shell. */
+export interface ShellOwner {
+  readonly id: string;
+  readonly userId: string;
+  /** It has ended here; the shell may be there all the same. */
+  readonly isOver: boolean;
+}
+
 export interface Broker {
   /**
    * Audits, creates the recording, starts to connect. Resolves before the target answered: questions and failures come
    * over the session's socket. @throws SallyportError forbidden, not_found, rate_limited, too_many_sessions,
-   * recording_space, recording_unavailable, audit_unavailable, draining, revoked (while the session was made)
+   * recording_space, recording_unavailable, audit_unavailable, draining, revoked (while the session was made),
+   * target_shell_of_other, target_shell_in_use (for `request.shell`)
    */
   open(who: Requester, request: OpenRequest, openTerminal: OpenTerminal): Promise<{ readonly sessionId: string }>;
   /**
@@ -140,8 +149,8 @@ export interface Broker {
    * @throws SallyportError not_found, and those of `open`
    */
   pickUp(who: Requester, sessionId: string, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void>;
-  /** The session of this gateway that has, or left, this shell at a target; null for a shell of somebody else. */
-  ofShell(shellId: string): Promise<{ readonly id: string; readonly userId: string } | null>;
+  /** The session of this gateway that has, left or had this shell at a target; null for a shell of somebody else. */
+  ofShell(shellId: string): Promise<ShellOwner | null>;
   /** Ends sessions that were left for too long. */
   endOverdue(): Promise<void>;
   /**

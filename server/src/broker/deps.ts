@@ -27,6 +27,10 @@ export interface StoredSession {
   readonly left: string | null;
   /** Since when nobody carries it; null while the gateway does. */
   readonly leftAt: number | null;
+  /** Id of its shell at the target, in capitals, once it is known; stays when it has ended. */
+  readonly shellId: string | null;
+  /** The login that opened it or picked it up last. */
+  readonly loginHash: string | null;
 }
 /** The sessions table; `app` hands in storage's. */
 export interface SessionTable {
@@ -41,6 +45,8 @@ export interface SessionTable {
     limit: number;
   }): Promise<readonly StoredSession[]>;
   unended(): Promise<readonly StoredSession[]>;
+  /** The newest one that had this shell, ended or not. @param shellId in capitals */
+  byShell(shellId: string): Promise<StoredSession | null>;
 }
 
 export interface BrokerDeps {

@@ -45,17 +45,25 @@ class LeftKeeper {
 export class Leaving {
   readonly #keeper: LeftKeeper;
   #left: LeftTerminal | null;
+  #shellId: string | null;
   #asked: Promise<LeftTerminal> | null = null;
   #isDraining = false;
 
-  /** @param left where it stands already, of one that is picked up */
+  /** @param left where it stands already, of one that is picked up @param shell that is to be taken up */
   constructor(
     left: LeftTerminal | null,
-    save: (left: string | null) => Promise<void>,
+    shell: string | null,
+    save: (left: string | null, shellId: string | null) => Promise<void>,
     failed: (error: unknown) => void,
   ) {
     this.#left = left;
-    this.#keeper = new LeftKeeper(save, failed);
+    this.#shellId = left?.shellId ?? shell;
+    this.#keeper = new LeftKeeper((kept) => save(kept, this.shellId), failed);
+  }
+
+  /** Its shell at the target, in capitals, whether it can be left or not; null before it is known. */
+  get shellId(): string | null {
+    return this.#shellId?.toUpperCase() ?? null;
   }
 
   /** Where it stands at its target, while it could be left. */
@@ -71,6 +79,7 @@ export class Leaving {
   offer(left: LeftTerminal | null): void {
     if (this.#asked !== null) return;
     this.#left = left;
+    this.#shellId = left?.shellId ?? this.#shellId;
     this.#keeper.keep(left);
   }
 

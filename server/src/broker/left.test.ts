@@ -105,7 +105,7 @@ describe('a session that its owner leaves', () => {
     expect(row).toMatchObject({ phase: 'left', endedAt: null, commandCount: 2, hasRecording: true });
     expect(row.leftUntil).toBe(at.clock.now() + 8 * HOUR_MS);
     expect(at.broker.counts().sessions).toBe(0);
-    expect(await at.broker.ofShell('shell')).toEqual({ id: sessionId, userId: 'ann' });
+    expect(await at.broker.ofShell('shell')).toEqual({ id: sessionId, userId: 'ann', isOver: false });
     expect(await code(pickUp(at, sessionId, requester('bob')))).toBe('not_found');
     const { given, socket: later } = await finish(at, sessionId, 15);
     expect(given).toEqual({ left: place('p2'), reopen: '{"to":"web01"}' });
@@ -158,6 +158,44 @@ describe('a session that its owner leaves', () => {
     expect(at.ledgered.at(-1)).toBe('end 3 lost');
     expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
     expect((await at.broker.get(ann, sessionId)).phase).toBe('ended');
+  });
+});
+
+describe('a shell at a target', () => {
+  const take = (at: Gateway, who: typeof ann) =>
+    at.broker.open(who, { ...request('powershell'), shell: 'Shell' }, new FakeTerminal('powershell').open);
+  const ofOther = 'target_shell_of_other';
+
+  it('is of the one who had it, also when the session has ended here', async () => {
+    const at = gateway();
+    const { sessionId } = await running(at);
+    expect(await code(take(at, requester('bob')))).toBe(ofOther);
+    await at.broker.leave(ann, sessionId);
+    expect(await code(take(at, requester('bob')))).toBe(ofOther);
+    await at.broker.terminate(ann, sessionId);
+    expect(await at.broker.ofShell('shell')).toEqual({ id: sessionId, userId: 'ann', isOver: true });
+    const before = at.rows.size;
+    for (const who of [requester('bob'), requester('root', 'r', 'administrator')])
+      expect(await code(take(at, who))).toBe(ofOther);
+    expect(at.rows.size).toBe(before);
+    const refused = at.audited.filter(({ type }) => type === 'session.shellRefused');
+    expect(refused.map(({ actor, subject, outcome, detail }) => [actor.userId, subject, outcome, detail])).toEqual(
+      ['bob', 'bob', 'bob', 'root'].map((userId) => [
+        userId,
+        `session:${sessionId}`,
+        'refused',
+        { shell: 'SHELL', targetId: 't1', target: 'web01:22' },
+      ]),
+    );
+    // Whose it was may have it again, as a new session.
+    expect(await code(take(at, ann))).toBe('none');
+  });
+
+  it('that nobody had is of the first who takes it', async () => {
+    const at = gateway();
+    const both = await Promise.all([code(take(at, ann)), code(take(at, requester('bob')))]);
+    expect(both).toEqual(['none', 'target_shell_in_use']);
+    expect(await code(take(at, requester('bob')))).toBe(ofOther);
   });
 });
 

@@ -11,8 +11,9 @@ import { Commands } from './commands.ts';
 import type { AttachRequest, OpenRequest, OpenTerminal, Requester, SessionSocket } from './contract.ts';
 import { Delivery } from './delivery.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
+import { Detached } from './detached.ts';
 import { AT_ONCE, endMessage, EndSteps, staysLeft } from './ending.ts';
-import { type Before, RESUME_MS } from './left.ts';
+import type { Before } from './left.ts';
 import { Leaving } from './leaving.ts';
 import { OutputWindow } from './output-window.ts';
 import { AttachedPage, type PageHost } from './page.ts';
@@ -24,7 +25,6 @@ const TAIL_BYTES = LOW_WATER_BYTES;
 /** For the terminal to close cleanly; then it is cut, and a while later it is not waited for. */
 const CLOSE_MS = 2000;
 const CLOSE_GRACE_MS = 3000;
-const HOUR_MS = 3_600_000;
 /** Commands that a joining page is told: what fits into one frame of 64 KiB. */
 const MAX_MARKS = 400;
 const LEFT: TerminalEnd = { reason: 'session_left', exitCode: null, detail: '' };
@@ -79,8 +79,7 @@ export class Session implements PageHost {
   #rows: number;
   #endAsked: ErrorCode | null = null;
   #end: (TerminalEnd & { readonly at: number }) | null = null;
-  #detachedAt: number | null;
-  #cancelDetach: () => void = () => undefined;
+  readonly #detached: Detached;
   readonly #steps: EndSteps;
   readonly #before: Before | null;
   readonly #leaving: Leaving;
@@ -98,7 +97,8 @@ export class Session implements PageHost {
     this.#steps = new EndSteps(deps, sessionId);
     this.#leaving = new Leaving(
       before?.left ?? null,
-      (left) => deps.sessions.update(sessionId, { left }),
+      request.shell ?? null,
+      (left, shellId) => deps.sessions.update(sessionId, { left, shellId }),
       (error) => deps.log.error({ err: error, sessionId }, 'Place at the target not kept'),
     );
     this.delivery = new Delivery(recording, (error) => {
@@ -110,7 +110,6 @@ export class Session implements PageHost {
     this.#events = options.events;
     this.#cols = request.cols;
     this.#rows = request.rows;
-    this.#detachedAt = deps.clock.now();
     this.finished = new Promise((resolve) => (this.#resolveFinished = resolve));
     this.questions = new Questions(deps.clock, {
       asked: (question) => {
@@ -145,7 +144,7 @@ export class Session implements PageHost {
         deps.log.error({ err: error, sessionId }, 'Ledger not told the end of a command');
       },
     });
-    this.#startDetachTimer();
+    this.#detached = new Detached(deps.clock, deps.detachedHours, () => this.end('detached_too_long'));
   }
 
   get ownerId(): string {
@@ -158,7 +157,7 @@ export class Session implements PageHost {
     return this.#phase === 'live' && this.#endAsked === null ? this.#terminal : null;
   }
   get detachedAt(): number | null {
-    return this.#detachedAt;
+    return this.#detached.at;
   }
   get keptMs(): number | null {
     return this.request.keptMs;
@@ -188,7 +187,10 @@ export class Session implements PageHost {
         this.broadcast({ type: 'phase', phase: 'live', step: '' });
       });
       this.commands.settleEarlier();
-      await this.#deps.sessions.update(this.sessionId, { facts: JSON.stringify(this.shown.facts), leftAt: null });
+      const { loginHash } = this.who;
+      await this.#deps.sessions.update(this.sessionId, {
+        ...{ facts: JSON.stringify(this.shown.facts), leftAt: null, loginHash },
+      });
     } catch (error) {
       if (this.#phase === 'live') this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Row not updated');
       else if (!this.isEnding) {
@@ -218,8 +220,7 @@ export class Session implements PageHost {
     this.pages.add(page);
     if (role === 'controller') {
       this.#controller = page;
-      this.#cancelDetach();
-      this.#detachedAt = null;
+      this.#detached.end();
     }
     if (role === 'controller' && this.#phase !== 'ended') this.resize(request.cols, request.rows);
     socket.sendControl({
@@ -253,9 +254,8 @@ export class Session implements PageHost {
       this.#controller = null;
       this.creditChanged();
       if (this.#phase !== 'ended') {
-        this.#detachedAt = this.clock.now();
         this.recording.append({ type: 'note', text: 'detached' });
-        this.#startDetachTimer();
+        this.#detached.begin();
       }
     } else this.#tellWatchers();
   }
@@ -363,7 +363,7 @@ export class Session implements PageHost {
   finish(end: TerminalEnd): void {
     if (this.#end !== null) return;
     this.#end = { ...end, reason: this.#endAsked ?? end.reason, at: this.clock.now() };
-    this.#cancelDetach();
+    this.#detached.stop();
     this.questions.close();
     this.#abort.abort();
     void this.#writeEnd(this.#end);
@@ -398,6 +398,8 @@ export class Session implements PageHost {
       reopen: this.request.reopen,
       left: left === null || isOver ? null : JSON.stringify(left),
       leftAt: isLeft ? (this.#end?.at ?? null) : null,
+      shellId: this.#leaving.shellId,
+      loginHash: this.who.loginHash,
     };
   }
 
@@ -461,13 +463,5 @@ export class Session implements PageHost {
   #tellWatchers(): void {
     const count = [...this.pages].filter(({ role }) => role === 'viewer').length;
     this.#controller?.stream.control({ type: 'watchers', count });
-  }
-
-  #startDetachTimer(): void {
-    this.#cancelDetach();
-    const ms = Math.max(this.#deps.detachedHours() * HOUR_MS, RESUME_MS);
-    this.#cancelDetach = this.clock.after(ms, () => {
-      this.end('detached_too_long');
-    });
   }
 }

@@ -29,6 +29,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'session_busy',
     'session_not_leavable',
     'target_shell_in_use',
+    'target_shell_of_other',
     'target_in_use',
   ],
   413: ['payload_too_large', 'line_too_long'],

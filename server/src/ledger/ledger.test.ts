@@ -46,7 +46,7 @@ async function session(): Promise<{ sessionId: string; userId: string }> {
   });
   await storage.sessions.insert({
     id: sessionId, userId, userName: 'ann', targetId: null, facts: '{}', startedAt: 1, endedAt: null, endReason: null,
-    exitCode: null, commandCount: 0, errorCount: 0, outputBytes: 0, reopen: null, left: null, leftAt: null,
+    exitCode: null, commandCount: 0, errorCount: 0, outputBytes: 0, reopen: null, left: null, leftAt: null, shellId: null, loginHash: null,
   }); // prettier-ignore
   return { sessionId, userId };
 }

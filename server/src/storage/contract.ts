@@ -113,6 +113,10 @@ export interface SessionRecord {
   readonly left: string | null;
   /** Since when nobody carries it; null while the gateway does. */
   readonly leftAt: number | null;
+  /** Id of its shell at the target, in capitals, once it is known; stays when it has ended. */
+  readonly shellId: string | null;
+  /** The login that opened it or picked it up last. */
+  readonly loginHash: string | null;
 }
 export interface RecordingRecord {
   readonly sessionId: string;
@@ -233,6 +237,8 @@ export interface Storage {
     }): Promise<readonly SessionRecord[]>;
     /** Not ended: those of a gateway that died. */
     unended(): Promise<readonly SessionRecord[]>;
+    /** The newest one that had this shell, ended or not. @param shellId in capitals */
+    byShell(shellId: string): Promise<SessionRecord | null>;
   };
   readonly recordings: {
     insert(row: RecordingRecord): Promise<void>;

@@ -4,8 +4,8 @@ import { FakeClock } from '../../../../test/contracts/fake-clock.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { sessionRoutes } from './sessions.ts';
 
-/** Opens a session that takes a shell over; `planned`: whether a new one was begun. */
-async function openWith(to: object, owner: string): Promise<{ code: string; planned: boolean }> {
+/** Opens a session that takes a shell over; `planned`: whether a new one was begun, which the broker refuses to others. */
+async function openWith(to: object, owner: string, isOver = false): Promise<{ code: string; planned: boolean }> {
   let planned = false;
   const join = {
     clock: new FakeClock(),
@@ -13,7 +13,7 @@ async function openWith(to: object, owner: string): Promise<{ code: string; plan
     audit: { append: () => Promise.resolve() },
     identity: { issueTicket: () => 'ticket' },
     broker: {
-      ofShell: (shellId: string) => Promise.resolve(shellId === 'LEFT' ? { id: 's1', userId: owner } : null),
+      ofShell: (shellId: string) => Promise.resolve(shellId === 'LEFT' ? { id: 's1', userId: owner, isOver } : null),
       open: () => Promise.resolve({ sessionId: 's2' }),
     },
     planSession: () => {
@@ -45,7 +45,8 @@ async function openWith(to: object, owner: string): Promise<{ code: string; plan
 it.each([
   { by: 'target', targetId: 't2' },
   { by: 'address', host: 'web01', port: 5986, subsystem: '' },
-])('a shell that somebody else left is theirs, whichever way leads to it: $by', async (to) => {
-  expect(await openWith(to, 'bob')).toEqual({ code: 'not_found', planned: false });
+])('a shell that a session of theirs has, or left, is picked up with that session, whichever way leads to it: $by', async (to) => {
   expect(await openWith(to, 'ann')).toEqual({ code: 'ok', planned: false });
-});
+  expect(await openWith(to, 'ann', true)).toEqual({ code: 'ok', planned: true });
+  expect(await openWith(to, 'bob')).toEqual({ code: 'ok', planned: true });
+}); // prettier-ignore

@@ -3,7 +3,6 @@ import { SessionPage } from '@sallyport/shared/api/common';
 import { OpenSession } from '@sallyport/shared/api/sessions';
 import { SessionId } from '@sallyport/shared/ids';
 import { z } from 'zod';
-import { SallyportError } from '../../errors.ts';
 import type { RoutesJoin } from '../ports.ts';
 import { RateLimiter } from '../rate-limiter.ts';
 import { userRoute, type Caller, type Route } from '../route.ts';
@@ -18,12 +17,13 @@ export function sessionRoutes(join: RoutesJoin): readonly Route[] {
   const ofSession = async ({ params: { id } }: { params: { id: string } }) => ({
     ownerId: (await sessionById(broker, id)).userId,
   });
-  /** A shell that a session of this gateway has, or left, is that session's, whichever way leads there: attaching picks it up. */
+  /**
+   * A shell that a session of theirs has, or left, is that session's, whichever way leads there: attaching picks it up. The
+   * broker refuses those of others.
+   */
   const ownSession = async ({ shell }: OpenSession, { subject }: Caller): Promise<string | null> => {
     const known = shell === undefined ? null : await broker.ofShell(shell.shellId);
-    if (known === null) return null;
-    if (known.userId !== subject.userId) throw new SallyportError('not_found', 'the shell is of another person here');
-    return known.id;
+    return known?.userId === subject.userId && !known.isOver ? known.id : null;
   };
   return [
     userRoute({

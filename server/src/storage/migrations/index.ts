@@ -5,6 +5,7 @@ import * as certificates from './0003-certificates.ts';
 import * as knownHosts from './0004-known-hosts.ts';
 import * as shellIds from './0005-shell-ids.ts';
 import * as leftSessions from './0006-left-sessions.ts';
+import * as shellOwners from './0007-shell-owners.ts';
 
 /** Every migration in order. Append only; an applied migration never changes. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -14,4 +15,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-known-hosts': knownHosts,
   '0005-shell-ids': shellIds,
   '0006-left-sessions': leftSessions,
+  '0007-shell-owners': shellOwners,
 };

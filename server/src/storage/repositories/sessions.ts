@@ -26,6 +26,10 @@ export const sessionRepository = (db: Kysely<Tables>): Storage['sessions'] => ({
     return query.orderBy('startedAt', 'desc').orderBy('id', 'desc').limit(limit).execute();
   },
   unended: () => db.selectFrom('sessions').selectAll().where('endedAt', 'is', null).orderBy('startedAt').execute(),
+  async byShell(shellId) {
+    const query = db.selectFrom('sessions').selectAll().where('shellId', '=', shellId);
+    return (await query.orderBy('startedAt', 'desc').limit(1).executeTakeFirst()) ?? null;
+  },
 });
 
 export const recordingRepository = (db: Kysely<Tables>): Storage['recordings'] => ({

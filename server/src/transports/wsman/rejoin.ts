@@ -33,6 +33,9 @@ export interface RejoinPort {
  */
 export async function rejoin(left: LeftPool, { shells, pool, pause }: RejoinPort): Promise<Rejoined> {
   const info = await shells.get(left.shellId);
+  // Whose a shell is is known by its id: a target that takes another spelling for the same must not lead to another's.
+  if (info.shellId.toUpperCase() !== left.shellId.toUpperCase())
+    throw new SallyportError('target_shell_gone', 'the target answered with another shell');
   if (!canDisconnect(info)) throw new SallyportError('session_not_leavable', 'the server keeps no shells');
   const selectors = Requests.shell(left.shellId);
   const resourceUri = info.resourceUri?.startsWith(POWERSHELL_RESOURCE) === true ? info.resourceUri : null;
