@@ -20,4 +20,12 @@ describe('offers in WWW-Authenticate', () => {
     expect(findChallenge(['Kerberos realm="x"'], 'Kerberos')).toEqual({ token: null });
     expect(findChallenge([`Kerberos ${'A'.repeat(90_000)}`], 'Kerberos')).toEqual({ token: null });
   });
+
+  it('takes a quote without its end to the end of the line, and is quick about it', () => {
+    expect(findChallenge(['Basic realm="x, Kerberos AQID'], 'Kerberos')).toBeNull();
+    expect(findChallenge(['Basic realm="x\\"', 'Kerberos AQID'], 'Kerberos')).not.toBeNull();
+    // As large as a head may be: each of these took the better part of a second.
+    const long = `Basic realm="${'\\"'.repeat(16_000)}`;
+    for (let i = 0; i < 100; i++) expect(findChallenge([long, `${long}\\`], 'Kerberos')).toBeNull();
+  });
 });

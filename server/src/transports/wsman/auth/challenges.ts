@@ -16,7 +16,8 @@ export interface Challenge {
  */
 export function findChallenge(values: readonly string[], scheme: string): Challenge | null {
   for (const value of values) {
-    const plain = value.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+    // A quote without its end goes to the end: where it is looked for from each quote again, 32 KiB take a second.
+    const plain = value.replace(/"(?:[^"\\]|\\.?)*(?:"|$)/g, '""');
     for (const offer of plain.split(',')) {
       const [name = '', token = '', ...rest] = offer.trim().split(/[ \t]+/);
       if (name.toLowerCase() !== scheme.toLowerCase()) continue;
