@@ -22,6 +22,14 @@ export class WsManRedirectError extends WsManError {
   }
 }
 
+/** Statuses that send to another address for good or for now; 305 would name a proxy. RFC 9110 section 15.4. */
+const FOLLOWED: ReadonlySet<number> = new Set([301, 302, 307, 308]);
+/** The answer does not hold what was asked for, and says where else to look, or nothing. */
+export const isRedirectStatus = (status: number): boolean => status >= 300 && status < 400;
+/** With the place that a status of this kind may name; without one otherwise. */
+export const redirectOf = (status: number, location: string | null): WsManRedirectError =>
+  new WsManRedirectError(FOLLOWED.has(status) ? location : null);
+
 /** A refusal that has no envelope, told with the number that Windows clients give it. */
 export function faultOfStatus(status: number): WsManFaultError {
   const number =
@@ -60,7 +68,7 @@ const isEnvelope = (contentType: string | null): boolean =>
  * @throws WsManRedirectError, WsManProtocolError, WsManFaultError
  */
 export function checkAnswerHead({ status, contentType, contentEncoding, location }: AnswerHead): void {
-  if (status >= 300 && status < 400) throw new WsManRedirectError(location);
+  if (isRedirectStatus(status)) throw redirectOf(status, location);
   const encoding = contentEncoding?.trim().toLowerCase() ?? '';
   if (encoding !== '' && encoding !== 'identity') {
     throw new WsManProtocolError('wsman_encoding_refused', 'a compressed answer', { section: SECTION });

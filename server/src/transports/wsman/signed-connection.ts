@@ -3,12 +3,13 @@ import {
   checkAnswerHead,
   decodeSealedBody,
   encodeSealedBody,
+  faultOfStatus,
+  isRedirectStatus,
   isSealedType,
   joinPlain,
-  faultOfStatus,
+  redirectOf,
   SOAP_CONTENT_TYPE,
   WsManFaultError,
-  WsManRedirectError,
 } from '@sallyport/wsman';
 import type { BodyPart } from '@sallyport/wsman';
 import { SallyportError } from '../../errors.ts';
@@ -29,8 +30,6 @@ export interface SealingRules {
   readonly isRequired: boolean;
   readonly hasTab: boolean;
 }
-
-const isRedirect = (status: number): boolean => status >= 300 && status < 400;
 
 /**
  * Signs in on a fresh connection. An error closes it.
@@ -68,7 +67,7 @@ async function exchange(
     // An empty one asks what there is.
     const headers: Record<string, string> = step.authorization === '' ? {} : { Authorization: step.authorization };
     answer = await http.post(headers, null, NOTHING, timeoutMs);
-    if (isRedirect(answer.status)) throw new WsManRedirectError(answer.location);
+    if (isRedirectStatus(answer.status)) throw redirectOf(answer.status, answer.location);
     if (answer.status === 404) throw new SallyportError('wsman_not_winrm', 'HTTP status 404 to the sign-in');
   }
   throw new SallyportError('wsman_server_unproven', 'the sign-in does not end');
@@ -156,7 +155,7 @@ export class SignedConnection {
   }
 
   async #unseal(sealing: MessageSealing, answer: HttpAnswer): Promise<Uint8Array> {
-    if (isRedirect(answer.status)) throw new WsManRedirectError(answer.location);
+    if (isRedirectStatus(answer.status)) throw redirectOf(answer.status, answer.location);
     const { contentType } = answer;
     if (contentType === null || !isSealedType(contentType)) {
       // What is not sealed may be anybody's: of the whole answer only the status is used.
