@@ -1,6 +1,5 @@
 /** The way to a target over WinRM: who is trusted, what is sent before that, and what happens when it breaks. */
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WsManPort } from '../../server/src/transports/wsman/connector.ts';
@@ -9,6 +8,7 @@ import { SallyportError } from '../../server/src/errors.ts';
 import { poolContract } from '../contracts/pool.ts';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import type { LabConsole } from '../lab/console.ts';
+import { startWireTap } from '../lab/wire-tap.ts';
 import { basicAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { connectWsMan, labCertificate, LAB_USER, type LabConnect } from '../lab/wsman/console.ts';
 import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
@@ -114,10 +114,10 @@ describe('the certificate of the target', () => {
 
 describe('signing in', () => {
   it('sends no byte over plain HTTP for Basic and Digest', async () => {
-    const wire = await recordingServer();
+    const wire = await startWireTap(null);
     for (const method of ['basic', 'digest'])
       expect(await codeOf(connectWsMan(wire, settings({ method, tls: false })))).toBe('wsman_clear_refused');
-    expect(wire.bytes()).toBe(0);
+    expect(wire.sent().length).toBe(0);
     await wire.stop();
   });
 
@@ -223,7 +223,7 @@ describe('what answers', () => {
   });
 
   it('may be nothing: the clocks run, and stand still while a person is asked', async () => {
-    const wire = await recordingServer();
+    const wire = await startWireTap(null);
     const timeouts = { tcpMs: 5000, handshakeMs: 300, loginMs: 5000 };
     expect(await codeOf(connectWsMan(wire, { timeouts }))).toBe('target_timeout');
     const gone = new AbortController();
@@ -386,33 +386,6 @@ describe('a session', () => {
   });
 });
 
-/** Takes connections and says nothing. */
-async function recordingServer(): Promise<{
-  readonly port: number;
-  bytes(): number;
-  connected(): Promise<void>;
-  stop(): Promise<void>;
-}> {
-  let bytes = 0;
-  const sockets: Socket[] = [];
-  let told: () => void = () => undefined;
-  const server: Server = createServer((socket) => {
-    sockets.push(socket);
-    told();
-    socket.on('data', (chunk) => (bytes += chunk.length)).on('error', () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    bytes: () => bytes,
-    connected: () => new Promise((resolve) => (told = resolve)),
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
 describe('a target that sends elsewhere', () => {
   const granted = settings({ redirects: true });
   const sendTo = (location: () => string): void => {
@@ -482,10 +455,10 @@ describe('NTLM', () => {
   });
 
   it('sends nothing where nothing proves the target', async () => {
-    const wire = await recordingServer();
+    const wire = await startWireTap(null);
     for (const method of ['default', 'negotiate'])
       expect(await codeOf(connectWsMan(wire, over({ method, tls: false })))).toBe('ntlm_not_trusted');
-    expect(wire.bytes()).toBe(0);
+    expect(wire.sent().length).toBe(0);
     await wire.stop();
     await startNtlm({});
     expect(await openCode(over({ trust: { skipCaCheck: true } }))).toBe('ntlm_not_trusted');
