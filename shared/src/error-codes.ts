@@ -116,7 +116,7 @@ export const ERROR_TEXT = {
   wsman_not_winrm:
     'What answers at this address is not WinRM. Check the port and the application name, or a proxy in between.',
   target_shell_gone:
-    'The session does not exist on the target any more: it expired, was closed, or the service there was restarted. Open a new one.',
+    'The session does not exist on the target any more: its PowerShell ended, it expired, was closed, or the service there was restarted. Open a new one.',
   target_shell_in_use:
     'The session is in use at the target: another client holds it, or the target has not noticed yet that its client is gone. Try again in a moment, or disconnect it there.',
   target_shell_of_other:

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
+import { type LabLink, startLink } from '../lab/link.ts';
 import { openLabConsole, realPowerShells } from '../lab/powershell.ts';
 import type { LabConsole } from '../lab/console.ts';
 import { startSshd, type LabSshd } from '../lab/sshd.ts';
@@ -30,9 +31,12 @@ afterAll(async () => {
 });
 
 describe.each(rows)('PowerShell $version over $way', ({ subsystem, way }) => {
-  const open = ({ clock, ...more }: { readonly clock?: FakeClock; readonly console?: LabConsole } = {}) => {
-    if (way === 'SSH') return openLabConsole(lab, subsystem, { ...more, ...(clock === undefined ? {} : { clock }) });
-    return openWsManConsole(winrm, { ...more, ...(clock === undefined ? {} : { terminalClock: clock }) });
+  /** @param link in place of the direct way; the clock is then that of the way too */
+  const open = ({ clock, link, ...more }: { clock?: FakeClock; link?: LabLink; console?: LabConsole } = {}) => {
+    const timed = clock === undefined ? {} : { clock };
+    if (way === 'SSH') return openLabConsole({ ...lab, ...link }, subsystem, { ...more, ...timed });
+    const patient = clock === undefined || link !== undefined ? timed : { terminalClock: clock };
+    return openWsManConsole(link ?? winrm, { ...more, ...patient });
   };
   let person: LabConsole;
   /** What starts takes longest: one console for many tests, until one of them ends it, fails, or leaves it changed. */
@@ -379,20 +383,31 @@ describe.each(rows)('PowerShell $version over $way', ({ subsystem, way }) => {
     expect(person.ends[0]?.state).toBe('stopped');
   });
 
-  it('ends as lost when PowerShell goes away, and when the link breaks', async () => {
+  it('ends when PowerShell is gone behind a link that lives', async () => {
     person.submit('Stop-Process -Id $PID -Force');
     await person.until(() => person.end !== null);
-    expect(person.end?.reason).toBe(way === 'SSH' ? 'target_lost' : 'target_shell_gone');
-    expect(person.ends[0]?.state).toBe('lost');
-    if (way !== 'SSH') return;
-    const other = await startSshd({ subsystem: null, subsystems: { p: `${rows[0]?.program ?? ''} -sshs -NoLogo` } });
-    const second = await openLabConsole(other, 'p');
-    second.submit('Write-Host begun; Start-Sleep 600');
-    await second.until(() => second.text.includes('begun\r\n'));
-    await other.stop();
-    await second.until(() => second.end !== null);
-    expect(second.end?.reason).toBe('target_lost');
-    expect(second.ends[0]?.state).toBe('lost');
+    expect(person.end?.reason).toBe('target_shell_gone');
+    expect(person.ends.map(({ state }) => state)).toEqual(['lost']);
+  });
+
+  it('ends when the link breaks: left with what runs where that was promised, lost elsewhere', async () => {
+    const clock = new FakeClock();
+    const link = await startLink(way === 'SSH' ? lab.port : winrm.port);
+    const far = await open({ link, clock });
+    far.submit('Write-Host begun; Start-Sleep 600');
+    await far.until(() => far.text.includes('begun\r\n'));
+    const promised = far.left?.pipelineId;
+    await link.cut();
+    // As long as it is tried again.
+    while (far.end === null) {
+      clock.advance(16_000);
+      await new Promise(setImmediate);
+    }
+    const isKept = promised !== undefined && promised === far.started[0]?.pipelineId;
+    expect([far.end.reason, ...far.ends.map(({ state }) => state)]).toEqual(
+      isKept ? ['session_left'] : ['target_lost', 'lost'],
+    );
+    expect(far.text).toMatch(/begun\r\n$/);
   });
 });
 

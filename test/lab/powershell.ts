@@ -116,11 +116,13 @@ export function standInChannel(events: ChannelEvents, setUp: (standIn: StandIn) 
   };
 }
 
-/** A console at a stand-in in this process. @param setUp teaches it what it should do */
-export async function openStandInConsole(setUp: (standIn: StandIn) => void): Promise<LabConsole> {
+/** A console at a stand-in in this process. @param setUp teaches it what it should do; `events` are those of its channel */
+export async function openStandInConsole(
+  setUp: (standIn: StandIn, events: ChannelEvents) => void,
+): Promise<LabConsole> {
   const console = new LabConsole();
   console.terminal = await openPowerShellTerminal({
-    openPool: poolOverBytes((events) => Promise.resolve(standInChannel(events, setUp))),
+    openPool: poolOverBytes((events) => Promise.resolve(standInChannel(events, (standIn) => setUp(standIn, events)))),
     closeConnection: () => Promise.resolve(),
     lend: console.lend,
     targetName: 'web01',

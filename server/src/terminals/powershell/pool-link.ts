@@ -64,6 +64,20 @@ const NOT_FOUND_STATUS: ReadonlySet<number> = new Set([126, 127, 3, 9009]);
 const NOT_FOUND =
   /is not recognized as (?:an internal|a name|the name)|cannot find the (?:path|file) specified|No such file or directory|command not found/i;
 
+/** A link that lives says how its program ended: then the shell is gone, and nothing else is lost. */
+function codeOfEnd({ code, error, exitCode, signal }: PoolEnd): ErrorCode {
+  if (code !== undefined) return code;
+  if (error instanceof SallyportError) return error.code;
+  return error === null && (exitCode !== null || signal !== null) ? 'target_shell_gone' : 'target_lost';
+}
+function detailOfEnd({ detail, error, exitCode, signal }: PoolEnd): string {
+  if (detail !== undefined) return detail;
+  if (error !== null) return error instanceof SallyportError ? error.peerText : '';
+  if (signal !== null) return `PowerShell was ended by signal ${visibleText(signal, 40, false)}`;
+  return exitCode === null ? '' : `PowerShell ended with status ${String(exitCode)}`;
+}
+const placeOfEnd = ({ error }: PoolEnd): string => (error instanceof SallyportError ? error.at : '');
+
 /** One pool on one channel. */
 export class PoolLink {
   readonly poolId: string;
@@ -328,10 +342,9 @@ export class PoolLink {
       this.#failOpening(code, `the channel ended with status ${String(end.exitCode)}`);
       return;
     }
-    const isClosing = this.#client.state === 'Closing';
-    if (!isClosing && end.code !== undefined) this.#options.lost(end.code, end.detail ?? '');
+    // Before the pool tells it in its own words.
+    if (this.#client.state !== 'Closing') this.#options.lost(codeOfEnd(end), detailOfEnd(end), placeOfEnd(end));
     this.#tell(this.#channel.ended(end));
-    if (!isClosing) this.#options.lost('target_lost', '', end.error instanceof SallyportError ? end.error.at : '');
   }
 
   #lost(code: ErrorCode, detail: string): void {
