@@ -1,4 +1,5 @@
 /** A target over WinRM through the real program: its certificate asked about once, the console, ledger, recording, audit. */
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,16 +7,20 @@ import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/
 import type { RecordingInfo, SessionRow } from '@sallyport/shared/api/sessions';
 import type { Credential, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { type LabSshd, isRoot, startSshd } from '../lab/sshd.ts';
 import { acceptHostKey, addLabTarget, recordedOutput } from '../lab/journeys.ts';
 import { type BuiltStandIn, buildStandIn, realPowerShells } from '../lab/powershell.ts';
 import { makeClientAuthority } from '../lab/client-certificates.ts';
-import { certificateAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
+import { makeCertificate } from '../lab/certificate.ts';
+import { basicAcceptor, certificateAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
+import { startCredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
+import { missingForAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
+import { winRmBody, wholeSession } from '../lab/wsman/whole-session.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-'));
 const shells = realPowerShells();
@@ -33,12 +38,7 @@ const startLab = (port?: number): Promise<LabWsMan> => {
     ...(port === undefined ? {} : { port }),
   });
 };
-const bodyOf = (more: Partial<TargetBody> = {}) => ({
-  ...{ name: 'win01', transport: 'wsman', host: 'localhost', port: lab.port, subsystem: 'powershell' },
-  ...{ offers: ['powershell'], credentialId: null, user: LAB_USER.user, connectTimeoutMs: 30_000, notes: '' },
-  ...{ wsman: WsManSettings.parse({}) },
-  ...more,
-});
+const bodyOf = (more: Partial<TargetBody> = {}) => winRmBody(lab, { user: LAB_USER.user, ...more });
 const selectedShell = () => lab.requests.find(({ name }) => name === 'Command')?.header.selectors[0]?.value;
 
 beforeAll(async () => {
@@ -248,25 +248,20 @@ test('signs in with a client certificate of the vault, chosen by its thumbprint'
   await store('eve by certificate', other.certificate + other.key, null);
   expect(await ann.request('POST', '/api/credentials', { label: 'x', kind: 'certificate', user: '', secret: mine.certificate + other.key, passphrase: null })).toMatchObject({ status: 422, body: { error: { code: 'certificate_unreadable' } } }); // prettier-ignore
 
-  const at = async (name: string, certificateThumbprint: string, how: 'exit' | null): Promise<ConsolePage> => {
-    const wsman = WsManSettings.parse({ method: 'certificate', certificateThumbprint, trust: { skipCaCheck: true } });
-    const made = await ann.post<Target>('/api/targets', bodyOf({ name, port: own.port, user: '', wsman }));
-    const page = await ConsolePage.open(ann, openBody(made.id, 'powershell'));
-    if (how === null) return page;
-    await page.untilMessage('prompt', 1, 30_000);
-    expect(await page.run('1+1')).toContain('2');
-    page.submit('exit');
-    await page.untilMessage('ended');
-    return page;
-  };
+  const by = (name: string, certificateThumbprint: string): Partial<TargetBody> => ({
+    ...{ name, port: own.port, user: '' },
+    wsman: WsManSettings.parse({ method: 'certificate', certificateThumbprint, trust: { skipCaCheck: true } }),
+  });
   for (const [name, thumbprint] of [['by-sha1', mine.sha1], ['by-sha256', mine.sha256]] as const) {
-    const { sessionId } = await at(name, thumbprint, 'exit');
-    const { facts } = await ann.get<SessionRow>(`/api/sessions/${sessionId}`);
-    expect(facts.protection).toMatch(new RegExp(`^HTTPS, client certificate; client certificate ann@localhost .*, SHA-1 ${mine.sha1}$`));
-    expect(facts.identity).toBe('ann@localhost');
+    const { row, ledger } = await wholeSession(ann, own, by(name, thumbprint));
+    const protection = expect.stringMatching(new RegExp(`^HTTPS, client certificate; client certificate ann@localhost .*, SHA-1 ${mine.sha1}$`)) as string;
+    expect(row.facts).toMatchObject({ identity: 'ann@localhost', protection });
+    expect(ledger).toMatchObject(Array(3).fill({ identity: 'ann@localhost', protection }));
   } // prettier-ignore
-  const ends = async (name: string, thumbprint: string): Promise<string> =>
-    (await (await at(name, thumbprint, null)).untilMessage('ended', 1, 30_000)).reason;
+  const ends = async (name: string, thumbprint: string): Promise<string> => {
+    const made = await ann.post<Target>('/api/targets', bodyOf(by(name, thumbprint)));
+    return (await (await ConsolePage.open(ann, openBody(made.id, 'powershell'))).untilMessage('ended')).reason;
+  };
   // Its chain is good, and nobody is mapped to it.
   expect(await ends('unmapped', other.sha1)).toBe('client_certificate_refused');
   const { requests } = own;
@@ -281,6 +276,65 @@ test('signs in with a client certificate of the vault, chosen by its thumbprint'
     expect(told).not.toContain(secret);
   await own.stop();
   clients.remove();
+});
+
+describe('from the opening to the end', () => {
+  const { user, password } = LAB_USER;
+  const tls = labCertificate();
+  const pin = new X509Certificate(tls.cert).fingerprint256.replaceAll(':', '').toLowerCase();
+  const NO_PROOF = 'NTLM, which does not prove who the target is';
+  it.each([
+    ['basic', true, 'HTTPS, Basic', [], basicAcceptor],
+    ['digest', true, 'HTTPS, Digest', [], digestAcceptor],
+    ['default', true, 'HTTPS, NTLM', [], ntlmAcceptor],
+    ['negotiate', false, 'HTTP, NTLM sealed (RC4)', [NO_PROOF], ntlmAcceptor],
+  ] as const)('%s, TLS %s: %s', async (method, isTls, protection, weakened, acceptor) => {
+    const { credentialId } = target;
+    const at = await startLabWsMan({
+      command: standIn.argv,
+      acceptor: acceptor(user, password),
+      tls: isTls ? tls : null,
+    });
+    const heard: string[] = [];
+    at.intercept = ({ headers }, _response, body) => {
+      heard.push(`${headers.authorization ?? ''} ${Buffer.from(body).toString('latin1')}`);
+      return false;
+    };
+    const trust = { pin: isTls ? pin : '' };
+    const wsman = WsManSettings.parse({ method, tls: isTls, trust, isTrustedForNtlm: !isTls });
+    const session = await wholeSession(ann, at, { name: `whole-${method}`, credentialId, wsman });
+    expect(session.asked).toEqual([]);
+    expect(session.row.facts).toMatchObject({ identity: user, protection, weakened });
+    expect(session.ledger).toMatchObject(Array(3).fill({ identity: user, protection, weakened }));
+    expect(session.events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['credential.used', 'winrm.connected']),
+    );
+    if (!isTls) expect(heard.filter((text) => /Envelope|karenina|canary/.test(text))).toEqual([]);
+    await at.stop();
+  });
+
+  it.skipIf(missingForAcceptor().length > 0)('CredSSP with NTLM inside: asked; no means no byte of it', async () => {
+    const credSsp = await startCredSspContexts(makeCertificate(dataDir, 'inside'), [`LAB:ann:${password}`]);
+    const at = await startLabWsMan({ command: standIn.argv, acceptor: credSsp.acceptor, tls });
+    const { credentialId } = target;
+    const wsman = WsManSettings.parse({ method: 'credssp', trust: { pin }, isTrustedForDelegation: true });
+    const { row, events } = await wholeSession(ann, at, { name: 'whole-credssp', credentialId, wsman }, 0);
+    expect(row.facts).toMatchObject({
+      protection: 'HTTPS, CredSSP',
+      weakened: ['the target has the password (CredSSP)'],
+    });
+    expect(events.find(({ type }) => type === 'credential.delegated')).toMatchObject({ outcome: 'ok', subject: 'localhost', detail: { user, session: row.id } }); // prettier-ignore
+    expect((await credSsp.given())[0]).toEqual(['LAB', 'ann', password]);
+    const made = await ann.post<Target>('/api/targets', winRmBody(at, { name: 'refused', credentialId, wsman }));
+    const page = await ConsolePage.open(ann, openBody(made.id, 'powershell'));
+    page.answer(await page.untilMessage('question'), { kind: 'choice', indexes: [1] });
+    expect(await page.untilMessage('ended')).toMatchObject({ reason: 'credssp_not_allowed' });
+    expect(await credSsp.given()).toEqual([]);
+    const refused = await ann.get<AuditPage>('/api/audit?limit=20&type=credential.delegated');
+    expect(refused.events[0]).toMatchObject({ outcome: 'refused' });
+    await at.stop();
+    await credSsp.stop();
+  });
 });
 
 test('keeps what was weakened in bar and audit log, the shell that the target named, and never the password', async () => {

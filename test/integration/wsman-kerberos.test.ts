@@ -1,4 +1,9 @@
 /** Whole sessions over WinRM with Kerberos: MIT's KDC, python3-gssapi at the service, sealed bodies over plain HTTP. */
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Credential } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gatewayAccount } from '../../server/src/app/kerberos.ts';
@@ -6,10 +11,12 @@ import { codeOf, SallyportError } from '../../server/src/errors.ts';
 import type { WsManConnection } from '../../server/src/transports/wsman/connector.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
+import { makeCertificate } from '../lab/certificate.ts';
 import type { LabConsole } from '../lab/console.ts';
+import { startGateway, type LabGateway, type Person } from '../lab/gateway.ts';
 import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
 import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
-import { DOMAIN, HOSTS, LabKdc, PEOPLE, missingForKdc } from '../lab/kerberos/kdc.ts';
+import { DOMAIN, HOSTS, LabKdc, PEOPLE, REALM, missingForKdc } from '../lab/kerberos/kdc.ts';
 import { type BuiltStandIn, buildStandIn } from '../lab/powershell.ts';
 import {
   connectWsMan,
@@ -18,7 +25,9 @@ import {
   startLabWsMan,
   type LabConnect,
 } from '../lab/wsman/console.ts';
+import { startCredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
+import { wholeSession } from '../lab/wsman/whole-session.ts';
 
 const missing = missingForKdc() ?? missingForAcceptor();
 
@@ -30,6 +39,7 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
   let lab: LabWsMan | null = null;
   let person: LabConsole | null = null;
   const heard: string[] = [];
+  const certificate = labCertificate();
   beforeAll(async () => {
     [standIn, kdc] = await Promise.all([buildStandIn(), LabKdc.start()]);
     contexts = await startKerberosContexts(kdc.keytab);
@@ -46,9 +56,8 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
     lab = person = null;
   });
 
-  const start = async (isTls: boolean): Promise<LabWsMan> => {
-    const tls = isTls ? labCertificate() : null;
-    lab = await startLabWsMan({ command: standIn.argv, acceptor: contexts.acceptor, tls });
+  const start = async (isTls: boolean, acceptor = contexts.acceptor): Promise<LabWsMan> => {
+    lab = await startLabWsMan({ command: standIn.argv, acceptor, tls: isTls ? certificate : null });
     heard.length = 0;
     lab.intercept = (_request, _response, body) => {
       heard.push(Buffer.from(body).toString('latin1'));
@@ -158,5 +167,99 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
       identity: { kind: 'password', user: `ada@nowhere.${DOMAIN}`, password: new Secret('x') },
     } as const;
     expect(await connectWsMan(at, local).then(() => 'signed in', codeOf)).toBe('kerberos_no_kdc');
+  });
+
+  describe('from the opening to the end, through the whole program', () => {
+    const pin = new X509Certificate(certificate.cert).fingerprint256.replaceAll(':', '').toLowerCase();
+    // What is connected to is `localhost`, which is no name for Kerberos.
+    const spn = { service: 'HTTP', host: HOSTS.win, includePort: false } as const;
+    let gateway: LabGateway;
+    let ann: Person;
+    let credentialId: string;
+    beforeAll(async () => {
+      const [kdcAddress = ''] = kdc.settings.realms[0]?.kdcs ?? [];
+      gateway = await startGateway({
+        env: {
+          SALLYPORT_KERBEROS_REALMS: `${REALM}/LAB=${kdcAddress}`,
+          SALLYPORT_GATEWAY_PRINCIPAL: `gateway@${REALM}`,
+          SALLYPORT_GATEWAY_KEYTAB: kdc.gatewayKeytab,
+          SALLYPORT_GATEWAY_IDENTITY_HOSTS: 'localhost',
+        },
+      });
+      ann = await gateway.setUp();
+      ({ id: credentialId } = await ann.post<Credential>('/api/credentials', {
+        ...{ label: 'ada', kind: 'password', user: 'LAB\\ada', secret: PEOPLE.ada, passphrase: null },
+      }));
+    });
+    afterAll(() => gateway.stop());
+
+    it.each([
+      ['default', false, 'HTTP, Kerberos sealed (AES-256)'],
+      ['kerberos', true, 'HTTPS, Kerberos'],
+      ['negotiate', true, 'HTTPS, Kerberos'],
+    ] as const)('%s with a password of the vault, TLS %s', async (method, tls, protection) => {
+      const wsman = WsManSettings.parse({ method, tls, trust: tls ? { pin } : {}, spn });
+      const { row, ledger, events, asked } = await wholeSession(ann, await start(tls), {
+        ...{ name: `${method}-${String(tls)}`, credentialId, wsman },
+      });
+      expect(asked).toEqual([]);
+      expect(contexts.names.at(-1)).toBe(`ada@${REALM}`);
+      expect(row.facts).toMatchObject({ identity: 'LAB\\ada', protection, weakened: [] });
+      expect(ledger).toMatchObject(
+        ['1+1', 'Read-Host name', 'Exit-PSSession'].map((text) => ({
+          text,
+          identity: 'LAB\\ada',
+          protection,
+          weakened: [],
+        })),
+      );
+      expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(['credential.used', 'winrm.connected']));
+      expect(JSON.stringify(events) + gateway.stderr()).not.toContain(PEOPLE.ada);
+    });
+
+    it("the gateway's own account: each use in the audit log before it is used, nobody else's credential", async () => {
+      const wsman = WsManSettings.parse({ method: 'negotiate-implicit', tls: false, spn });
+      const { row, ledger, events } = await wholeSession(ann, await start(false), { name: 'implicit', wsman });
+      expect(contexts.names.at(-1)).toBe(`gateway@${REALM}`);
+      const identity = expect.stringContaining(`gateway@${REALM}`) as string;
+      const protection = 'HTTP, Kerberos sealed (AES-256); as the gateway itself';
+      expect(row.facts).toMatchObject({ identity, protection, weakened: [] });
+      expect(ledger).toMatchObject(Array(3).fill({ identity, protection }));
+      const told = events.map(({ type }) => type);
+      expect(told).not.toContain('credential.used');
+      expect(told.indexOf('gateway.identityUsed')).toBeLessThan(told.indexOf('winrm.connected'));
+      expect(events.find(({ type }) => type === 'gateway.identityUsed')).toMatchObject({
+        ...{ outcome: 'ok', actor: expect.stringContaining('ann') as string },
+        detail: { account: `gateway@${REALM}` },
+      });
+    });
+
+    it('CredSSP with Kerberos inside: asked, written down, handed over once', async () => {
+      const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-credssp-whole-'));
+      const env = { KRB5_KTNAME: kdc.keytab, KRB5_CONFIG: kdc.configFile, KRB5RCACHENAME: 'none:' };
+      const credSsp = await startCredSspContexts(makeCertificate(directory, 'inside'), [], ['--kerberos'], env);
+      try {
+        const wsman = WsManSettings.parse({ method: 'credssp', trust: { pin }, isTrustedForDelegation: true, spn });
+        const { row, ledger, events, asked } = await wholeSession(
+          ...[ann, await start(true, credSsp.acceptor)],
+          { name: 'credssp', credentialId, wsman },
+          0,
+        );
+        expect(asked).toMatchObject([{ kind: 'choice', from: 'gateway' }]);
+        const weakened = ['the target has the password (CredSSP)'];
+        expect(row.facts).toMatchObject({ identity: 'LAB\\ada', weakened });
+        expect(row.facts.protection).toMatch(/CredSSP/);
+        expect(ledger).toMatchObject([{ weakened }, { weakened }, { weakened }]);
+        const told = events.map(({ type }) => type);
+        expect(told.indexOf('credential.delegated')).toBeLessThan(told.indexOf('winrm.connected'));
+        // Each connection of the session signs in, with the same password.
+        const given = await credSsp.given();
+        expect(new Set(given.map((each) => each.join('|')))).toEqual(new Set([`LAB|ada|${PEOPLE.ada}`]));
+        expect(JSON.stringify(events) + gateway.stderr()).not.toContain(PEOPLE.ada);
+      } finally {
+        await credSsp.stop();
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
   });
 });

@@ -19,6 +19,7 @@ async function opened(
   const opening = {
     caller: { actor: ACTOR },
     port: {
+      sessionId: 's1',
       ask: (question: NewQuestion) => {
         asked.push(question);
         return Promise.resolve({ kind: 'choice', indexes: [index] });
@@ -56,17 +57,20 @@ async function opened(
 it('asks before CredSSP hands a password over, with no for the default, and writes the answer down first', async () => {
   for (const [index, outcome] of [[0, 'ok'], [1, 'refused']] as const) {
     let isAllowed: boolean | null = null;
-    const { asked, events } = await opened(async (port) => void (isAllowed = await port.confirmDelegation()), { index });
-    expect(asked).toMatchObject([{ kind: 'choice', from: 'gateway', defaults: [1], choices: [{ label: 'Yes' }, { label: 'No' }] }]);
-    expect(asked[0]).toMatchObject({ message: expect.stringContaining('hands your password to win01') as string });
+    const { asked, events } = await opened(async (port) => void (isAllowed = await port.confirmDelegation('CORP\\ann')), { index });
+    // No single key says yes.
+    const choices = [{ label: 'Hand it over', hotKey: null }, { label: 'Do not connect', hotKey: null }];
+    expect(asked).toMatchObject([{ kind: 'choice', from: 'gateway', caption: 'Hand the password over to win01?', defaults: [1], choices }]);
+    expect(asked[0]).toMatchObject({ facts: [{ name: 'What', value: 'the password of CORP\\ann, readable' }, { name: 'To', value: 'win01:5986' }, {}, {}, {}] });
     expect(isAllowed).toBe(outcome === 'ok');
-    expect(events[0]).toMatchObject({ type: 'credential.delegated', subject: 'win01', outcome, actor: { name: 'Ann' } });
+    expect(events[0]).toMatchObject({ type: 'credential.delegated', subject: 'win01', outcome, actor: { name: 'Ann' }, detail: { user: 'CORP\\ann', session: 's1' } });
   }
 }); // prettier-ignore
 
 it('hands nothing over when the answer cannot be written down', async () => {
   let isAllowed: boolean | null = null;
-  const confirm = async (port: WsManPort): Promise<void> => void (isAllowed = await port.confirmDelegation());
+  const confirm = async (port: WsManPort): Promise<void> =>
+    void (isAllowed = await port.confirmDelegation('CORP\\ann'));
   expect((await opened(confirm, { failing: 'credential.delegated' })).result).toMatchObject({
     code: 'audit_unavailable',
   });

@@ -25,7 +25,7 @@ export interface WinRmDeps extends Pick<IdentityDeps, 'audit'> {
 }
 export interface WinRmOpening {
   readonly caller: Caller;
-  readonly port: Pick<OpeningPort, 'ask' | 'notice'>;
+  readonly port: Pick<OpeningPort, 'ask' | 'notice' | 'sessionId'>;
   readonly signal: AbortSignal;
   readonly deps: WinRmDeps;
 }
@@ -76,27 +76,63 @@ export async function checkCertificate(
   return 'pinned';
 }
 
-/** A question of the gateway's own; no is the default. */
+type OwnChoice = Extract<NewQuestion, { kind: 'choice' }>;
+/** What the gateway asks on its own account: what it is about, fact by fact, and the name of the act. */
+interface Consent extends Pick<OwnChoice, 'caption' | 'message'> {
+  readonly facts: NonNullable<OwnChoice['facts']>;
+  readonly yes: string;
+}
+
+/** Not to connect is the default, and no single key says yes. */
 async function isConfirmed(
-  caption: string,
-  message: string,
+  { yes, ...consent }: Consent,
   { port, signal }: Pick<WinRmOpening, 'port' | 'signal'>,
 ): Promise<boolean> {
   const question = {
-    ...{ kind: 'choice', from: 'gateway', fromName: 'gateway', caption, message, defaults: [1], multiple: false },
-    choices: ['Yes', 'No'].map((label) => ({ label, hotKey: label.charAt(0), help: '' })),
+    ...{ kind: 'choice', from: 'gateway', fromName: 'gateway', ...consent, defaults: [1], multiple: false },
+    choices: [yes, 'Do not connect'].map((label) => ({ label, hotKey: null, help: '' })),
   } satisfies NewQuestion;
   const answer = await port.ask(question, signal);
   return answer.kind === 'choice' && answer.indexes[0] === 0;
 }
 
+/** What, to whom, why, and what may come of it. @param user '' = who signs in is asked for afterwards */
+function delegationConsent(user: string, { host, port }: Pick<Endpoint, 'host' | 'port'>): Consent {
+  const whose = user === '' ? 'the password that you type next' : `the password of ${user}`;
+  return {
+    caption: `Hand the password over to ${host}?`,
+    message: `This target signs in by CredSSP. It does not get a proof that you know the password: it gets the password itself.`,
+    facts: [
+      { name: 'What', value: `${whose}, readable` },
+      { name: 'To', value: addressOf(host, port) },
+      {
+        name: 'Why you are asked',
+        value:
+          'An administrator allowed it for this target, so that commands there can go on to other machines in your name. Each session asks anew.',
+      },
+      {
+        name: 'What may come of it',
+        value: `${host}, or whoever has taken it over, can sign in with it anywhere, after this session too, until the password is changed.`,
+      },
+      {
+        name: 'If you are not sure',
+        value: 'Do not connect. "Access to other machines" at the target lists ways that need no password there.',
+      },
+    ],
+    yes: 'Hand it over',
+  };
+}
+
 /** The act is audited before the password can leave. */
-async function confirmDelegation(host: string, opening: WinRmOpening): Promise<boolean> {
-  const words = `CredSSP hands your password to ${host}. Whoever has taken over that machine can read it. Go on?`;
-  const isAllowed = await isConfirmed('Hand over the password', words, opening);
+async function confirmDelegation(
+  user: string,
+  endpoint: Pick<Endpoint, 'host' | 'port'>,
+  opening: WinRmOpening,
+): Promise<boolean> {
+  const isAllowed = await isConfirmed(delegationConsent(user, endpoint), opening);
   await opening.deps.audit.append({
-    ...{ type: 'credential.delegated', actor: opening.caller.actor, subject: host },
-    outcome: isAllowed ? 'ok' : 'refused',
+    ...{ type: 'credential.delegated', actor: opening.caller.actor, subject: endpoint.host },
+    ...{ outcome: isAllowed ? 'ok' : 'refused', detail: { user, session: opening.port.sessionId } },
   });
   return isAllowed;
 }
@@ -129,8 +165,17 @@ async function followRedirect(
   const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}`;
   port.notice('info', 'redirected', `The target sends the connection on to ${address}.`);
   if (isElsewhere) {
-    const words = `The target sends the connection on to ${address}. Sign in there with the same credential?`;
-    if (!(await isConfirmed('Another machine', words, { port, signal })))
+    const consent = {
+      caption: `Sign in at ${host.value} instead?`,
+      message: 'The target sends the connection on to another machine. What signs in would be the same credential.',
+      facts: [
+        { name: 'From', value: addressOf(from.host, from.port) },
+        { name: 'To', value: address },
+        { name: 'Why you are asked', value: 'Whoever answers for the target chose this address.' },
+      ],
+      yes: 'Sign in there',
+    };
+    if (!(await isConfirmed(consent, { port, signal })))
       throw new SallyportError('wsman_redirect_refused', `not confirmed: ${address}`);
   }
   await deps.audit.append({
@@ -155,7 +200,7 @@ export async function connectWinRm(
       ...asks,
       checkCertificate: (presented, problem, { host, port }) =>
         checkCertificate(presented, problem, { host, port, via }, opening),
-      confirmDelegation: () => confirmDelegation(endpoint.host, opening),
+      confirmDelegation: (user) => confirmDelegation(user, endpoint, opening),
       useGateway: (account) => useGateway(account, endpoint, opening),
       redirected: (to, isElsewhere) => followRedirect(endpoint, to, isElsewhere, endpointAt, opening),
     },

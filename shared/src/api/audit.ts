@@ -11,6 +11,9 @@ export const LedgerRow = z.object({
   /** Jump hosts on the way to it, first hop first. */
   via: z.array(z.string()).default([]),
   identity: z.string(),
+  /** Of its session: what protects it on the way, and what is less than it could be (CredSSP: the target has the password). */
+  protection: z.string().default(''),
+  weakened: z.array(z.string()).default([]),
   /** Exact text of CREATE_PIPELINE. */
   text: z.string(),
   startedAt: z.number(),

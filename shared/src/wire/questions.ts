@@ -90,6 +90,8 @@ export const Question = z.discriminatedUnion('kind', [
     kind: z.literal('choice'),
     caption: z.string(),
     message: z.string(),
+    /** Of the gateway's own: what it is about, fact by fact. */
+    facts: z.array(z.object({ name: z.string(), value: z.string() })).optional(),
     choices: z.array(Choice).max(256),
     /** Indexes; empty when there is no default. */
     defaults: z.array(z.number()),

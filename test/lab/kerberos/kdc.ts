@@ -50,6 +50,7 @@ addprinc -randkey -e aes256-cts-hmac-sha384-192:normal HTTP/${HOSTS.sha384}
 setstr HTTP/${HOSTS.sha384} session_enctypes aes256-cts-hmac-sha384-192
 addprinc -randkey HTTP/${HOSTS.moved}
 addprinc -randkey HTTP/localhost
+addprinc -randkey WSMAN/${HOSTS.win}
 `;
 
 export class LabKdc {
@@ -174,7 +175,7 @@ export class LabKdc {
     );
     this.#run('kdb5_util', ['create', '-s', '-r', REALM, '-P', 'only for tests']);
     const services = Object.values(HOSTS).map((host) => `HTTP/${host}`);
-    this.#run('kadmin.local', [], `${SCRIPT}ktadd -k ${this.gatewayKeytab} gateway\nktadd -norandkey -k ${this.keytab} ${services.join(' ')} HTTP/localhost\ncpw -randkey HTTP/${HOSTS.moved}\n`); // prettier-ignore
+    this.#run('kadmin.local', [], `${SCRIPT}ktadd -k ${this.gatewayKeytab} gateway\nktadd -norandkey -k ${this.keytab} ${services.join(' ')} HTTP/localhost WSMAN/${HOSTS.win}\ncpw -randkey HTTP/${HOSTS.moved}\n`); // prettier-ignore
   }
 
   #run(program: string, args: readonly string[], input = ''): void {

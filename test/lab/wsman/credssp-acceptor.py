@@ -4,6 +4,9 @@ Prints its port when it listens. NTLM_USER_FILE names the accounts. GET gives th
 GET, as JSON. The query of a POST makes the server of that connection another one: tls=1.2|1.3, ciphers, version, error (an
 NTSTATUS), other (file of the certificate of the real server, where this one is in between), and binding=unchecked|reflected|
 broken|missing. Ends when its standard input ends.
+
+With --lines there is no server: one JSON object per line in, one out, for a server in another language. {"id", "context",
+"op": "accept", "token"} | {"op": "open", "header", "data"} | {"op": "close", "data"} | {"op": "given"}; bytes in base64.
 """
 
 import argparse
@@ -26,6 +29,7 @@ BOUNDARY = b"--Encrypted Boundary"
 RECORD = 16384
 SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
 NTLM = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
+REFUSALS = (gssapi.exceptions.GSSError, ssl.SSLError, ValueError, IndexError)
 
 
 def der(tag, *content):
@@ -126,6 +130,14 @@ class Tls:
         return mac + 16 - (size + mac) % 16
 
 
+def opened(tls, trailer, records):
+    """A sealed part: how long its trailer is said to be, and its records."""
+    piece = tls.feed(records)
+    if trailer != tls.trailer(len(piece)):
+        raise ValueError("another length than it says")
+    return piece
+
+
 def unframe(body, tls):
     form = re.compile(
         rb"--Encrypted Boundary\r\n\t?Content-Type: ([^\r\n]+)\r\n"
@@ -141,8 +153,8 @@ def unframe(body, tls):
         trailer = int.from_bytes(body[at : at + 4], "little")
         at += 4
         size = 5 + int.from_bytes(body[at + 3 : at + 5], "big")
-        piece = tls.feed(body[at : at + size])
-        if len(piece) != int(head.group(2)) or trailer != tls.trailer(len(piece)):
+        piece = opened(tls, trailer, body[at : at + size])
+        if len(piece) != int(head.group(2)):
             raise ValueError("another length than it says")
         plain += piece
         at += size
@@ -162,75 +174,36 @@ def frame(plain, tls):
     return body + BOUNDARY + b"--\r\n"
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # One write for head and body.
-    disable_nagle_algorithm = True
-    tls = context = None
-    state = "new"
+class SignIn:
+    """One connection that is being signed in on."""
 
-    def log_message(self, *_):
-        pass
+    tls = context = given = None
 
-    def answer(self, status, headers=(), body=b""):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
+    def __init__(self, credentials, options):
+        self.credentials, self.options = credentials, options
 
-    def token(self, status, token):
-        self.answer(status, [("WWW-Authenticate", ("CredSSP " + base64.b64encode(token).decode()).rstrip())])
-
-    def do_GET(self):
-        given, self.server.given = self.server.given, []
-        self.answer(200, [("Content-Type", "application/json")], json.dumps(given).encode())
-
-    @property
-    def options(self):
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-        return {**self.server.files, **{name: value for name, [value] in query.items()}}
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        offer = self.headers.get("Authorization")
-        try:
-            if offer is not None:
-                self.sign_in(base64.b64decode(offer.removeprefix("CredSSP "), validate=True))
-            elif self.state == "done":
-                plain = unframe(body, self.tls)
-                kind = f'multipart/x-multi-encrypted;protocol="{PROTOCOL}";boundary="Encrypted Boundary"'
-                self.answer(200, [("Content-Type", kind)], frame(plain, self.tls))
-            else:
-                raise ValueError("not signed in")
-        except (gssapi.exceptions.GSSError, ssl.SSLError, ValueError, IndexError) as error:
-            print(f"refused: {error}".replace("\n", " "), file=sys.stderr, flush=True)
-            self.state = "over"
-            self.answer(401, [("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "CredSSP")])
-
-    def sign_in(self, token):
+    def take(self, token):
+        """The token to answer with; None when the password is there."""
         if self.tls is None:
             self.tls = Tls(self.options)
         plain = self.tls.feed(token)
         if plain == b"":
-            self.token(401, self.tls.outgoing.read())
-            return
+            return self.tls.outgoing.read()
         fields = dict(values(inner(plain)))
         if "error" in self.options:
-            self.say(der(0xA4, der(0x02, bytes.fromhex(self.options["error"]))))
-        elif 0xA2 in fields:
-            self.take(self.unwrap(fields[0xA2]))
-        elif 0xA3 in fields:
-            self.bind(fields)
-        else:
-            out = self.step(fields)
-            self.say(b"" if out is None else self.nego(out))
+            return self.say(der(0xA4, der(0x02, bytes.fromhex(self.options["error"]))))
+        if 0xA2 in fields:
+            parts = dict(values(inner(self.unwrap(fields[0xA2]))))
+            self.given = [text(content) for _, content in values(inner(inner(parts[0xA1])))]
+            return None
+        if 0xA3 in fields:
+            return self.bind(fields)
+        out = self.step(fields)
+        return self.say(b"" if out is None else self.nego(out))
 
     def step(self, fields):
         if self.context is None:
-            self.context = gssapi.SecurityContext(creds=self.server.credentials, usage="accept")
+            self.context = gssapi.SecurityContext(creds=self.credentials, usage="accept")
         return self.context.step(inner(inner(inner(inner(fields[0xA1])))))
 
     def nego(self, token):
@@ -238,7 +211,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def say(self, content):
         version = der(0xA0, der(0x02, bytes([int(self.options.get("version", "6"))])))
-        self.token(401, self.tls.write(der(0x30, version, content)))
+        return self.tls.write(der(0x30, version, content))
 
     def unwrap(self, field):
         return self.context.unwrap(inner(field)).message
@@ -257,24 +230,119 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "broken":
             wrapped = wrapped[:-1] + bytes([wrapped[-1] ^ 1])
         field = b"" if kind == "missing" else der(0xA3, der(0x04, wrapped))
-        self.say((b"" if out is None else self.nego(out)) + field)
+        return self.say((b"" if out is None else self.nego(out)) + field)
 
-    def take(self, credentials):
-        parts = dict(values(inner(credentials)))
-        self.server.given.append([text(content) for _, content in values(inner(inner(parts[0xA1])))])
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # One write for head and body.
+    disable_nagle_algorithm = True
+    signing = None
+    state = "new"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, headers=(), body=b""):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def do_GET(self):
+        given, self.server.given = self.server.given, []
+        self.answer(200, [("Content-Type", "application/json")], json.dumps(given).encode())
+
+    @property
+    def options(self):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        return {**self.server.files, **{name: value for name, [value] in query.items()}}
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        offer = self.headers.get("Authorization")
+        try:
+            if offer is not None:
+                self.sign_in(base64.b64decode(offer.removeprefix("CredSSP "), validate=True))
+            elif self.state == "done":
+                tls = self.signing.tls
+                plain = unframe(body, tls)
+                kind = f'multipart/x-multi-encrypted;protocol="{PROTOCOL}";boundary="Encrypted Boundary"'
+                self.answer(200, [("Content-Type", kind)], frame(plain, tls))
+            else:
+                raise ValueError("not signed in")
+        except REFUSALS as error:
+            print(f"refused: {error}".replace("\n", " "), file=sys.stderr, flush=True)
+            self.state = "over"
+            self.answer(401, [("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "CredSSP")])
+
+    def sign_in(self, token):
+        if self.signing is None:
+            self.signing = SignIn(self.server.credentials, self.options)
+        out = self.signing.take(token)
+        if out is not None:
+            said = ("CredSSP " + base64.b64encode(out).decode()).rstrip()
+            self.answer(401, [("WWW-Authenticate", said)])
+            return
+        self.server.given.append(self.signing.given)
         self.state = "done"
         self.answer(200)
+
+
+class Lines:
+    """Sign-ins and sealed parts by the numbers of their connections."""
+
+    def __init__(self, files, credentials):
+        self.files, self.credentials = files, credentials
+        self.signing, self.passwords = {}, []
+
+    def accept(self, asked):
+        signing = self.signing.setdefault(asked["context"], SignIn(self.credentials, self.files))
+        out = signing.take(base64.b64decode(asked["token"]))
+        if out is not None:
+            return {"token": base64.b64encode(out).decode(), "isComplete": False}
+        self.passwords.append(signing.given)
+        # gss-ntlmssp counts the end of the text.
+        name = str(signing.context.initiator_name).rstrip("\0")
+        return {"token": "", "isComplete": True, "name": name}
+
+    def open(self, asked):
+        header, data = base64.b64decode(asked["header"]), base64.b64decode(asked["data"])
+        plain = opened(self.signing[asked["context"]].tls, len(header), header + data)
+        return {"data": base64.b64encode(plain).decode()}
+
+    def close(self, asked):
+        tls, plain = self.signing[asked["context"]].tls, base64.b64decode(asked["data"])
+        at, sealed = tls.trailer(len(plain)), tls.write(plain)
+        return {"header": base64.b64encode(sealed[:at]).decode(), "data": base64.b64encode(sealed[at:]).decode()}
+
+    def given(self, _):
+        given, self.passwords = self.passwords, []
+        return {"given": given}
+
+    def serve(self):
+        print("{}", flush=True)
+        for line in sys.stdin:
+            asked = json.loads(line)
+            try:
+                answer = getattr(self, asked["op"])(asked)
+            except REFUSALS as error:
+                answer = {"error": str(error)}
+            print(json.dumps({"id": asked["id"], **answer}), flush=True)
 
 
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, files, mechanisms):
+    def __init__(self, files, credentials):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files = files
         self.given = []
-        self.credentials = gssapi.Credentials(usage="accept", mechs=mechanisms)
+        self.credentials = credentials
 
 
 def main():
@@ -282,9 +350,14 @@ def main():
     parser.add_argument("--cert", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--kerberos", action="store_true")
+    parser.add_argument("--lines", action="store_true")
     options = parser.parse_args()
-    mechanisms = [SPNEGO] if options.kerberos else [SPNEGO, NTLM]
-    server = Server({"cert": options.cert, "key": options.key}, mechanisms)
+    credentials = gssapi.Credentials(usage="accept", mechs=[SPNEGO] if options.kerberos else [SPNEGO, NTLM])
+    files = {"cert": options.cert, "key": options.key}
+    if options.lines:
+        Lines(files, credentials).serve()
+        return
+    server = Server(files, credentials)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
     sys.stdin.read()

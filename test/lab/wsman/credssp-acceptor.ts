@@ -1,4 +1,4 @@
-/** Starts `credssp-acceptor.py`: an HTTP server that takes CredSSP and tells which passwords it was given. */
+/** Starts `credssp-acceptor.py`: CredSSP as a server of its own, or for the lab's WinRM service. It tells which passwords it was given. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { LabCertificate } from '../certificate.ts';
+import type { LabAcceptor } from './acceptors.ts';
+import { startContextChild } from './context-child.ts';
+
+const SCRIPT = path.join(import.meta.dirname, 'credssp-acceptor.py');
+/** Plain text in a TLS record. */
+const RECORD = 16_384;
 
 export interface CredSspAcceptor {
   readonly port: number;
@@ -25,14 +31,11 @@ export async function startCredSspAcceptor(
   options: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CredSspAcceptor> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-credssp-'));
-  const file = path.join(directory, 'users');
-  writeFileSync(file, users.map((line) => `${line}\n`).join(''), { mode: 0o600 });
-  const script = path.join(import.meta.dirname, 'credssp-acceptor.py');
+  const place = placeOf(users, env);
   const child = spawn(
     '/usr/bin/python3',
-    [script, '--cert', certificate.certFile, '--key', certificate.keyFile, ...options],
-    { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', NTLM_USER_FILE: file, ...env } },
+    [SCRIPT, '--cert', certificate.certFile, '--key', certificate.keyFile, ...options],
+    { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', ...place.env } },
   );
   const exited = once(child, 'close');
   const refusals: string[] = [];
@@ -52,7 +55,44 @@ export async function startCredSspAcceptor(
     async stop() {
       child.stdin.end();
       await exited;
-      rmSync(directory, { recursive: true, force: true });
+      place.remove();
+    },
+  };
+}
+
+/** Whom it knows, in a file of its own. */
+function placeOf(users: readonly string[], more: Readonly<Record<string, string>>) {
+  const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-credssp-'));
+  const file = path.join(directory, 'users');
+  writeFileSync(file, users.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+  return { env: { NTLM_USER_FILE: file, ...more }, remove: () => rmSync(directory, { recursive: true, force: true }) };
+}
+
+export interface CredSspContexts extends Pick<CredSspAcceptor, 'given' | 'stop'> {
+  readonly acceptor: LabAcceptor;
+}
+
+/** The same for whole sessions, behind `LabWsMan`. */
+export async function startCredSspContexts(
+  certificate: LabCertificate,
+  users: readonly string[],
+  options: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CredSspContexts> {
+  const place = placeOf(users, env);
+  const child = await startContextChild({
+    args: [SCRIPT, '--cert', certificate.certFile, '--key', certificate.keyFile, '--lines', ...options],
+    env: place.env,
+    challenges: ['Negotiate', 'CredSSP'],
+    protocolOf: () => 'application/HTTP-CredSSP-session-encrypted',
+    maxPart: RECORD,
+  });
+  return {
+    acceptor: child.acceptor,
+    given: async () => (await child.ask({ op: 'given' })).given ?? [],
+    async stop() {
+      await child.stop();
+      place.remove();
     },
   };
 }

@@ -187,6 +187,8 @@ export class LabShell {
     if (this.#isGone) return;
     const closed = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
     this.#write({ element: 'Close', pipelineId: null });
+    // Nothing comes after it. Without this a process that answers Close and stays would be waited for until its time is over.
+    this.#child.stdin.end();
     const hard = setTimeout(() => this.#child.kill('SIGKILL'), 2000);
     await closed;
     clearTimeout(hard);

@@ -24,6 +24,8 @@ const toRow = (entry: LedgerEntry, session: SessionRow): LedgerRow => ({
   targetName: session.facts.targetName,
   via: session.facts.via,
   identity: session.facts.identity,
+  protection: session.facts.protection,
+  weakened: session.facts.weakened,
   text: entry.text,
   startedAt: entry.startedAt,
   endedAt: entry.endedAt,

@@ -52,8 +52,9 @@ export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'askUser' | '
   ): Promise<'verified' | 'pinned'>;
   /**
    * CredSSP hands the password to the target, which is allowed for it: does the person want that in this session?
+   * @param user whose password it is; '' = it is asked for afterwards
    */
-  confirmDelegation(): Promise<boolean>;
+  confirmDelegation(user: string): Promise<boolean>;
   /** The gateway's own account is about to sign in for the person. @throws SallyportError when that cannot be written down */
   useGateway(account: string): Promise<void>;
   /**
@@ -312,7 +313,7 @@ class Way {
   async #makeSignIn(clock: ConnectClock<Limit> | null): Promise<HttpSignIn> {
     const { endpoint, settings } = this.#request;
     const { isAuthenticated } = this;
-    const ask = () => this.#port.confirmDelegation();
+    const ask = () => this.#port.confirmDelegation(this.#request.identity.user);
     const mayAsk = settings.method === 'credssp' && settings.isTrustedForDelegation;
     const isDelegationAllowed = mayAsk && (await (clock === null ? ask() : clock.hold(ask)));
     if (settings.method === 'credssp' && !isDelegationAllowed)
