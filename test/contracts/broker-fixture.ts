@@ -5,10 +5,10 @@ import { parseServerFrame } from '@sallyport/shared/wire/frames';
 import type { NewAuditEvent } from '../../server/src/audit/contract.ts';
 import { createBroker } from '../../server/src/broker/broker.ts';
 import type { OpenRequest, Requester, SessionSocket } from '../../server/src/broker/contract.ts';
-import type { StoredSession } from '../../server/src/broker/deps.ts';
+import type { ShellEnd, StoredSession } from '../../server/src/broker/deps.ts';
 import { systemClock } from '../../server/src/clock.ts';
 import type { LedgerEntry } from '../../server/src/ledger/contract.ts';
-import { SallyportError } from '../../server/src/errors.ts';
+import { SallyportError, toError } from '../../server/src/errors.ts';
 import { silentLog } from '../../server/src/log/log.ts';
 import type { Role } from '../../server/src/policy.ts';
 import type { RecordingFiles } from '../../server/src/recording/files.ts';
@@ -114,6 +114,8 @@ export function brokerIn(
   const world = change.world ?? newWorld();
   const { clock, rows, audited, ledgered, entries, catalogue, key } = world;
   const roles = new Map<string, Role>();
+  /** Disabled. */
+  const gone = new Set<string>();
   const recordings = createRecordings({
     directory,
     catalogue,
@@ -121,7 +123,23 @@ export function brokerIn(
     clock: systemClock,
     ...(change.files && { files: change.files }),
   });
+  /** What the target of a left session was asked, what it says, and whether such sessions may go on waiting. */
+  const shells = {
+    ended: [] as { id: string; shellId: string; reopen: string }[],
+    answer: () => Promise.resolve<ShellEnd>('deleted'),
+    mayWait: true,
+  };
   const broker = createBroker({
+    leftShells: {
+      mayWait: () => Promise.resolve(shells.mayWait),
+      end: async ({ id, reopen }, { shellId }, signal) => {
+        shells.ended.push({ id, shellId, reopen });
+        const stopped = new Promise<never>((_, reject) =>
+          signal.addEventListener('abort', () => reject(toError(signal.reason))),
+        );
+        return Promise.race([shells.answer(), stopped]);
+      },
+    },
     recordings,
     ledger: {
       start: (entry) => {
@@ -171,7 +189,8 @@ export function brokerIn(
     log: silentLog(),
     limits,
     detachedHours: () => 8,
-    subjectOf: (userId) => Promise.resolve({ userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),
+    subjectOf: (userId) =>
+      Promise.resolve(gone.has(userId) ? null : { userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),
     hasRecording: () => Promise.resolve(true),
   });
   async function open(kind: 'powershell' | 'pty' = 'pty', who = ann) {
@@ -188,7 +207,22 @@ export function brokerIn(
   async function until(test: () => boolean) {
     while (!test()) await new Promise((resolve) => setImmediate(resolve));
   }
-  return { until, broker, world, clock, rows, catalogue, audited, ledgered, roles, recordings, open, attach };
+  return {
+    shells,
+    until,
+    broker,
+    world,
+    clock,
+    rows,
+    catalogue,
+    audited,
+    ledgered,
+    roles,
+    gone,
+    recordings,
+    open,
+    attach,
+  };
 }
 /** The code that a promise is refused with. */
 export const code = (promise: Promise<unknown>): Promise<string> =>

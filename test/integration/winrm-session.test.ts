@@ -374,6 +374,38 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   expect(JSON.stringify(events) + gateway.stdout() + gateway.stderr()).not.toContain(LAB_USER.password);
 });
 
+test('a session that is left and then ended is ended at its target too, where the gateway can sign in by itself', async () => {
+  const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
+  const { credentialId } = target;
+  const leave = async (credential: string | null): Promise<string> => {
+    const body = bodyOf({ name: `left ${String(credential)}`, host: '127.0.0.1', credentialId: credential, wsman });
+    const { id } = await ann.post<Target>('/api/targets', body);
+    const page = await ConsolePage.open(ann, openBody(id, 'powershell'));
+    if (credential === null)
+      page.answer(await page.untilMessage('question'), { kind: 'text', text: LAB_USER.password });
+    await page.untilMessage('prompt', 1, 30_000);
+    await ann.post(`/api/sessions/${page.sessionId}/leave`);
+    await ann.post(`/api/sessions/${page.sessionId}/terminate`);
+    return page.sessionId;
+  };
+  const told = async (sessionId: string) => {
+    const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=session.shellEnded');
+    return events.find(({ subject }) => subject === `session:${sessionId}`);
+  };
+  lab.givesOwnShellIds = false;
+  await untilNoShell();
+  const own = await leave(credentialId);
+  await expect.poll(() => told(own), { timeout: 30_000 }).toMatchObject({ outcome: 'ok', detail: { is: 'deleted' } });
+  expect(lab.shells.size).toBe(0);
+  const typedSecret = await leave(null);
+  await expect.poll(() => told(typedSecret), { timeout: 30_000 }).toMatchObject({ outcome: 'failed', detail: { is: 'kept', why: 'needs_person' } }); // prettier-ignore
+  expect(lab.shells.size).toBe(1);
+  const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=credential.used');
+  expect(events[0]).toMatchObject({ actor: 'gateway', detail: { session: own } });
+  for (const shell of lab.shells.values()) shell.kill();
+  await untilNoShell();
+});
+
 describe.skipIf(shells.length === 0)('a session that outlives its gateway', () => {
   const COUNT = 400;
   const HALF = 200;

@@ -51,6 +51,7 @@ import { createAlerts } from './alerts.ts';
 import { createAuthority } from './authority.ts';
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
+import { TargetLeftShells } from './ending-shells.ts';
 import { gatewayAccount, kerberosSettings } from './kerberos.ts';
 import { keyFactsOf, keyReader } from './key-facts.ts';
 import { planSession } from './opening.ts';
@@ -158,6 +159,8 @@ async function openRooms(config: Config, options: GatewayOptions) {
     const user = await storage.users.byId(userId);
     return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
   };
+  const inventory = createInventory({ storage, clock });
+  const leftShells = new TargetLeftShells({ inventory, clock });
   const broker = createBroker({
     recordings,
     ledger,
@@ -169,8 +172,8 @@ async function openRooms(config: Config, options: GatewayOptions) {
     detachedHours: () => settings.get().detachedHours,
     subjectOf,
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),
+    leftShells,
   });
-  const inventory = createInventory({ storage, clock });
   const knownHosts = createKnownHosts({ storage, clock });
   const pins = createHostKeyStore({ storage, knownHosts, clock });
   const credentials = createCredentials({ storage, vault, clock, keys: keyReader });
@@ -183,7 +186,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
   });
   return {
     ...{ clock, storage, vault, audit, settings, subjectOf },
-    ...{ people, identity, recordings, ledger, broker, knownHosts, pins, inventory, credentials, files },
+    ...{ people, identity, recordings, ledger, broker, leftShells, knownHosts, pins, inventory, credentials, files },
     ...keys,
   };
 }
@@ -273,6 +276,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     endpoint,
     mayReach,
   };
+  rooms.leftShells.use(opening);
   const routes = apiRoutes({
     ...rooms,
     ...{ version: options.version, door: () => door, log: options.log, metrics },

@@ -224,7 +224,7 @@ export interface Reachable {
   readonly connection: Connection | null;
   readonly openPool: OpenPool;
   /** WinRM; null over SSH. */
-  readonly listShells: WsManConnection['listShells'] | null;
+  readonly shells: Pick<WsManConnection, 'listShells' | 'deleteShell'> | null;
   readonly files: FilesWay;
   readonly protection: string;
   readonly weakened: readonly string[];
@@ -293,7 +293,7 @@ export async function reach(
     const files = sshFiles(connection, { subsystem: place.subsystem, hasPowerShell }, opening.deps.clock);
     const redirection = () => Promise.resolve(null);
     const close = (): Promise<void> => connection.close();
-    return { connection, openPool, listShells: null, files, protection, weakened: weak, reached, redirection, close };
+    return { connection, openPool, shells: null, files, protection, weakened: weak, reached, redirection, close };
   }
   const last = legs.at(-1);
   if (last === undefined) throw new SallyportError('internal', 'a way without an end');
@@ -314,7 +314,7 @@ export async function reach(
   return {
     connection: null,
     openPool,
-    listShells: () => connection.listShells(),
+    shells: connection,
     files,
     protection: connection.protection,
     weakened: [...weak, ...connection.weakened],

@@ -10,14 +10,14 @@ import { identityOf } from './target-identity.ts';
 /** Stands for the session in events. */
 const LIST_ID = 'shell-list';
 
-/** Nobody is asked: without a credential in the vault, or with a certificate that nobody accepted, there is no list. */
-const NOBODY: Opening['port'] = {
-  sessionId: LIST_ID,
+/** Nobody is asked: without a credential in the vault, or with a certificate that nobody accepted, nothing is done. */
+export const nobodyAt = (sessionId: string): Opening['port'] => ({
+  sessionId,
   ask: () => Promise.resolve({ kind: 'cancel' }),
   notice: () => undefined,
   step: () => undefined,
   facts: () => undefined,
-};
+});
 
 async function toRow(shell: TargetShell, userId: string, broker: Pick<Broker, 'ofShell'>): Promise<TargetShellRow> {
   const known = await broker.ofShell(shell.shellId);
@@ -44,10 +44,10 @@ export async function listShells(
   const place = await placeOf({ by: 'target', targetId }, caller, deps);
   if (place.wsman === null) throw new SallyportError('bad_request', 'only a target over WinRM keeps shells');
   const identity = await identityOf({ by: 'default' }, place, caller, deps);
-  const opening: Opening = { caller, port: NOBODY, signal, deps, language: '', weak: [] };
+  const opening: Opening = { caller, port: nobodyAt(LIST_ID), signal, deps, language: '', weak: [] };
   const way = await reach(place, async () => (await identity(LIST_ID)).identity, opening);
   try {
-    const shells = (await way.listShells?.()) ?? [];
+    const shells = (await way.shells?.listShells()) ?? [];
     return await Promise.all(shells.map((shell) => toRow(shell, caller.subject.userId, broker)));
   } finally {
     await way.close();

@@ -163,6 +163,27 @@ export async function identityOf(
   return typed(await typedIdentity(choice.typed, caller, deps));
 }
 
+/**
+ * What signs in where nobody can be asked, as the session of `choice` did: its stored credential, or the gateway's own
+ * account. Null where only the person can. The caller has the right to it: this asks no policy.
+ * @throws SallyportError client_certificate_needed
+ */
+export async function identityWithout(
+  choice: OpenSession['credential'],
+  { target, name }: { readonly target: Target | null; readonly name: string },
+  caller: Caller,
+  deps: IdentityDeps,
+): Promise<((sessionId: string) => Promise<OpenedIdentity>) | null> {
+  if (target?.wsman?.method === 'negotiate-implicit') return () => Promise.resolve(gatewayItself(deps));
+  if (choice.by === 'typed') return null;
+  const thumbprint = target?.wsman?.certificateThumbprint ?? '';
+  const own = thumbprint === '' ? (target?.credentialId ?? null) : await idOfCertificate(thumbprint, deps);
+  const id = choice.by === 'vault' ? choice.credentialId : own;
+  if (id === null) return null;
+  const use = { caller, targetName: name, targetUser: target?.user ?? '', isHop: false };
+  return (sessionId) => openIdentity(id, { ...use, sessionId }, deps);
+}
+
 /** How sessions name the gateway's own account. */
 export const gatewayLabel = (name: string | null | undefined): string => `${name ?? 'nobody'} (the gateway itself)`;
 
@@ -171,9 +192,13 @@ async function asGateway(choice: OpenSession['credential'], caller: Caller, deps
   if (choice.by !== 'default')
     throw new SallyportError('bad_request', 'credential: the gateway signs in there with its own account');
   await must(caller, 'credential.use', deps);
-  const identity = { kind: 'gateway', user: gatewayLabel(deps.gatewayName) } as const;
-  return () => Promise.resolve<OpenedIdentity>({ identity, note: 'as the gateway itself' });
+  return () => Promise.resolve(gatewayItself(deps));
 }
+
+const gatewayItself = ({ gatewayName }: IdentityDeps): OpenedIdentity => ({
+  identity: { kind: 'gateway', user: gatewayLabel(gatewayName) },
+  note: 'as the gateway itself',
+});
 
 /** The vault entry of a client certificate. @throws SallyportError client_certificate_needed */
 async function idOfCertificate(

@@ -43,6 +43,7 @@ export const AUDIT_TYPES = [
   'session.left',
   'session.pickedUp',
   'session.shellRefused',
+  'session.shellEnded',
   'session.end',
   'session.terminate',
   'session.targetOpened',

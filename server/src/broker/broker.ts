@@ -23,13 +23,13 @@ import type {
 import type { BrokerDeps } from './deps.ts';
 import { pastCommands, recoverSessions, toSessionRow } from './history.ts';
 import { type Before, type LeftSession, RESUME_MS } from './left.ts';
-import { endLeft, endOverdue, isLeft, leftTerminalOf, readBefore } from './left.ts';
+import { isLeft, leftTerminalOf, readBefore } from './left.ts';
+import { LeftEnds } from './left-ends.ts';
 import { Making, firstFacts } from './making.ts';
+import { Openings } from './openings.ts';
 import { ResumeTokens } from './resume-tokens.ts';
 import { Session } from './session.ts';
 import { ShellOwners } from './shell-owners.ts';
-
-const MINUTE_MS = 60_000;
 
 class SessionBroker implements Broker {
   readonly #deps: BrokerDeps;
@@ -37,11 +37,8 @@ class SessionBroker implements Broker {
   readonly #sessions = new Map<string, Session>();
   readonly #tokens: ResumeTokens;
   readonly #shells: ShellOwners;
-  /** Sessions being made, by user: they count against the limit too. */
-  readonly #making = new Map<string, number>();
-  /** Who waits for them; a login that is revoked meanwhile gets none. */
-  readonly #opening = new Set<{ readonly who: Requester; isRevoked: boolean }>();
-  readonly #opens = new Map<string, number[]>();
+  readonly #leftEnds: LeftEnds;
+  readonly #openings: Openings;
   /** Sessions that are picked up now: whoever else comes waits for that. */
   readonly #pickUps = new Map<string, Promise<void>>();
   #isClosing = false;
@@ -49,7 +46,9 @@ class SessionBroker implements Broker {
   constructor(deps: BrokerDeps) {
     this.#deps = deps;
     this.#tokens = new ResumeTokens(deps.clock);
+    this.#openings = new Openings(deps, (userId) => this.#live().filter(({ ownerId }) => ownerId === userId).length);
     this.#shells = new ShellOwners(deps);
+    this.#leftEnds = new LeftEnds(deps, (id) => this.#sessions.has(id) || this.#pickUps.has(id));
   }
 
   async open(
@@ -58,7 +57,7 @@ class SessionBroker implements Broker {
     openTerminal: OpenTerminal,
   ): Promise<{ readonly sessionId: string }> {
     this.#requireMayOpen(who, request);
-    return this.#counted(who, async (isRevoked) => {
+    return this.#openings.counted(who, async (isRevoked) => {
       const session = await this.#shells.taking(who, request, () => this.#make(who, request));
       this.#begin(session, openTerminal, isRevoked());
       return { sessionId: session.sessionId };
@@ -71,23 +70,6 @@ class SessionBroker implements Broker {
     const action: Action = targetId === null ? 'session.openAdHoc' : 'session.open';
     const decision = decide(subject, action, { ownerId: null, administratorOnly });
     if (!decision.allowed) throw new SallyportError(decision.code, `open refused: ${decision.why}`);
-  }
-
-  /** Counts it against the limits while it is made. @throws SallyportError rate_limited, too_many_sessions */
-  async #counted<T>(who: Requester, make: (isRevoked: () => boolean) => Promise<T>): Promise<T> {
-    const { userId } = who.subject;
-    this.#takeOpening(userId);
-    this.#making.set(userId, (this.#making.get(userId) ?? 0) + 1);
-    const opening = { who, isRevoked: false };
-    this.#opening.add(opening);
-    try {
-      return await make(() => opening.isRevoked);
-    } finally {
-      this.#opening.delete(opening);
-      const left = (this.#making.get(userId) ?? 1) - 1;
-      if (left > 0) this.#making.set(userId, left);
-      else this.#making.delete(userId);
-    }
   }
 
   #begin(session: Session, openTerminal: OpenTerminal, isRevoked: boolean): void {
@@ -120,15 +102,18 @@ class SessionBroker implements Broker {
   }
 
   async #pickUp(who: Requester, row: LeftSession, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void> {
+    await this.#leftEnds.settled(row.id);
+    // It may have been ended meanwhile; from now on nobody ends it beside us.
+    if ((await this.#leftRow(row.id)) === null) return;
     const left = leftTerminalOf(row);
     if (left === null) {
-      await endLeft(this.#deps, row, 'target_shell_gone');
+      await this.#leftEnds.end(row, 'target_shell_gone');
       throw new SallyportError('target_shell_gone', 'its place at the target cannot be read');
     }
     // Policy first: who may not is told nothing, and nothing is touched.
     const { request, openTerminal } = await plan(row.reopen);
     this.#requireMayOpen(who, request);
-    await this.#counted(who, async (isRevoked) => {
+    await this.#openings.counted(who, async (isRevoked) => {
       const sessionId = SessionId.parse(row.id);
       const making = new Making(this.#deps, sessionId);
       await this.#deps.audit.append({
@@ -151,7 +136,7 @@ class SessionBroker implements Broker {
       return await this.#deps.recordings.reopen(SessionId.parse(row.id), making.events);
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'recording_corrupt' || code === 'bad_state') await endLeft(this.#deps, row, code);
+      if (code === 'recording_corrupt' || code === 'bad_state') await this.#leftEnds.end(row, code);
       throw error;
     }
   }
@@ -173,7 +158,7 @@ class SessionBroker implements Broker {
   }
 
   endOverdue(): Promise<void> {
-    return endOverdue(this.#deps, (id) => this.#sessions.has(id) || this.#pickUps.has(id));
+    return this.#leftEnds.overdue();
   }
 
   async attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page> {
@@ -230,37 +215,51 @@ class SessionBroker implements Broker {
 
   async terminate(who: Requester, sessionId: string): Promise<void> {
     const waiting = await this.#leftRow(sessionId);
-    if (waiting !== null && !this.#pickUps.has(sessionId)) {
+    if (waiting !== null) {
       await this.#terminateLeft(who, waiting);
       return;
     }
     const session = this.#sessionFor(who, 'session.terminate', sessionId);
     if (session.phase === 'ended') throw new SallyportError('not_found', 'the session has ended');
     await this.#terminate(who, session);
-    await session.finished;
+    await this.#gone(sessionId, who.subject.userId === session.ownerId ? 'closed_by_user' : 'terminated');
   }
 
-  /** The target keeps the shell until its own time is over: nobody signs in there to end it. */
   async #terminateLeft(who: Requester, row: LeftSession): Promise<void> {
     const { id, userId } = row;
     const decision = decide(who.subject, 'session.terminate', { ownerId: userId });
     if (!decision.allowed) throw new SallyportError(decision.code, `session.terminate refused: ${decision.why}`);
     const subject = `session:${id}`;
     await this.#deps.audit.append({ type: 'session.terminate', actor: who.actor, subject, outcome: 'ok' });
-    await endLeft(this.#deps, row, who.subject.userId === userId ? 'closed_by_user' : 'terminated');
+    await this.#gone(id, who.subject.userId === userId ? 'closed_by_user' : 'terminated');
+  }
+
+  /** Ends it, whoever carries it at this moment: it may be being picked up, and go back to waiting when that is given up. */
+  async #gone(id: string, reason: 'closed_by_user' | 'terminated'): Promise<void> {
+    for (let pickUp = this.#pickUps.get(id); pickUp !== undefined; pickUp = this.#pickUps.get(id))
+      await pickUp.catch(() => undefined);
+    const session = this.#sessions.get(id);
+    session?.end(reason);
+    await session?.finished;
+    const waiting = await this.#leftRow(id);
+    if (waiting !== null) await this.#leftEnds.end(waiting, reason);
   }
 
   loginsEnded({ loginHashes, userId, why }: Parameters<Broker['loginsEnded']>[0]): void {
     const ended = new Set(loginHashes);
     this.#tokens.dropLogins(ended);
     const mayEnd = why === 'revoked' || why === 'changed';
-    for (const opening of this.#opening) opening.isRevoked ||= mayEnd && ended.has(opening.who.loginHash);
+    if (mayEnd) this.#openings.loginsEnded(ended);
     for (const session of [...this.#sessions.values()]) {
       const { controller } = session;
       const isTheirs = ended.has(session.who.loginHash) || (controller !== null && ended.has(controller.who.loginHash));
       for (const page of [...session.pages]) if (ended.has(page.who.loginHash)) page.stream.close('revoked');
       if (mayEnd && session.ownerId === userId && isTheirs) session.end('revoked');
     }
+    if (!mayEnd) return;
+    this.#leftEnds.loginsEnded(ended, userId).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, userId }, 'Left sessions of revoked logins not ended');
+    });
   }
 
   async recheck(userId: string | null): Promise<void> {
@@ -275,6 +274,7 @@ class SessionBroker implements Broker {
           session.end('grant_removed');
       }
     }
+    await this.#leftEnds.recheck(userId);
   }
 
   recover(): Promise<number> {
@@ -290,7 +290,7 @@ class SessionBroker implements Broker {
       else session.end(reason, stepMs);
     let cancel: () => void = () => undefined;
     const late = new Promise<void>((resolve) => (cancel = this.#deps.clock.after(deadlineMs, resolve)));
-    await Promise.race([Promise.all(live.map(({ finished }) => finished)), late]);
+    await Promise.race([Promise.all([this.#leftEnds.close(), ...live.map(({ finished }) => finished)]), late]);
     cancel();
   }
 
@@ -320,23 +320,6 @@ class SessionBroker implements Broker {
     });
     if (!decision.allowed) throw new SallyportError(decision.code, `${action} refused: ${decision.why}`);
     return session;
-  }
-
-  /** @throws SallyportError rate_limited, too_many_sessions */
-  #takeOpening(userId: string): void {
-    const { limits, clock } = this.#deps;
-    const now = clock.monotonic();
-    const recent = (this.#opens.get(userId) ?? []).filter((at) => now - at < MINUTE_MS);
-    this.#opens.set(userId, recent);
-    const [oldest] = recent;
-    if (oldest !== undefined && recent.length >= limits.opensPerMinute) {
-      const retryAfterS = Math.max(1, Math.ceil((oldest + MINUTE_MS - now) / 1000));
-      throw new SallyportError('rate_limited', 'too many sessions opened in a minute', { retryAfterS });
-    }
-    const live = this.#live().filter(({ ownerId }) => ownerId === userId).length;
-    if (live + (this.#making.get(userId) ?? 0) >= limits.sessionsPerUser)
-      throw new SallyportError('too_many_sessions', 'too many live sessions of one user');
-    recent.push(now);
   }
 
   async #make(who: Requester, request: OpenRequest): Promise<Session> {
@@ -406,6 +389,8 @@ class SessionBroker implements Broker {
         ended: (isLeft) => {
           if (isLeft) this.#sessions.delete(sessionId);
           else deps.clock.after(RESUME_MS, () => this.#sessions.delete(sessionId));
+          const { leftBehind } = session;
+          if (leftBehind !== null) this.#leftEnds.endShell(leftBehind.row, leftBehind.left);
         },
         closeAsked: (page) => {
           this.#terminate(page.who, session).catch((error: unknown) => {

@@ -5,6 +5,7 @@ import type { Ledger } from '../ledger/contract.ts';
 import type { Log } from '../log/log.ts';
 import type { Subject } from '../policy.ts';
 import type { Recordings } from '../recording/contract.ts';
+import type { LeftTerminal } from '../terminals/contract.ts';
 
 /** A row of the sessions table; storage's record has this shape. */
 export interface StoredSession {
@@ -49,7 +50,23 @@ export interface SessionTable {
   byShell(shellId: string): Promise<StoredSession | null>;
 }
 
+/** What is needed to find a session that waits at its target. */
+export type LeftRow = Pick<StoredSession, 'id' | 'userId' | 'facts'> & { readonly reopen: string };
+/**
+ * What came of ending a shell at its target. `gone`: it was not there any more. Not tried: `needs_person` when nobody but
+ * the person can sign in there, `place_changed` when the target is not where it was.
+ */
+export type ShellEnd = 'deleted' | 'gone' | 'needs_person' | 'place_changed';
+/** Shells of sessions that nobody carries; `app` hands it in. */
+export interface LeftShells {
+  /** Whether its person could still open it where it is. */
+  mayWait(subject: Subject, row: LeftRow): Promise<boolean>;
+  /** Signs in once, with what the session was opened with, and deletes the shell. @throws SallyportError */
+  end(row: LeftRow, left: LeftTerminal, signal: AbortSignal): Promise<ShellEnd>;
+}
+
 export interface BrokerDeps {
+  readonly leftShells: LeftShells;
   readonly recordings: Recordings;
   readonly ledger: Ledger;
   readonly audit: Pick<AuditLog, 'append'>;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ann, brokerIn, code, FakeSocket, request, requester } from '../../../test/contracts/broker-fixture.ts';
 import { FakeTerminal } from '../../../test/contracts/fake-terminal.ts';
 import { all } from '../../../test/contracts/recording-fixture.ts';
-import { SallyportError } from '../errors.ts';
+import { SallyportError, toError } from '../errors.ts';
 import type { LeftTerminal } from '../terminals/contract.ts';
 
 const HOUR_MS = 3_600_000;
@@ -92,6 +92,12 @@ async function checkOne(at: Gateway, sessionId: string) {
     { id: sessionId, endReason: 'exited', commandCount: 2, errorCount: 1, outputBytes: 19, left: null, leftAt: null },
   ]);
 }
+
+/** A terminal that does not come to stand. */
+const failing = (reason: ConstructorParameters<typeof SallyportError>[0]) => {
+  const terminal = new FakeTerminal('powershell');
+  return Object.assign(terminal, { open: () => Promise.reject(new SallyportError(reason, 'as the test says')) });
+};
 
 describe('a session that its owner leaves', () => {
   it('waits, and goes on as one session with one recording and the same rows', async () => {
@@ -199,6 +205,161 @@ describe('a shell at a target', () => {
   });
 });
 
+describe('a session that ends while it waits', () => {
+  const left = async (at: Gateway): Promise<string> => {
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    return sessionId;
+  };
+  const told = (at: Gateway) =>
+    at.audited.filter(({ type }) => type === 'session.shellEnded').map(({ outcome, detail }) => [outcome, detail]);
+  const untilTold = (at: Gateway) => at.until(() => told(at).length > 0);
+
+  it.each([
+    ['its owner', (at: Gateway, id: string) => at.broker.terminate(ann, id), 'closed_by_user'],
+    [
+      'an administrator',
+      (at: Gateway, id: string) => at.broker.terminate(requester('root', 'r', 'administrator'), id),
+      'terminated',
+    ],
+    [
+      'its time',
+      (at: Gateway) => {
+        at.clock.advance(8 * HOUR_MS);
+        return at.broker.endOverdue();
+      },
+      'detached_too_long',
+    ],
+    [
+      'an account that is closed',
+      (at: Gateway) => {
+        at.gone.add('ann');
+        return at.broker.recheck('ann');
+      },
+      'grant_removed',
+    ],
+    [
+      'a role that may not',
+      (at: Gateway) => {
+        at.roles.set('ann', 'auditor');
+        return at.broker.recheck(null);
+      },
+      'grant_removed',
+    ],
+    [
+      'a target that is not there for its person any more',
+      (at: Gateway) => {
+        at.shells.mayWait = false;
+        return at.broker.recheck(null);
+      },
+      'grant_removed',
+    ],
+  ] as const)('by %s is ended at its target too, once', async (_, end, reason) => {
+    const at = gateway();
+    const sessionId = await left(at);
+    await end(at, sessionId);
+    expect(at.rows.get(sessionId)).toMatchObject({ endReason: reason, left: null });
+    await untilTold(at);
+    expect(at.shells.ended).toEqual([{ id: sessionId, shellId: 'SHELL', reopen: '{"to":"web01"}' }]);
+    expect(told(at)).toEqual([['ok', { shell: 'SHELL', is: 'deleted' }]]);
+  });
+
+  it('waits on while its person and its target are what they were', async () => {
+    const at = gateway();
+    const sessionId = await left(at);
+    await at.broker.recheck(null);
+    at.broker.loginsEnded({ loginHashes: ['ann-2'], userId: 'ann', why: 'revoked' });
+    at.broker.loginsEnded({ loginHashes: ['ann-1'], userId: 'ann', why: 'logout' });
+    await at.broker.endOverdue();
+    expect((await at.broker.get(ann, sessionId)).phase).toBe('left');
+    expect(at.shells.ended).toEqual([]);
+  });
+
+  it('ends with the login that had it, when that is revoked', async () => {
+    const at = gateway();
+    const sessionId = await left(at);
+    // Picked up and left with another login: that one counts.
+    const { terminal } = await pickUp(at, sessionId, requester('ann', 'other'));
+    await at.until(() => at.rows.get(sessionId)?.leftAt === null);
+    terminal.standsAt(place());
+    await at.broker.leave(ann, sessionId);
+    at.broker.loginsEnded({ loginHashes: ['ann-1'], userId: 'ann', why: 'revoked' });
+    at.broker.loginsEnded({ loginHashes: ['other'], userId: 'ann', why: 'revoked' });
+    await untilTold(at);
+    expect(at.rows.get(sessionId)?.endReason).toBe('revoked');
+  });
+
+  it.each([
+    ['gone', 'ok', { is: 'gone' }],
+    ['needs_person', 'failed', { is: 'kept', why: 'needs_person' }],
+    ['place_changed', 'failed', { is: 'kept', why: 'place_changed' }],
+    ['target_unreachable', 'failed', { is: 'kept', why: 'target_unreachable' }],
+  ] as const)('is ended here whatever the target says: %s', async (what, outcome, detail) => {
+    const at = gateway();
+    at.shells.answer = () =>
+      what === 'target_unreachable' ? Promise.reject(new SallyportError(what, 'as it says')) : Promise.resolve(what);
+    const sessionId = await left(at);
+    await at.broker.terminate(ann, sessionId);
+    expect(at.rows.get(sessionId)?.endReason).toBe('closed_by_user');
+    await untilTold(at);
+    expect(told(at)).toEqual([[outcome, { shell: 'SHELL', ...detail }]]);
+  });
+
+  it('is not waited for by a gateway that stops, nor asked about when the target has let go of it', async () => {
+    const at = gateway();
+    at.shells.answer = () => new Promise(() => undefined);
+    await at.broker.terminate(ann, await left(at));
+    await at.broker.closeAll('draining', 10_000);
+    expect(told(at)).toEqual([['failed', { shell: 'SHELL', is: 'kept', why: 'draining' }]]);
+    const other = gateway();
+    const sessionId = await left(other);
+    await pickUp(other, sessionId, ann, failing('target_shell_gone'));
+    await other.until(() => other.rows.get(sessionId)?.endReason === 'target_shell_gone');
+    expect(other.shells.ended).toEqual([]);
+  });
+
+  it('while it is picked up is ended at its target as well', async () => {
+    const at = gateway();
+    const sessionId = await left(at);
+    await pickUp(at, sessionId, ann, failing('grant_removed'));
+    await untilTold(at);
+    expect(at.rows.get(sessionId)).toMatchObject({ endReason: 'grant_removed', left: null });
+    expect(at.shells.ended).toMatchObject([{ id: sessionId, shellId: 'SHELL' }]);
+  });
+
+  it('while a target is waited for that does not answer is ended, and does not go back to waiting', async () => {
+    const at = gateway();
+    const sessionId = await left(at);
+    const waits = Object.assign(new FakeTerminal('powershell'), {
+      open: (_port: unknown, _size: unknown, signal: AbortSignal) =>
+        new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(toError(signal.reason)))),
+    });
+    await pickUp(at, sessionId, ann, waits);
+    expect((await at.broker.get(ann, sessionId)).phase).toBe('opening');
+    await at.broker.terminate(ann, sessionId);
+    expect(at.rows.get(sessionId)).toMatchObject({ endReason: 'closed_by_user', left: null });
+    await untilTold(at);
+    expect(at.shells.ended).toHaveLength(1);
+  });
+
+  it('is either picked up or ended, when both come at once', async () => {
+    for (const isFirst of [true, false]) {
+      const at = gateway();
+      const sessionId = await left(at);
+      const pick = () => pickUp(at, sessionId).then(({ terminal, given }) => ({ terminal, given }));
+      const end = () => at.broker.terminate(ann, sessionId);
+      const [picked] = isFirst
+        ? await Promise.all([pick(), end()])
+        : await Promise.all([end(), pick()]).then(([, other]) => [other] as const);
+      expect(at.rows.get(sessionId)).toMatchObject({ endReason: 'closed_by_user', left: null, leftAt: null });
+      expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
+      expect(at.broker.counts().sessions).toBe(0);
+      // Whoever has it ends it: the terminal that was opened, or else the gateway by itself.
+      expect(at.shells.ended).toHaveLength(picked.given.left === null ? 1 : 0);
+    }
+  });
+});
+
 describe('a gateway that ends', () => {
   it('leaves on a stop what it can, and its pages come back by themselves', async () => {
     const before = gateway();
@@ -254,11 +415,6 @@ describe('a gateway that ends', () => {
 });
 
 describe('a session that cannot be picked up', () => {
-  const failing = (reason: ConstructorParameters<typeof SallyportError>[0]) => {
-    const terminal = new FakeTerminal('powershell');
-    return Object.assign(terminal, { open: () => Promise.reject(new SallyportError(reason, 'as the test says')) });
-  };
-
   it('waits on when only the way there is wrong, and ends when the target does not know it', async () => {
     const at = gateway();
     const { sessionId } = await running(at);

@@ -1,11 +1,10 @@
-/** Sessions that nobody carries, at their targets: what is kept of them, and how they come back or end. */
+/** Sessions that nobody carries, at their targets: what is kept of them, and how they come back. */
 import { SessionId } from '@sallyport/shared/ids';
 import { LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
 import { CommandState, SessionFacts } from '@sallyport/shared/wire/control';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { z } from 'zod';
-import { GATEWAY_ACTOR } from '../audit/contract.ts';
-import type { RecordingWriter, WriterEvents } from '../recording/contract.ts';
+import type { RecordingWriter } from '../recording/contract.ts';
 import type { LeftTerminal } from '../terminals/contract.ts';
 import type { EarlierCommand } from './commands.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
@@ -44,7 +43,7 @@ export function leftTerminalOf(row: LeftSession): LeftTerminal | null {
 
 const keptSchema = z.object({ leavable: z.object({ keptMs: z.number().nullable() }).optional() });
 /** Which comes first: the target lets go of it, or nobody may leave a session alone for longer. */
-function limitOf(row: LeftSession, detachedHours: number): { readonly ms: number; readonly reason: ErrorCode } {
+export function limitOf(row: LeftSession, detachedHours: number): { readonly ms: number; readonly reason: ErrorCode } {
   const alone = Math.max(detachedHours * HOUR_MS, RESUME_MS);
   const keptMs = keptSchema.catch({}).parse(JSON.parse(row.facts)).leavable?.keptMs ?? null;
   return keptMs !== null && keptMs < alone
@@ -97,51 +96,4 @@ export async function readBefore(
     commands,
     tail: { from, bytes: Buffer.concat(pieces) },
   };
-}
-
-const silent: WriterEvents = { slow: () => undefined, recovered: () => undefined, failed: () => undefined };
-
-/** Closes its recording; one that cannot be gone on with is closed as a recovery does. */
-async function closeRecording(deps: BrokerDeps, sessionId: SessionId, reason: ErrorCode): Promise<number | null> {
-  const failed = (error: unknown) => {
-    deps.log.error({ err: error, sessionId }, 'Recording of a left session not closed');
-  };
-  try {
-    const { outputBytes } = await (await deps.recordings.reopen(sessionId, silent)).close(reason);
-    return outputBytes;
-  } catch (error) {
-    failed(error);
-    const others = (id: string) => id !== sessionId;
-    const [found] = await deps.recordings.recover((_, cause) => {
-      failed(cause);
-      return Promise.resolve();
-    }, others);
-    return found?.summary.outputBytes ?? null;
-  }
-}
-
-/** Ends a session that nobody carries: what ran is lost to us, the recording gets its end. */
-export async function endLeft(deps: BrokerDeps, row: StoredSession, reason: ErrorCode): Promise<void> {
-  const entries = await deps.ledger.rowsOfSession(row.id);
-  for (const { id, endedAt, errorCount, outputBytes } of entries)
-    if (endedAt === null) await deps.ledger.end(id, { state: 'lost', errorCount, outputBytes });
-  await deps.audit.append({
-    ...{ type: 'session.end', actor: GATEWAY_ACTOR, subject: `session:${row.id}`, outcome: 'ok' },
-    detail: { reason, userId: row.userId },
-  });
-  const outputBytes = await closeRecording(deps, SessionId.parse(row.id), reason);
-  await deps.sessions.update(row.id, {
-    ...{ endedAt: deps.clock.now(), endReason: reason, left: null, leftAt: null },
-    ...{ commandCount: entries.length, errorCount: entries.reduce((sum, entry) => sum + entry.errorCount, 0) },
-    ...(outputBytes === null ? {} : { outputBytes }),
-  });
-}
-
-/** Ends those whose time is over. @param isLive a session that somebody carries, or is about to */
-export async function endOverdue(deps: BrokerDeps, isLive: (id: string) => boolean): Promise<void> {
-  for (const row of await deps.sessions.unended()) {
-    if (!isLeft(row) || row.leftAt === null || isLive(row.id)) continue;
-    const { ms, reason } = limitOf(row, deps.detachedHours());
-    if (deps.clock.now() - row.leftAt >= ms) await endLeft(deps, row, reason);
-  }
 }

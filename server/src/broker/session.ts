@@ -10,7 +10,7 @@ import type { LeftTerminal, Terminal, TerminalEnd } from '../terminals/contract.
 import { Commands } from './commands.ts';
 import type { AttachRequest, OpenRequest, OpenTerminal, Requester, SessionSocket } from './contract.ts';
 import { Delivery } from './delivery.ts';
-import type { BrokerDeps, StoredSession } from './deps.ts';
+import type { BrokerDeps, LeftRow, StoredSession } from './deps.ts';
 import { Detached } from './detached.ts';
 import { AT_ONCE, endMessage, EndSteps, staysLeft } from './ending.ts';
 import type { Before } from './left.ts';
@@ -374,6 +374,14 @@ export class Session implements PageHost {
     if (this.#end === null || this.#leaving.left === null) return false;
     const { reason } = this.#end;
     return reason === LEFT.reason || (this.#terminal === null && this.#before !== null && staysLeft(reason));
+  }
+
+  /** What was to be picked up and never was, when it has ended: its shell is at the target still. */
+  get leftBehind(): { readonly row: LeftRow; readonly left: LeftTerminal } | null {
+    if (this.#end === null || this.#isLeft || this.#terminal !== null || this.#before === null) return null;
+    const { reopen } = this.request;
+    if (reopen === null || this.#end.reason === 'target_shell_gone') return null;
+    return { row: { ...this.row(), reopen }, left: this.#before.left };
   }
 
   /** As the table and lists tell it. */

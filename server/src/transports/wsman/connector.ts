@@ -82,6 +82,8 @@ export interface WsManConnection {
   redirection(error: unknown): Promise<WsManConnectRequest | null>;
   /** Shells that the target keeps for who signed in, with what runs in them. @throws SallyportError */
   listShells(): Promise<readonly TargetShell[]>;
+  /** Ends one, whoever holds it. @returns false when it is not there @throws SallyportError */
+  deleteShell(shellId: string): Promise<boolean>;
   /** Idempotent; ends what it carries. */
   close(): Promise<void>;
 }
@@ -419,6 +421,11 @@ function connectionOf(
     await way.close();
     closed();
   };
+  const shells = (): TargetShells => {
+    const requests = requestsOf(way.url, settings, language, randomUUID());
+    const waitMs = settings.operationTimeoutMs + LATER_MS;
+    return new TargetShells(requests, (envelope) => connections.post('control', envelope, waitMs));
+  };
   return {
     protection: `${settings.tls ? 'HTTPS' : 'HTTP'}, ${sealed}`,
     weakened: way.weakened,
@@ -445,11 +452,8 @@ function connectionOf(
       const hops = request.redirects ?? 0;
       return { ...(await redirected(led, request, hops, port)), redirects: hops + 1 };
     },
-    listShells: () => {
-      const requests = requestsOf(way.url, settings, language, randomUUID());
-      const waitMs = settings.operationTimeoutMs + LATER_MS;
-      return new TargetShells(requests, (envelope) => connections.post('control', envelope, waitMs)).list(way.user);
-    },
+    listShells: () => shells().list(way.user),
+    deleteShell: (shellId) => shells().delete(shellId),
     close: () => (closing ??= close()),
   };
 }

@@ -84,6 +84,19 @@ export class TargetShells {
   get(shellId: string): Promise<ShellInfo> {
     return this.#ask(OPERATIONS.getShell, null, { resourceUri: SHELL_RESOURCE, selectors: Requests.shell(shellId) });
   }
+  /** Ends what runs there, whoever holds it. @returns false when there is none of that id */
+  async delete(shellId: string): Promise<boolean> {
+    try {
+      const { resourceUri } = await this.get(shellId);
+      const selectors = Requests.shell(shellId);
+      const place = resourceUri?.startsWith(POWERSHELL_RESOURCE) === true ? { resourceUri, selectors } : { selectors };
+      await this.#ask(OPERATIONS.deleteShell, null, place);
+      return true;
+    } catch (error) {
+      if (error instanceof SallyportError && error.code === 'target_shell_gone') return false;
+      throw error;
+    }
+  }
   /** As the client that holds it. */
   async disconnect(place: RequestTarget): Promise<void> {
     await this.#ask(OPERATIONS.disconnect, { idleTimeoutMs: null, bufferMode: null }, place);
