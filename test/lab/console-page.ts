@@ -10,6 +10,7 @@ import {
 import { encodeInput, parseServerFrame } from '@sallyport/shared/wire/frames';
 import type { Answer } from '@sallyport/shared/wire/questions';
 import { WebSocket } from 'ws';
+import { Credit, type StartTimer } from '../../web/src/lib/session/credit.ts';
 import type { Person } from './gateway.ts';
 
 type MessageOf<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;
@@ -34,6 +35,11 @@ export interface AttachOptions {
   readonly resume?: { readonly token: string; readonly offset: number };
 }
 
+const after: StartTimer = (run, ms) => {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+};
+
 export class ConsolePage {
   readonly sessionId: string;
   readonly messages: ServerMessage[] = [];
@@ -42,15 +48,16 @@ export class ConsolePage {
   bytes = 0;
   /** Absolute offset of the next byte. */
   offset = 0;
-  acks: boolean;
   close: { readonly code: number; readonly reason: string } | null = null;
   readonly socket: WebSocket;
   readonly #watchers = new Set<() => void>();
+  /** As the page has it: who acknowledges every frame is told that it talks too much. null = never acknowledges. */
+  readonly #credit: Credit | null;
 
   private constructor(sessionId: string, socket: WebSocket, acks: boolean) {
     this.sessionId = sessionId;
     this.socket = socket;
-    this.acks = acks;
+    this.#credit = acks ? new Credit(() => this.ack(), after) : null;
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (isBinary) this.#frame(data);
       else this.#message(JSON.parse(data.toString('utf8')) as ServerMessage);
@@ -58,6 +65,7 @@ export class ConsolePage {
     });
     socket.on('close', (code: number, reason: Buffer) => {
       this.close = { code, reason: reason.toString('utf8') };
+      this.#credit?.stop();
       this.#changed();
     });
     socket.on('error', () => undefined);
@@ -113,7 +121,7 @@ export class ConsolePage {
     this.send({ type: 'answer', id: question.question.id, answer });
   }
   ack(): void {
-    this.send({ type: 'ack', offset: this.offset });
+    if (this.socket.readyState === WebSocket.OPEN) this.send({ type: 'ack', offset: this.offset });
   }
   buffer = (): Buffer => Buffer.concat(this.chunks);
   text = (): string => this.buffer().toString('utf8');
@@ -195,10 +203,13 @@ export class ConsolePage {
     this.chunks.push(Buffer.from(frame.bytes));
     this.bytes += frame.bytes.length;
     this.offset += frame.bytes.length;
-    if (this.acks && this.socket.readyState === WebSocket.OPEN) this.ack();
+    this.#credit?.drew(frame.bytes.length);
   }
   #message(message: ServerMessage): void {
-    if (message.type === 'attached') this.offset = message.offset;
+    if (message.type === 'attached') {
+      this.offset = message.offset;
+      this.#credit?.restart(message.offset);
+    }
     this.messages.push(message);
   }
   #changed(): void {

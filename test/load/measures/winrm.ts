@@ -24,7 +24,6 @@ const OUTPUTS = [
   { what: WINRM_ROWS.commands.text, script: "'x' * 4999998" },
 ] as const;
 const PROMPT_MS = 60_000;
-const ACK_MS = 20;
 
 interface Pair {
   readonly lab: WinRmLab;
@@ -38,25 +37,18 @@ export async function measureWinRm(bench: Bench): Promise<void> {
   if (contender === undefined || pwsh === null) return;
   const { state } = contender.server;
   const lab = await startWinRmLab([pwsh, '-s', '-NoLogo', '-NoProfile']);
-  let acks: NodeJS.Timeout | undefined;
   try {
     const targetId = await addWinRmTarget(state, lab.port, WINRM_SETTINGS, LAB_USER);
     const winrm = await openPowerShell(state, targetId);
     const ssh = await openPowerShell(state);
     for (const page of [winrm, ssh]) await page.untilMessage('prompt', 1, PROMPT_MS);
     await commands(bench, { lab, winrm, ssh });
-    // Not with every frame, as the page of the tests does: so much of it in a second is refused.
-    for (const page of [winrm, ssh]) page.acks = false;
-    acks = setInterval(() => {
-      for (const page of [winrm, ssh]) if (page.close === null) page.ack();
-    }, ACK_MS);
     for (const output of OUTPUTS) await outputs(bench, { lab, winrm, ssh }, output);
     for (const page of [winrm, ssh]) {
       page.send({ type: 'close' });
       await page.untilClosed();
     }
   } finally {
-    clearInterval(acks);
     await lab.stop();
   }
 }
