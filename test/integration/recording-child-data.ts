@@ -11,6 +11,19 @@ export const keysOfTest: RecordingKeys = {
   open: () => key,
 };
 
+/** Where a child ends itself: at the `nth` (from 1) of its writes, flushes or cuts of a journal. */
+export interface KillPoint {
+  readonly step: 'write' | 'sync' | 'cut';
+  readonly nth: number;
+  /** `within`: half of what is written stands in the file. */
+  readonly when: 'before' | 'within' | 'after';
+}
+/** What a child does, and where it ends. */
+export interface Life {
+  readonly does: 'begin' | 'go on' | 'recover';
+  readonly kill: KillPoint;
+}
+
 /** The child's output stream: a function of the position, so that any part can be compared. */
 export function childOutput(from: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);

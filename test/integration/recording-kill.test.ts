@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,11 +11,7 @@ import { systemClock } from '../../server/src/clock.ts';
 import { randomId } from '../../server/src/random.ts';
 import { createRecordings } from '../../server/src/recording/recordings.ts';
 import { refuse } from '../contracts/recording-fixture.ts';
-import { catalogueWith, childOutput, keysOfTest } from './recording-child-data.ts';
-
-const ROUNDS = 20;
-/** In each of so many rounds a second process goes on with what the first left, and is killed as well. */
-const SECOND_LIFE_EVERY = 5;
+import { catalogueWith, childOutput, type KillPoint, keysOfTest, type Life } from './recording-child-data.ts';
 
 let built: string;
 beforeAll(async () => {
@@ -24,51 +21,72 @@ beforeAll(async () => {
 });
 afterAll(() => rm(built, { recursive: true }));
 
-/** Starts the writing child, kills it at a random instant, and gives back what it had written to its stdout. */
-async function writeUntilKilled(directory: string, sessionId: string, ...more: string[]): Promise<Buffer> {
-  const child = fork(join(built, 'recording-child.mjs'), [directory, sessionId, ...more], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
-  const pieces: Buffer[] = [];
-  child.stdout?.on('data', (bytes: Buffer) => {
-    pieces.push(bytes);
-    if (pieces.length === 1) setTimeout(() => child.kill('SIGKILL'), Math.random() * 120);
-  });
+/** Runs a child until it has killed itself. @returns how many bytes of output were acknowledged by then; null = it had not begun */
+async function live(directory: string, sessionId: string, life: Life): Promise<number | null> {
+  const notes = join(directory, 'notes');
+  await rm(notes, { force: true });
+  const child = fork(join(built, 'recording-child.mjs'), [directory, sessionId, notes, JSON.stringify(life)]);
   const [, signal] = (await once(child, 'close')) as [number | null, string | null];
   expect(signal).toBe('SIGKILL');
-  return Buffer.concat(pieces);
+  try {
+    return Number(readFileSync(notes, 'latin1'));
+  } catch {
+    return null;
+  }
 }
 
-/** What a second process found, which is no less than the first had told, and told itself. @returns acknowledged in all */
-async function goOnUntilKilled(directory: string, sessionId: string, acknowledged: number): Promise<number> {
-  const written = await writeUntilKilled(directory, sessionId, 'go on');
-  const line = written.indexOf(0x0a);
-  const found = Number(written.toString('latin1', 0, line));
-  expect(found).toBeGreaterThanOrEqual(acknowledged);
-  return found + written.length - line - 1;
-}
+const at = (step: KillPoint['step'], nth: number, when: KillPoint['when']): KillPoint => ({ step, nth, when });
+const begin = (kill: KillPoint): Life => ({ does: 'begin', kill });
+const goOn = (kill: KillPoint): Life => ({ does: 'go on', kill });
+const recover = (kill: KillPoint): Life => ({ does: 'recover', kill });
+const WHENS = ['before', 'within', 'after'] as const;
+/** How many writes of a life hold no output: header and first chunk, what is noted of going on, the end. */
+const OUTPUT_AFTER = { begin: 2, 'go on': 1, recover: Infinity } as const;
+/** The sixth write is larger than what is written in one turn of the event loop. */
+const LIVES: readonly (readonly [Life, ...Life[]])[] = [
+  ...[2, 3, 6, 40].flatMap((nth) => WHENS.map((when) => [begin(at('write', nth, when))] as const)),
+  ...(['before', 'after'] as const).map((when) => [begin(at('sync', 2, when))] as const),
+  // A second process goes on with what the first left, which is cut first, and then a third.
+  ...[1, 2].flatMap((nth) =>
+    WHENS.map((when) => [begin(at('write', 7, 'within')), goOn(at('write', nth, when))] as const),
+  ),
+  [begin(at('write', 7, 'within')), goOn(at('cut', 1, 'before')), goOn(at('write', 3, 'within'))],
+  [begin(at('write', 7, 'within')), goOn(at('cut', 1, 'after')), goOn(at('write', 3, 'after'))],
+  // And one that closes it.
+  [begin(at('write', 7, 'within')), recover(at('cut', 1, 'before'))],
+  ...WHENS.map((when) => [begin(at('write', 7, 'within')), recover(at('write', 1, when))] as const),
+];
+const told = (lives: readonly Life[]): string =>
+  lives.map(({ does, kill }) => `${does} until ${kill.when} ${kill.step} ${String(kill.nth)}`).join(', then ');
 
-it.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
-  'holds every acknowledged byte after kill -9 at a random instant, time %i',
-  async (round) => {
+it.each(LIVES.map((lives) => [told(lives), lives] as const))(
+  'holds every acknowledged byte after kill -9: %s',
+  async (_, lives) => {
     const directory = await mkdtemp(join(tmpdir(), 'sallyport-kill-'));
     try {
       const sessionId = SessionId.parse(randomId());
-      let acknowledged = (await writeUntilKilled(directory, sessionId)).length;
-      expect(acknowledged).toBeGreaterThan(0);
-      if (round % SECOND_LIFE_EVERY === 0) acknowledged = await goOnUntilKilled(directory, sessionId, acknowledged);
+      let acknowledged = 0;
+      for (const life of lives) {
+        const noted = await live(directory, sessionId, life);
+        expect(noted ?? acknowledged).toBeGreaterThanOrEqual(acknowledged);
+        acknowledged = noted ?? acknowledged;
+      }
       const catalogue = await catalogueWith(sessionId);
       const recordings = createRecordings({ directory, catalogue, keys: keysOfTest, clock: systemClock });
       const [recovered] = await recordings.recover(refuse);
       const total = recovered?.summary.outputBytes ?? 0;
-      expect(total).toBeGreaterThanOrEqual(acknowledged);
+      // What was written and not yet acknowledged is there too; half a chunk is not.
+      const { does, kill } = lives.at(-1) ?? lives[0];
+      const isMore = kill.step === 'write' && kill.when === 'after' && kill.nth > OUTPUT_AFTER[does];
+      if (isMore) expect(total).toBeGreaterThan(acknowledged);
+      else expect(total).toBe(acknowledged);
       expect((await recordings.check(sessionId)).chain).toBe('verified');
-      let at = 0;
-      for await (const piece of recordings.readOutput(sessionId, 0, acknowledged)) {
-        expect(Buffer.from(piece).equals(childOutput(at, piece.length))).toBe(true);
-        at += piece.length;
+      let position = 0;
+      for await (const piece of recordings.readOutput(sessionId, 0, total)) {
+        expect(Buffer.from(piece).equals(childOutput(position, piece.length))).toBe(true);
+        position += piece.length;
       }
-      expect(at).toBe(acknowledged);
+      expect(position).toBe(total);
     } finally {
       await rm(directory, { recursive: true });
     }
