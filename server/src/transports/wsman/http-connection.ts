@@ -1,7 +1,7 @@
 /** HTTP/1.1 on one socket, one request after the other: what is signed in is the connection, and it is never replaced unseen. */
 import { Agent, request as startRequest } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import type { Clock } from '../../clock.ts';
 import { SallyportError } from '../../errors.ts';
 import { isCertificateAlert } from './tls.ts';
@@ -10,6 +10,10 @@ import { isCertificateAlert } from './tls.ts';
 const MAX_HEAD_BYTES = 32 * 1024;
 /** Of an answer's body: an envelope of 2 MiB, sealed. */
 const MAX_BODY_BYTES = 2 * 1024 * 1024 + 64 * 1024;
+
+/** Interim answers (1xx) to one request, at most: there is nothing to hint at. */
+const MAX_INTERIM = 8;
+const [CR, LF] = [13, 10];
 
 /** An answer, whole. */
 export interface HttpAnswer {
@@ -31,11 +35,13 @@ class OneSocket extends Agent {
     super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
     this.#socket = socket;
   }
-  override createConnection(): Duplex {
+  /** Never throws: where another socket is due in place of one that goes, nobody would catch it. */
+  override createConnection(_: unknown, made?: (error: Error | null, stream: Duplex) => void): Duplex | undefined {
     const socket = this.#socket;
     this.#socket = null;
-    if (socket === null || socket.destroyed) throw new SallyportError('target_lost', 'the connection was closed');
-    return socket;
+    if (socket !== null && !socket.destroyed) return socket;
+    made?.(new SallyportError('target_lost', 'the connection was closed'), new Duplex());
+    return undefined;
   }
 }
 
@@ -63,6 +69,10 @@ export class HttpConnection {
     this.#path = to.path;
     // An error while no request is under way says no more than the end that follows it.
     socket.on('error', () => undefined);
+    // What nobody has asked for must not be there when the next answer is looked for.
+    socket.on('data', (chunk: Buffer) => {
+      if (!this.#isBusy && chunk.some((byte) => byte !== CR && byte !== LF)) this.close();
+    });
     socket.once('close', () => {
       this.#isClosed = true;
       this.#agent.destroy();
@@ -74,6 +84,7 @@ export class HttpConnection {
     return this.#isClosed || this.#socket.destroyed;
   }
   close(): void {
+    this.#isClosed = true;
     this.#agent.destroy();
     this.#socket.destroy();
   }
@@ -122,12 +133,17 @@ export class HttpConnection {
       const ended = (): void => fail(new SallyportError('target_lost', 'the connection ended before the answer'));
       request.once('close', ended);
       // Any protocol beside HTTP is not for us.
+      let interim = 0;
+      request.on('information', () => {
+        if (++interim > MAX_INTERIM) fail(new SallyportError('wsman_malformed', 'interim answers without end'));
+      });
       request.once('upgrade', () => fail(new SallyportError('wsman_malformed', 'the target switched protocols')));
       request.once('response', (response) => {
         // From now on the answer says itself when it is cut off.
         request.off('close', ended);
         readBody(request, response).then((bytes) => {
           cancel();
+          if (isLast(response)) this.close();
           resolve(toAnswer(response, bytes));
         }, fail);
       });
@@ -135,6 +151,12 @@ export class HttpConnection {
     });
   }
 }
+
+/** The server closes after this answer, or may. RFC 9112 section 9.3. */
+const isLast = ({ httpVersion, headers }: IncomingMessage): boolean => {
+  const said = (headers.connection ?? '').toLowerCase().split(',').map((each) => each.trim());
+  return httpVersion === '1.0' ? !said.includes('keep-alive') : said.includes('close');
+}; // prettier-ignore
 
 /** Reads a body up to the limit. */
 function readBody(request: ClientRequest, response: IncomingMessage): Promise<Uint8Array> {
