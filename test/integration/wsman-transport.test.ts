@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WsManPort } from '../../server/src/transports/wsman/connector.ts';
+import { type Clock, systemClock } from '../../server/src/clock.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { SallyportError } from '../../server/src/errors.ts';
 import { poolContract } from '../contracts/pool.ts';
@@ -11,7 +12,7 @@ import type { LabConsole } from '../lab/console.ts';
 import { startWireTap } from '../lab/wire-tap.ts';
 import { basicAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
 import { connectWsMan, labCertificate, LAB_USER, type LabConnect } from '../lab/wsman/console.ts';
-import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
+import { FAULTS, type LabWsMan, type LabWsManOptions } from '../lab/wsman/server.ts';
 import { codeOf, StandInWsMan } from '../lab/wsman/stand-in.ts';
 
 const winrm = new StandInWsMan();
@@ -258,6 +259,36 @@ describe('a session', () => {
     expect(await person.run('1+1')).toBe('2\r\n');
     expect(person.notices).toEqual([]);
     expect(lab.openConnections).toBeLessThanOrEqual(4);
+  });
+
+  it('asks a target that never holds a poll ever more slowly, and at once again when there is something', async () => {
+    const pauses: number[] = [];
+    let told: () => void = () => undefined;
+    const clock: Clock = {
+      ...systemClock,
+      // No answer is late here, however busy the machine is.
+      monotonic: () => 0,
+      after: (ms, call) => {
+        if (lab.intercept !== storm || ![25, 50, 100, 200, 400, 800].includes(ms)) return systemClock.after(ms, call);
+        pauses.push(ms);
+        setImmediate(call);
+        if (ms === 800) told();
+        return () => undefined;
+      },
+    };
+    const storm = (): boolean => {
+      lab.refusals.set('Receive', FAULTS.timedOut);
+      return false;
+    };
+    await restart({ operationTimeoutMs: 300 });
+    const person = await open({ clock });
+    const slow = new Promise<void>((resolve) => (told = resolve));
+    lab.intercept = storm;
+    await slow;
+    expect(pauses).toEqual([25, 50, 100, 200, 400, 800]);
+    lab.intercept = () => false;
+    lab.refusals.clear();
+    expect(await person.run('1+1')).toBe('2\r\n');
   });
 
   it('has a connection for each poll, and one for all that goes out', async () => {

@@ -8,6 +8,7 @@ import { SallyportError, toError } from '../../errors.ts';
 import type { LeftCall, LeftPool, PoolChannel, PoolChannelEvents } from '../contract.ts';
 import type { Connections } from './connections.ts';
 import { OpenCalls } from './open-calls.ts';
+import { PollPace } from './poll-pace.ts';
 import { rejoin } from './rejoin.ts';
 import { TargetShells } from './target-shells.ts';
 import { faultWords, toWsManTransportError } from './errors.ts';
@@ -62,6 +63,7 @@ export class WsManPool implements PoolChannel {
   readonly #attempts = new Map<number, number>();
   readonly #timers = new Set<() => void>();
   readonly #calls = new OpenCalls();
+  readonly #pace = new PollPace();
   /** Answers to polls that came while nobody reads. */
   #held: (() => void)[] = [];
   #rest: readonly ClientEvent[] = [];
@@ -222,11 +224,13 @@ export class WsManPool implements PoolChannel {
 
   #start(request: ShellRequest): void {
     const again = this.#attempts.get(request.id);
-    if (again === undefined) {
+    const pauseMs = again === undefined ? 0 : (AGAIN_MS[Math.min(again, AGAIN_MS.length) - 1] ?? 0);
+    const waitMs = Math.max(pauseMs, request.lane === 'poll' ? this.#pace.pauseMs : 0);
+    if (again === undefined && waitMs === 0) {
       void this.#make(request);
       return;
     }
-    const cancel = this.#options.clock.after(AGAIN_MS[Math.min(again, AGAIN_MS.length) - 1] ?? 0, () => {
+    const cancel = this.#options.clock.after(waitMs, () => {
       this.#timers.delete(cancel);
       void this.#make(request);
     });
@@ -253,12 +257,17 @@ export class WsManPool implements PoolChannel {
   }
 
   async #make(request: ShellRequest): Promise<void> {
+    const askedAt = this.#options.clock.monotonic();
     try {
       const answer = await this.#post(request.lane, request.bytes);
+      const tookMs = this.#options.clock.monotonic() - askedAt;
       this.#lostSince = null;
       this.#deliver(request.lane, () => {
         this.#attempts.delete(request.id);
-        return this.#shell.answered(request.id, answer);
+        const before = this.#shell.takenBytes;
+        const events = this.#shell.answered(request.id, answer);
+        if (request.lane === 'poll') this.#pace.answered(tookMs, this.#shell.takenBytes - before);
+        return events;
       });
     } catch (error) {
       this.#deliver(request.lane, () => this.#failed(request, error));
