@@ -56,6 +56,9 @@ export class Connections {
       return await this.#post(lane, envelope, timeoutMs);
     } catch (error) {
       if (!(error instanceof SignedOutError) || this.#isClosed) throw error;
+      // In clear anybody can say so, and hand the request on beside: what changes something is never sent twice then.
+      if (!error.isProven && lane !== 'poll')
+        throw new SallyportError('target_lost', 'an answer that is not sealed, HTTP status 401', { cause: error });
       // Once, over a connection that is signed in anew; a second time it is the account that is refused.
       return this.#post(lane, envelope, timeoutMs, await this.#open());
     }

@@ -47,7 +47,7 @@ export async function signInOn(
     const session = await exchange(http, attempt, limits);
     if (rules.isRequired && session.sealing === null)
       throw new SallyportError('wsman_clear_refused', `${session.mechanism} does not seal messages`);
-    return new SignedConnection(http, session, attempt, rules, limits.path);
+    return new SignedConnection(http, session, attempt, rules, { path: limits.path, isTls: place.isTls });
   } catch (error) {
     attempt.close();
     http.close();
@@ -73,10 +73,13 @@ async function exchange(
   throw new SallyportError('wsman_server_unproven', 'the sign-in does not end');
 }
 
-/** The target does not know the connection as signed in any more. The request was not looked at. */
+/** The target does not know the connection as signed in any more, or somebody on the way says so. */
 export class SignedOutError extends SallyportError {
-  constructor() {
+  /** Over TLS it is the target that says it, and it has not looked at the request. */
+  readonly isProven: boolean;
+  constructor(isProven: boolean) {
     super('target_auth_failed', 'the target has forgotten the sign-in of the connection');
+    this.isProven = isProven;
   }
 }
 
@@ -92,8 +95,15 @@ export class SignedConnection {
   readonly #attempt: ConnectionSignIn;
   readonly #rules: SealingRules;
   readonly #path: string;
+  readonly #isTls: boolean;
 
-  constructor(http: HttpConnection, session: SignedIn, attempt: ConnectionSignIn, rules: SealingRules, path: string) {
+  constructor(
+    http: HttpConnection,
+    session: SignedIn,
+    attempt: ConnectionSignIn,
+    rules: SealingRules,
+    { path, isTls }: { readonly path: string; readonly isTls: boolean },
+  ) {
     this.mechanism = session.mechanism;
     this.isDelegated = session.isDelegated === true;
     this.sealing = rules.isRequired ? session.sealing : null;
@@ -102,6 +112,7 @@ export class SignedConnection {
     this.#attempt = attempt;
     this.#rules = rules;
     this.#path = path;
+    this.#isTls = isTls;
   }
 
   get isClosed(): boolean {
@@ -123,7 +134,7 @@ export class SignedConnection {
       answer = await this.#send(envelope, timeoutMs);
     if (answer.status === 401) {
       this.close();
-      if (this.#session.authorize === undefined) throw new SignedOutError();
+      if (this.#session.authorize === undefined) throw new SignedOutError(this.#isTls);
       const isKey = this.mechanism === 'Certificate';
       const code = isKey ? 'client_certificate_refused' : 'target_auth_failed';
       throw new SallyportError(code, 'the target does not accept the sign-in');
