@@ -273,6 +273,25 @@ describe('the server role', () => {
     expect(requests.read(question, new TextEncoder().encode(text))).toEqual(response);
   }
 
+  it('is held to ids and names of a length: they go into every later request, and into logs', () => {
+    const long = 'A'.repeat(5000);
+    const answered = (given: Partial<typeof good>): void => roundTrip(O.create, creation, { ...good, ...given });
+    const good = { shellId: SHELL, selectors: [{ name: 'ShellId', value: SHELL }], resourceUri: null as string | null, address: null, shell: shell as ShellInfo | null };
+    answered({});
+    for (const bad of [
+      { shellId: long, selectors: [{ name: 'ShellId', value: long }] },
+      { selectors: [...good.selectors, { name: 'x', value: long }] },
+      { selectors: Array.from({ length: 20 }, () => ({ name: 'ShellId', value: SHELL })) },
+      { resourceUri: `http://${long}` },
+      { shell: { ...shell, owner: long } },
+    ])
+      expect(() => answered(bad)).toThrow(expect.objectContaining({ code: 'wsman_malformed' }) as Error);
+    const command = { commandId: null, label: '', arguments: new Uint8Array() };
+    expect(() => roundTrip(O.command, command, { commandId: long })).toThrow(expect.objectContaining({ code: 'wsman_malformed' }) as Error);
+    const commands = [{ commandId: long, label: '', state: null }];
+    expect(() => roundTrip(O.enumerate, { commandsOf: SHELL }, { shells: [], commands, context: null })).toThrow(expect.objectContaining({ code: 'wsman_malformed' }) as Error);
+  }); // prettier-ignore
+
   it('answers every operation so that the client reads the same', () => {
     const selectors = [{ name: 'ShellId', value: SHELL }];
     roundTrip(O.create, creation, { shellId: SHELL, selectors, resourceUri: 'http://x/', address: 'http://y/', shell });

@@ -456,6 +456,28 @@ describe('a shell over WS-Management', () => {
     expect(peer.log).toEqual(['Delete']);
   });
 
+  it('breaks over what answers another request; what names another pipeline is that one\'s', () => {
+    for (const isFault of [true, false]) {
+      const { shell, pool, peer, run } = start();
+      run();
+      const [one = '', two = ''] = ['1', '2'].map((text) => pool.createPipeline(script(text)));
+      run();
+      peer.pool.sendOutput(one, 'of one');
+      expect(peer.answerPoll(two, peer.takeFragments()).flatMap((answer) => shell.answered(...answer))).toMatchObject([{ type: 'output', pipelineId: one }]);
+      run();
+      const [poll, [, other]] = isFault ? [peer.refusePoll(true, 2150858793), peer.refusePoll(false, 2150858793)] : [peer.done(one), peer.done(two)];
+      expect(shell.answered(poll[0], other).map(shown)).toContain('shellFailed wsman_malformed');
+    }
+  }); // prettier-ignore
+
+  it('takes no second Done from a target that says it twice', () => {
+    const { shell, pool, peer, run } = start();
+    const [, pipelineId = ''] = [run(), pool.createPipeline(script('1')), run()] as const;
+    const done = peer.done(String(pipelineId));
+    expect([shell.answered(...done), run()]).toEqual([[], ['pipelineState Stopped', 'pipelineClosed']]);
+    expect([shell.answered(...done), run(), peer.heldPolls]).toEqual([[], [], 1]);
+  });
+
   it('asks for nothing more once the pool broke over what it was sent', () => {
     const { shell, pool, peer, run } = start();
     run();

@@ -27,6 +27,8 @@ const ENVELOPE_REFUSED: ReadonlySet<number> = new Set([2150858823, 2150858824, 2
  * [MS-PSRP] 3.1.5.3 Rules for WS-Management Messages.
  */
 export class WsManShell {
+  /** Bytes of output that answers to polls have brought so far. */
+  takenBytes = 0;
   readonly #requests: Requests;
   readonly #pool: ClientPool;
   readonly #queue: SendQueue;
@@ -41,7 +43,6 @@ export class WsManShell {
   #isPaused = false;
   #isReconnecting = false;
   #answersUnderWay = 0;
-  #takenBytes = 0;
   #leaving: Leaving | null = null;
   #nextId = 1;
   /** Largest answer to a poll; null = as for every request. */
@@ -121,11 +122,6 @@ export class WsManShell {
   /** Answers to host calls wait to be sent, or for the server to take them. */
   get isAnswering(): boolean {
     return this.#queue.hasAnswers || this.#answersUnderWay > 0;
-  }
-
-  /** Bytes of output that answers to polls have brought so far. */
-  get takenBytes(): number {
-    return this.#takenBytes;
   }
 
   /** No further Receive until `resume`: who reads the output is behind. */
@@ -451,7 +447,7 @@ export class WsManShell {
   ): ShellEvent[] {
     const events: ShellEvent[] = [];
     for (const { bytes } of answer.streams) {
-      this.#takenBytes += bytes.length;
+      this.takenBytes += bytes.length;
       if (bytes.length > 0) for (const event of this.#pool.receive(of?.pipelineId ?? null, bytes)) events.push(event);
     }
     if (of === null || answer.commandState?.state !== 'Done') return events;

@@ -59,4 +59,10 @@ describe('the shells of a target', () => {
     expect(await shells.list('')).toEqual([]);
     expect(asked).toHaveLength(21);
   });
+  it('are not asked about one by one when there are thousands', async () => {
+    const many = Array.from({ length: 2000 }, (_, i) => shell(`${GUID}${String(i)}`, 'ann'));
+    const { shells, asked } = listing([many]);
+    await expect(shells.list('ann')).rejects.toMatchObject({ code: 'wsman_too_large' });
+    expect(asked).toEqual(['Enumerate']);
+  });
 });

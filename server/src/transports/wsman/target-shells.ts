@@ -20,6 +20,8 @@ import { toWsManTransportError } from './errors.ts';
 
 /** Parts of one list; more than a person could have shells. */
 const MAX_PULLS = 20;
+/** Shells of one list: a user has 30 at the most where nobody has changed that. Each is asked about. */
+const MAX_SHELLS = 200;
 
 /** A PowerShell shell that the target keeps for the user. */
 export interface TargetShell {
@@ -62,6 +64,7 @@ export class TargetShells {
         resourceUri?.startsWith(POWERSHELL_RESOURCE) === true &&
         (user === '' || owner === null || bareName(owner) === bareName(user)),
     );
+    if (own.length > MAX_SHELLS) throw new SallyportError('wsman_too_large', 'a list of more than 200 shells');
     const listed: TargetShell[] = [];
     for (const shell of own) {
       const commands = await this.commandsOf(shell.shellId);

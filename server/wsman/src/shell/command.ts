@@ -1,6 +1,6 @@
 import { NS, SHELL_ACTION } from '../soap/namespaces.ts';
 import { element, textElement, withoutForbidden } from '../xml/writer.ts';
-import { actions, base64Text, bytesOf, idAttribute, required, requiredText } from './operation.ts';
+import { actions, base64Text, bytesOf, idAttribute, required, requiredId } from './operation.ts';
 import type { Operation } from './operation.ts';
 
 const SECTION = 'MS-WSMV 3.1.4.11 Command';
@@ -56,6 +56,6 @@ export const command: Operation<CommandRequest, CommandResponse> = {
   encodeResponse: ({ commandId }) => element('rsp:CommandResponse', textElement('rsp:CommandId', commandId)),
   decodeResponse(body) {
     const response = required(body, NS.rsp, 'CommandResponse', SECTION);
-    return { commandId: requiredText(response, NS.rsp, 'CommandId', SECTION).toUpperCase() };
+    return { commandId: requiredId(response, 'CommandId', SECTION) };
   },
 };

@@ -4,12 +4,15 @@ import { decodeSelectors, selectorSet } from '../soap/header.ts';
 import type { Selector } from '../soap/header.ts';
 import { NS, TRANSFER_ACTION } from '../soap/namespaces.ts';
 import { element, textElement } from '../xml/writer.ts';
-import { actions, base64Text, bytesOf, idAttribute, optionValue, required } from './operation.ts';
+import { actions, base64Text, bytesOf, checkedId, idAttribute, optionValue, required } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { decodeShellInfo, encodeShellInfo } from './shell-info.ts';
 import type { ShellInfo } from './shell-info.ts';
 
 const SECTION = 'MS-WSMV 3.1.4.5 Create';
+/** Windows has one selector; with the ResourceURI it has about 120 characters. */
+const MAX_SELECTORS = 8;
+const MAX_REFERENCE = 4096;
 
 /** How output is kept while nobody is connected. */
 export type BufferMode = 'Block' | 'Drop';
@@ -117,11 +120,15 @@ export const create: Operation<CreateRequest, CreateResponse> = {
     const selectors = decodeSelectors(required(reference, NS.wsman, 'SelectorSet', SECTION));
     const id = selectors.find(({ name }) => name.toLowerCase() === SHELL_SELECTOR.toLowerCase())?.value ?? '';
     if (id === '') malformed('a created shell without id', SECTION);
+    const resourceUri = reference.textOf(NS.wsman, 'ResourceURI');
+    // All of it is said again with every request.
+    const said = selectors.reduce((sum, { name, value }) => sum + name.length + value.length, resourceUri?.length ?? 0);
+    if (selectors.length > MAX_SELECTORS || said > MAX_REFERENCE) malformed('a long reference to a shell', SECTION);
     const shell = body.first(NS.rsp, 'Shell');
     return {
-      shellId: id.toUpperCase(),
+      shellId: checkedId(id, SECTION),
       selectors,
-      resourceUri: reference.textOf(NS.wsman, 'ResourceURI'),
+      resourceUri,
       address: created.textOf(NS.wsa, 'Address'),
       shell: shell === null ? null : decodeShellInfo(shell),
     };

@@ -4,7 +4,7 @@ import { ENUMERATION_ACTION, NS } from '../soap/namespaces.ts';
 import type { XmlElement } from '../xml/element.ts';
 import { element, textElement } from '../xml/writer.ts';
 import { SHELL_SELECTOR } from './create.ts';
-import { actions, required, requiredText } from './operation.ts';
+import { actions, required, requiredId } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { decodeShellInfo, encodeShellInfo } from './shell-info.ts';
 import type { ShellInfo } from './shell-info.ts';
@@ -46,7 +46,7 @@ export function decodeItems(response: XmlElement, items: XmlElement | null, end:
   return {
     shells: (items?.all(NS.rsp, 'Shell') ?? []).map(decodeShellInfo),
     commands: (items?.all(NS.rsp, 'Command') ?? []).map((item) => ({
-      commandId: requiredText(item, NS.rsp, 'CommandId', SECTION).toUpperCase(),
+      commandId: requiredId(item, 'CommandId', SECTION),
       label: item.textOf(NS.rsp, 'CommandLine') ?? '',
       state: item.textOf(NS.rsp, 'CommandState'),
     })),

@@ -1,6 +1,7 @@
 import { decodeBase64, encodeBase64 } from '../base64.ts';
 import { malformed } from '../errors.ts';
 import type { WsManOption } from '../soap/header.ts';
+import { NS } from '../soap/namespaces.ts';
 import type { Prefix } from '../soap/namespaces.ts';
 import type { XmlElement } from '../xml/element.ts';
 
@@ -49,6 +50,16 @@ export function requiredText(parent: XmlElement, namespace: string, name: string
   const text = parent.textOf(namespace, name) ?? '';
   return text === '' ? malformed(`${name} is missing or empty`, section) : text;
 }
+
+/** Ids of shells and commands: GUIDs, but for what a server makes up. They go into every later request, and into logs. */
+const MAX_ID = 256;
+/** @throws WsManProtocolError */
+export const checkedId = (id: string, section: string): string =>
+  id.length > MAX_ID ? malformed('an id of more than 256 characters', section) : id.toUpperCase();
+
+/** Text of a child that is an id, in upper case. @throws WsManProtocolError */
+export const requiredId = (parent: XmlElement, name: string, section: string): string =>
+  checkedId(requiredText(parent, NS.rsp, name, section), section);
 
 /** Bytes of a base64 text. @throws WsManProtocolError */
 export const bytesOf = (element: XmlElement, section: string): Uint8Array =>

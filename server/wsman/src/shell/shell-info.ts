@@ -1,10 +1,13 @@
 import { encodeDuration, parseDuration } from '../duration.ts';
+import { malformed } from '../errors.ts';
 import { NS } from '../soap/namespaces.ts';
 import type { XmlElement } from '../xml/element.ts';
 import { element, textElement } from '../xml/writer.ts';
-import { requiredText } from './operation.ts';
+import { requiredId } from './operation.ts';
 
 const SECTION = 'MS-WSMV 2.2.4.38 Shell';
+/** Names, addresses and URIs. */
+const MAX_TEXT = 2048;
 
 /** What a server tells of a shell. [MS-WSMV] 2.2.4.38 Shell. Fields it left out are null. */
 export interface ShellInfo {
@@ -47,9 +50,12 @@ const numberOf = (shell: XmlElement, name: string): number | null => {
 
 /** @throws WsManProtocolError when there is no ShellId */
 export function decodeShellInfo(shell: XmlElement): ShellInfo {
-  const text = (name: string): string | null => shell.textOf(NS.rsp, name);
+  const text = (name: string): string | null => {
+    const found = shell.textOf(NS.rsp, name);
+    return found !== null && found.length > MAX_TEXT ? malformed(`${name} of a shell is too long`, SECTION) : found;
+  };
   return {
-    shellId: requiredText(shell, NS.rsp, 'ShellId', SECTION).toUpperCase(),
+    shellId: requiredId(shell, 'ShellId', SECTION),
     name: text('Name'),
     resourceUri: text('ResourceUri'),
     owner: text('Owner'),
