@@ -472,8 +472,8 @@ describe('a shell over WS-Management', () => {
 
   it('takes no second Done from a target that says it twice', () => {
     const { shell, pool, peer, run } = start();
-    const [, pipelineId = ''] = [run(), pool.createPipeline(script('1')), run()] as const;
-    const done = peer.done(String(pipelineId));
+    const [, pipelineId] = [run(), pool.createPipeline(script('1')), run()] as const;
+    const done = peer.done(pipelineId);
     expect([shell.answered(...done), run()]).toEqual([[], ['pipelineState Stopped', 'pipelineClosed']]);
     expect([shell.answered(...done), run(), peer.heldPolls]).toEqual([[], [], 1]);
   });
