@@ -56,6 +56,7 @@ export const AUDIT_TYPES = [
   'recording.export',
   'recording.deleted',
   'recording.recovered',
+  'recording.damaged',
   'ledger.read',
   'audit.read',
   'audit.verify',

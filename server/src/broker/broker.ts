@@ -390,7 +390,7 @@ class SessionBroker implements Broker {
           if (isLeft) this.#sessions.delete(sessionId);
           else deps.clock.after(RESUME_MS, () => this.#sessions.delete(sessionId));
           const { leftBehind } = session;
-          if (leftBehind !== null) this.#leftEnds.endShell(leftBehind.row, leftBehind.left);
+          if (leftBehind !== null) this.#leftEnds.endShell(leftBehind.row, leftBehind.left, leftBehind.reason);
         },
         closeAsked: (page) => {
           this.#terminate(page.who, session).catch((error: unknown) => {

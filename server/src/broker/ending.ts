@@ -56,8 +56,8 @@ export class EndSteps {
     this.#sessionId = sessionId;
   }
 
-  /** Waits for `work`; logs `failure` when it fails or hangs. Never rejects. */
-  async attempt(failure: string, work: Promise<unknown>): Promise<void> {
+  /** Waits for `work`; logs `failure` when it fails or hangs, and has null then. Never rejects. */
+  async attempt<T>(failure: string, work: Promise<T>): Promise<T | null> {
     let cancel: () => void = () => undefined;
     const late = new Promise<never>((_, reject) => {
       cancel = this.#deps.clock.after(END_STEP_MS, () => {
@@ -65,17 +65,18 @@ export class EndSteps {
       });
     });
     try {
-      await Promise.race([work, late]);
+      return await Promise.race([work, late]);
     } catch (error) {
       this.#deps.log.error({ err: error, sessionId: this.#sessionId }, failure);
+      return null;
     } finally {
       cancel();
     }
   }
 
-  audit(type: AuditType, detail: AuditDetail): Promise<void> {
+  async audit(type: AuditType, detail: AuditDetail): Promise<void> {
     const subject = `session:${this.#sessionId}`;
     const event = { type, actor: GATEWAY_ACTOR, subject, outcome: 'ok', detail } as const;
-    return this.attempt(`${type} not audited`, this.#deps.audit.append(event));
+    await this.attempt(`${type} not audited`, this.#deps.audit.append(event));
   }
 }

@@ -19,6 +19,15 @@ const TOLD = {
   place_changed: { outcome: 'failed', is: 'kept' },
 } as const;
 
+/** Ends that somebody or some rule decided. After any other its person may want what still runs there. */
+const ENDS_SHELL: ReadonlySet<ErrorCode> = new Set([
+  'closed_by_user',
+  'terminated',
+  'detached_too_long',
+  'grant_removed',
+  'revoked',
+]);
+
 /** Ends what waits. */
 export class LeftEnds {
   readonly #deps: BrokerDeps;
@@ -76,7 +85,8 @@ export class LeftEnds {
   }
 
   /** Asks the target once to end the shell of a session that has ended here. What came of it is audited. */
-  endShell(row: LeftRow, left: LeftTerminal): void {
+  endShell(row: LeftRow, left: LeftTerminal, reason: ErrorCode): void {
+    if (!ENDS_SHELL.has(reason)) return;
     const asking = this.#endShell(row, left)
       .catch((error: unknown) => {
         this.#deps.log.error({ err: error, sessionId: row.id }, 'End of a shell not audited');
@@ -116,12 +126,12 @@ export class LeftEnds {
       ...(outputBytes === null ? {} : { outputBytes }),
     });
     const left = leftTerminalOf(row);
-    if (left !== null && reason !== 'target_shell_gone') this.endShell(row, left);
+    if (left !== null) this.endShell(row, left, reason);
   }
 
   /** One that cannot be gone on with is closed as a recovery does. */
   async #closeRecording(sessionId: SessionId, reason: ErrorCode): Promise<number | null> {
-    const { recordings, log } = this.#deps;
+    const { recordings, audit, log } = this.#deps;
     const failed = (error: unknown) => {
       log.error({ err: error, sessionId }, 'Recording of a left session not closed');
     };
@@ -130,6 +140,10 @@ export class LeftEnds {
       return outputBytes;
     } catch (error) {
       failed(error);
+      if (codeOf(error) === 'recording_corrupt') {
+        const damaged = { type: 'recording.damaged', actor: GATEWAY_ACTOR, subject: `session:${sessionId}` } as const;
+        await audit.append({ ...damaged, outcome: 'failed', detail: { reason } });
+      }
       const others = (id: string) => id !== sessionId;
       const [found] = await recordings.recover((_, cause) => {
         failed(cause);

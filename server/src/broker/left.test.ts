@@ -1,5 +1,5 @@
 /** Sessions that are left at their targets: by their owner, by a gateway that stops, by one that was killed. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SessionId } from '@sallyport/shared/ids';
@@ -415,6 +415,30 @@ describe('a gateway that ends', () => {
 });
 
 describe('a session that cannot be picked up', () => {
+  it('nor ended as if nothing was, when its recording was cut on the disk: that stays as evidence', async () => {
+    for (const how of ['pickUp', 'terminate'] as const) {
+      const at = gateway();
+      const { sessionId } = await running(at);
+      await at.broker.leave(ann, sessionId);
+      const head = at.catalogue.rows.get(sessionId)?.head;
+      expect(at.audited.findLast(({ type }) => type === 'session.left')?.detail).toMatchObject({ head });
+      const journal = join(directory, at.catalogue.rows.get(sessionId)?.path ?? '', 'journal');
+      const cut = (await readFile(journal)).subarray(0, -5);
+      await writeFile(journal, cut);
+      if (how === 'pickUp') expect(await code(pickUp(at, sessionId))).toBe('recording_corrupt');
+      else await at.broker.terminate(ann, sessionId);
+      const reason = how === 'pickUp' ? 'recording_corrupt' : 'closed_by_user';
+      expect(at.rows.get(sessionId)).toMatchObject({ endReason: reason, left: null });
+      const damaged = at.audited.filter(({ type }) => type === 'recording.damaged');
+      expect(damaged).toMatchObject([{ outcome: 'failed', subject: `session:${sessionId}`, detail: { reason } }]);
+      expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('broken');
+      expect((await readFile(journal)).equals(cut)).toBe(true);
+      // What runs there is not ended for it: its person may take it up as a new session, with a new recording.
+      expect(at.shells.ended).toHaveLength(how === 'pickUp' ? 0 : 1);
+      if (how === 'pickUp') expect(await at.broker.ofShell('SHELL')).toMatchObject({ userId: 'ann', isOver: true });
+    }
+  });
+
   it('waits on when only the way there is wrong, and ends when the target does not know it', async () => {
     const at = gateway();
     const { sessionId } = await running(at);

@@ -18,6 +18,7 @@ const Left: z.ZodType<LeftTerminal> = z.object({
   shellId: z.string(),
   poolId: z.string(),
   holder: z.string().nullable(),
+  at: z.string().optional(),
   pipelineId: z.string().nullable(),
   remote: z.string(),
   calls: z.array(call),

@@ -377,11 +377,11 @@ export class Session implements PageHost {
   }
 
   /** What was to be picked up and never was, when it has ended: its shell is at the target still. */
-  get leftBehind(): { readonly row: LeftRow; readonly left: LeftTerminal } | null {
+  get leftBehind(): { readonly row: LeftRow; readonly left: LeftTerminal; readonly reason: ErrorCode } | null {
     if (this.#end === null || this.#isLeft || this.#terminal !== null || this.#before === null) return null;
     const { reopen } = this.request;
-    if (reopen === null || this.#end.reason === 'target_shell_gone') return null;
-    return { row: { ...this.row(), reopen }, left: this.#before.left };
+    if (reopen === null) return null;
+    return { row: { ...this.row(), reopen }, left: this.#before.left, reason: this.#end.reason };
   }
 
   /** As the table and lists tell it. */
@@ -442,8 +442,11 @@ export class Session implements PageHost {
   async #putAside({ reason }: TerminalEnd): Promise<void> {
     await this.#steps.attempt('Commands not told', this.commands.rest());
     const why = this.#leaving.isDraining ? 'draining' : reason;
-    await this.#steps.audit('session.left', { why, userId: this.ownerId, target: this.shown.facts.address });
-    await this.#steps.attempt('Recording not put aside', this.recording.rest());
+    const rested = await this.#steps.attempt('Recording not put aside', this.recording.rest());
+    await this.#steps.audit('session.left', {
+      ...{ why, userId: this.ownerId, target: this.shown.facts.address },
+      ...(rested === null ? {} : { head: rested.head }),
+    });
   }
 
   /** While the gateway stops, pages of a session that was left are to come back by themselves. */

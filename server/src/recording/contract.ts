@@ -58,10 +58,11 @@ export interface RecordingWriter {
    */
   close(reason: string): Promise<RecordingSummary>;
   /**
-   * Writes and flushes what there is and lets go of the file, without an end: `reopen` goes on. Idempotent; settles in
-   * bounded time. @throws SallyportError recording_unavailable
+   * Writes and flushes what there is and lets go of the file, without an end: `reopen` goes on. Where it stood is entered
+   * in the catalogue, and what is shorter, longer or other than that is not gone on with. Idempotent; settles in bounded
+   * time. @throws SallyportError recording_unavailable
    */
-  rest(): Promise<void>;
+  rest(): Promise<RecordingSummary>;
 }
 export interface WriterEvents {
   /** No acknowledgement of a write or a flush for 2 s: pause the target. */
@@ -79,7 +80,7 @@ export interface Recordings {
    * Goes on with a recording that was put aside, or that a dead gateway left open: a torn tail is cut off; chain, key, offsets
    * and time go on, and a note says how long nothing was written. All of it is read and proven first.
    * @throws SallyportError not_found; bad_state when it is written now or has its end; recording_corrupt;
-   * secret_unreadable; recording_unavailable
+   * (also when it is not what was put aside); secret_unreadable; recording_unavailable
    */
   reopen(sessionId: SessionId, events: WriterEvents): Promise<RecordingWriter>;
   /** Output bytes [from, to) of a live or ended recording, in pieces. For resume: exact. */

@@ -50,7 +50,7 @@ export class LiveRecording implements RecordingWriter {
   readonly #file: JournalFile;
   readonly #onClosed: () => void;
   #closing: Promise<RecordingSummary> | null = null;
-  #resting: Promise<void> | null = null;
+  #resting: Promise<RecordingSummary> | null = null;
 
   constructor(
     deps: LiveDeps,
@@ -86,7 +86,7 @@ export class LiveRecording implements RecordingWriter {
   close(reason: string): Promise<RecordingSummary> {
     return (this.#closing ??= this.#close(reason));
   }
-  rest(): Promise<void> {
+  rest(): Promise<RecordingSummary> {
     return (this.#resting ??= this.#rest());
   }
 
@@ -105,12 +105,15 @@ export class LiveRecording implements RecordingWriter {
     return encodeHeader(this.#place.sessionId, this.#place.sealedKey);
   }
 
-  async #rest(): Promise<void> {
-    const { clock } = this.#deps;
+  async #rest(): Promise<RecordingSummary> {
+    const { clock, catalogue } = this.#deps;
     try {
       await inTime(clock, this.writer.settle());
       if (this.writer.failed) throw new Error('the journal has failed');
       await inTime(clock, this.#file.close());
+      const summary = this.#summary();
+      await inTime(clock, catalogue.update(this.#place.sessionId, summary));
+      return summary;
     } catch (error) {
       void this.#file.close().catch(() => undefined); // The failure is told below.
       throw new SallyportError('recording_unavailable', 'the recording could not be put aside', { cause: error });

@@ -12,6 +12,8 @@ import type { IndexEntry } from './sparse-index.ts';
 export type KnownEnd =
   | { readonly kind: 'live'; readonly position: number }
   | { readonly kind: 'sealed'; readonly row: RecordingRecord }
+  /** Put aside, and nobody has gone on with it: it ends where its catalogue row says, without an end. */
+  | { readonly kind: 'rested'; readonly row: RecordingRecord }
   /** Left open by a gateway that died, not recovered yet. */
   | { readonly kind: 'orphan' };
 
@@ -100,7 +102,7 @@ export class OpenedRecording {
     if (this.#end.kind === 'live') return;
     const { row } = this.#end;
     if (stop.point.hash.toString('hex') !== row.head) bad('it does not end as the catalogue says');
-    if (row.state === 'closed' && !walk.hasEnd) bad('its end is missing');
+    if (this.#end.kind === 'sealed' && row.state === 'closed' && !walk.hasEnd) bad('its end is missing');
     if (!isPart && (walk.events !== row.events || walk.outputBytes !== row.outputBytes))
       bad('it has not as much as the catalogue says');
   }

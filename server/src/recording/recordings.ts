@@ -24,7 +24,7 @@ import { CommandIndex } from './command-index.ts';
 import { loadCommands, loadIndex } from './index-file.ts';
 import { JOURNAL_NAME, LiveRecording, type Continued, type Place } from './live-recording.ts';
 import { OpenedRecording, type KnownEnd, type WalkResult } from './opened-recording.ts';
-import { examineJournal, recoverJournal } from './recovery.ts';
+import { examineJournal, recoverJournal, type Examined } from './recovery.ts';
 import type { SparseIndex } from './sparse-index.ts';
 
 /** product.md "Recording": warning at 20 % free, new sessions refused at 5 %. */
@@ -48,6 +48,18 @@ const chainOf = (sessionId: SessionId, key: Uint8Array): Chain => ({
   key: createSecretKey(key),
   sessionId: Buffer.from(sessionId, 'latin1'),
 });
+
+/** An open one whose head is known was put aside; `reopen` takes the head out before it writes. */
+const isRested = (row: RecordingRecord): boolean => row.state === 'open' && row.head !== '';
+function endOf(row: RecordingRecord): KnownEnd {
+  if (row.state !== 'open') return { kind: 'sealed', row };
+  return isRested(row) ? { kind: 'rested', row } : { kind: 'orphan' };
+}
+/** Where it was put aside. @throws RecordingCorruptError when that is not where it ends now */
+function requireRested(row: RecordingRecord, { point, tornBytes, events }: Examined): void {
+  if (isRested(row) && (tornBytes > 0 || point.hash.toString('hex') !== row.head))
+    throw new RecordingCorruptError(events, 'it does not end where it was put aside');
+}
 
 /** `YYYY/MM/<sessionId>`, from the start's UTC date. */
 function folderName(startedAt: number, sessionId: SessionId): string {
@@ -126,10 +138,12 @@ class FileRecordings implements Recordings {
     const place: Place = { sessionId, folder: this.#folder(row.path), chain: opened.chain, sealedKey: row.sealedKey };
     try {
       if (row.state !== 'open') throw new SallyportError('bad_state', 'the recording is closed');
-      const { kind, point, hasEnd, ...standing } = await examineJournal(opened, this.#deps.clock.now());
+      const examined = await examineJournal(opened, this.#deps.clock.now());
+      const { kind, point, hasEnd, ...standing } = examined;
       if (kind === 'bad') throw new RecordingCorruptError(standing.events, 'a chunk is not what was sealed');
       if (standing.events === 0 && point.chunk === 0) throw new RecordingCorruptError(0, 'it has no first chunk');
       if (hasEnd) throw new SallyportError('bad_state', 'the recording has its end');
+      requireRested(row, examined);
       const live = await this.#goOn(place, { point, standing }, events);
       const { gapMs, tornBytes } = standing;
       const torn = tornBytes === 0 ? '' : `, ${tornBytes} bytes that nobody was shown were cut off`;
@@ -146,6 +160,8 @@ class FileRecordings implements Recordings {
     try {
       const file = await inTime(clock, opening);
       await inTime(clock, file.truncate(continued.point.position));
+      // From the first chunk on it ends elsewhere: a gateway that dies then has no head of it.
+      await inTime(clock, this.#deps.catalogue.update(place.sessionId, { head: '' }));
       return this.#newLive(place, file, events, continued);
     } catch (error) {
       // In its own time: the disk is not well.
@@ -199,7 +215,7 @@ class FileRecordings implements Recordings {
       if (parsed === null || parsed.sessionId !== sessionId || !parsed.sealedKey.equals(row.sealedKey))
         throw new RecordingCorruptError(0, 'its header is not the one that was written');
       const start = chainStart(bytes.subarray(0, parsed.length));
-      const end: KnownEnd = row.state === 'open' ? { kind: 'orphan' } : { kind: 'sealed', row };
+      const end = endOf(row);
       const opened = new OpenedRecording(sessionId, file, chain, start, end);
       return { opened, row, index: await loadIndex(this.#files, folder, chain) };
     } catch (error) {
@@ -323,14 +339,17 @@ class FileRecordings implements Recordings {
     try {
       const { opened, row } = await this.#open(sessionId);
       try {
+        if (isRested(row)) requireRested(row, await examineJournal(opened, this.#deps.clock.now()));
         found = await recoverJournal(this.#files, this.#folder(row.path), opened, this.#deps.clock.now());
       } finally {
         await opened.file.close();
       }
     } catch (error) {
-      // Nothing of it can be read: no file yet when the gateway died, or changed since. Readers will say so.
+      // Nothing of it can be read: no file yet when the gateway died, or changed since. Readers will say so. Of one that was
+      // put aside it is known what it was; it stays as it is.
       if (!(error instanceof RecordingCorruptError)) throw error;
-      found = { events: 0, outputBytes: 0, durationMs: 0, head: '', tornBytes: 0 };
+      const { events, outputBytes, durationMs, head } = await this.#row(sessionId);
+      found = { events, outputBytes, durationMs, head, tornBytes: 0 };
     }
     const { tornBytes, ...summary } = found;
     return { sessionId, summary, tornBytes };

@@ -95,6 +95,8 @@ describe('a recording that is gone on with', () => {
     const id = newId();
     const first = await record(recordings, id, [output('whole')]);
     await first.rest();
+    // As a gateway leaves it that is killed.
+    await deps.catalogue.update(id, { head: '' });
     const journal = await readFile(journalOf(id));
     const start = parseHeader(journal)?.length ?? 0;
     // A chunk that was being written: the beginning of one.
@@ -129,6 +131,49 @@ describe('a recording that is gone on with', () => {
     const again = createRecordings({ ...deps, keys: { ...keys, open: () => Buffer.alloc(32) } });
     await expect(again.reopen(changed, silent)).rejects.toMatchObject({ code: 'recording_corrupt' });
   });
+
+  it('is refused when it is not what was put aside, though each chunk of it is good', async () => {
+    const { recordings, catalogue, deps } = setUp();
+    const id = newId();
+    const first = await record(recordings, id, [output('abc')]);
+    await written(first, output('def'));
+    const rested = await first.rest();
+    const whole = await readFile(journalOf(id));
+    expect(catalogue.rows.get(id)).toMatchObject({ state: 'open', ...rested });
+    expect(rested).toMatchObject({ outputBytes: 6 });
+    const start = parseHeader(whole)?.length ?? 0;
+    const ends = [start];
+    while ((ends.at(-1) ?? 0) < whole.length) {
+      const at = ends.at(-1) ?? 0;
+      ends.push(at + (chunkLength(whole.subarray(at, at + CHUNK_HEAD_BYTES)) ?? whole.length));
+    }
+    const lastChunk = whole.subarray(ends.at(-2));
+    // Cut at the end of a chunk, cut inside of one, something behind the end.
+    for (const changed of [whole.subarray(0, ends.at(-2)), whole.subarray(0, -3), Buffer.concat([whole, lastChunk.subarray(0, 9)])]) {
+      await writeFile(journalOf(id), changed);
+      const later = createRecordings(deps);
+      await expect(later.reopen(id, silent)).rejects.toMatchObject({ code: 'recording_corrupt' });
+      expect((await readFile(journalOf(id))).equals(changed)).toBe(true);
+      expect(await later.check(id)).toMatchObject({ chain: 'broken', summary: rested });
+    }
+    // As evidence: closed as it is, and never called whole.
+    await writeFile(journalOf(id), whole.subarray(0, ends.at(-2)));
+    const later = createRecordings(deps);
+    const [found] = await later.recover(refuse);
+    expect(found?.summary).toEqual(rested);
+    expect((await readFile(journalOf(id))).equals(whole.subarray(0, ends.at(-2)))).toBe(true);
+    expect(await later.check(id)).toMatchObject({ chain: 'broken', summary: rested });
+    // What was not touched goes on; then its end is not known any more until it is put aside again.
+    const other = newId();
+    await (await record(recordings, other, [output('x')])).rest();
+    const second = await later.reopen(other, silent);
+    expect(catalogue.rows.get(other)?.head).toBe('');
+    await written(second, output('y'));
+    const again = await second.rest();
+    expect(catalogue.rows.get(other)).toMatchObject({ head: again.head, outputBytes: 2 });
+    await (await later.reopen(other, silent)).close('exited');
+    expect((await later.check(other)).chain).toBe('verified');
+  }); // prettier-ignore
 
   it('stays open when a recovery is told to keep it', async () => {
     const { recordings, catalogue, deps } = setUp();
