@@ -199,6 +199,37 @@ test('is led elsewhere by a fault of Create alone, where that is granted, and no
     expect(events.map(({ subject, detail }) => [subject, detail])).toEqual([
       [`localhost:${String(lab.port)}`, { to: at(other) }],
     ]);
+    // One that is left there is picked up there, and everything is asked of that place again.
+    const elsewhere = `https://127.0.0.1:${String(other.port)}/wsman`;
+    lab.createsAt = elsewhere;
+    lab.givesOwnShellIds = other.givesOwnShellIds = false;
+    const choose = async (asked: ConsolePage, index: number): Promise<void> => {
+      const confirm = await asked.untilMessage('question');
+      expect(confirm).toMatchObject({ question: { kind: 'choice', caption: 'Sign in at 127.0.0.1 instead?' } });
+      asked.answer(confirm, { kind: 'choice', indexes: [index] });
+    };
+    const away = await ConsolePage.open(ann, openBody(led.id, 'powershell'));
+    await choose(away, 0);
+    away.answer(await away.untilMessage('question', 2), { kind: 'accept' });
+    await away.untilMessage('prompt', 1, 30_000);
+    await ann.post(`/api/sessions/${away.sessionId}/leave`);
+    const before = lab.requests.length;
+    const doubtful = await ConsolePage.attach(ann, away.sessionId);
+    await choose(doubtful, 1);
+    expect(await doubtful.untilMessage('ended')).toMatchObject({ reason: 'wsman_redirect_refused', isLeft: true });
+    const back = await ConsolePage.attach(ann, away.sessionId);
+    await choose(back, 0);
+    await back.untilMessage('prompt', 1, 30_000);
+    expect(await back.run('2+2')).toContain('4');
+    expect(lab.requests).toHaveLength(before);
+    await ann.post(`/api/sessions/${away.sessionId}/leave`);
+    const ledTo = (await ann.get<AuditPage>('/api/audit?limit=50&type=winrm.redirected')).events;
+    expect(ledTo.slice(0, 2).map(({ detail }) => detail)).toEqual([{ to: elsewhere }, { to: elsewhere }]);
+    // Nobody says yes to the other machine when the gateway ends it by itself.
+    await ann.post(`/api/sessions/${away.sessionId}/terminate`);
+    const told = async () => (await ann.get<AuditPage>('/api/audit?limit=1&type=session.shellEnded')).events[0];
+    await expect.poll(told, { timeout: 30_000 }).toMatchObject({ subject: `session:${away.sessionId}`, detail: { is: 'kept', why: 'wsman_redirect_refused' } }); // prettier-ignore
+    lab.createsAt = at(other);
     other.createsAt = at(lab);
     const circle = await ConsolePage.open(ann, openBody(led.id, 'powershell'));
     expect(await circle.untilMessage('ended', 1, 60_000)).toMatchObject({ reason: 'wsman_redirect_refused' });

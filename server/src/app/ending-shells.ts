@@ -75,7 +75,7 @@ export class TargetLeftShells implements LeftShells {
       ...{ caller: GATEWAY_CALLER, port: nobodyAt(row.id), signal: all, deps, language: '', weak: [] },
     };
     try {
-      const isDeleted = await deleteAt(place, async () => (await identity(row.id)).identity, opening, left.shellId);
+      const isDeleted = await deleteAt(place, async () => (await identity(row.id)).identity, opening, left);
       return isDeleted ? 'deleted' : 'gone';
     } catch (error) {
       throw all.aborted ? toError(all.reason) : error;
@@ -89,10 +89,10 @@ async function deleteAt(
   place: Place,
   identity: Parameters<typeof reach>[1],
   opening: Opening,
-  shellId: string,
+  { shellId, at }: LeftTerminal,
 ): Promise<boolean> {
   const { signal } = opening;
-  const way = await reach(place, identity, opening);
+  const way = await reach(place, identity, opening, at ?? null);
   // What waits for an answer ends with its connection.
   const close = (): void => void way.close();
   signal.addEventListener('abort', close, { once: true });

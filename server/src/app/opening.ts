@@ -274,12 +274,15 @@ const consoleAt =
     return startTerminal(kind, way, place, port, size, signal, clock, rejoin);
   };
 
-/** Signs in at the target, over SSH or WinRM, behind its jump hosts. @param led where the target has redirected to */
+/**
+ * Signs in at the target, over SSH or WinRM, behind its jump hosts. @param led where the target has redirected to, or the
+ * address that it had redirected a session to which is picked up
+ */
 export async function reach(
   place: Place,
   identity: () => Promise<Identity>,
   opening: Opening,
-  led: WsManConnectRequest | null = null,
+  led: WsManConnectRequest | string | null = null,
 ): Promise<Reachable> {
   const { signal, weak, port, language } = opening;
   const deps = chainDeps(place, identity, opening);
@@ -302,9 +305,11 @@ export async function reach(
   const connection = await prepared(hops?.connection, async () => {
     const { identity: who, timeouts } = await deps.request(last);
     const through = hops === null ? {} : { through: hops.connection };
-    const there = led === null ? { endpoint, settings: wsman } : led;
-    const { settings, redirects = 0 }: Partial<WsManConnectRequest> & typeof there = there;
-    const request = { endpoint: there.endpoint, settings, redirects, identity: who, timeouts, language, ...through };
+    const here: Pick<WsManConnectRequest, 'endpoint' | 'settings' | 'redirects' | 'at'> =
+      led === null || typeof led === 'string' ? { endpoint, settings: wsman, ...(led !== null && { at: led }) } : led;
+    const { settings, redirects = 0, at: shellAt = '' } = here;
+    const there = { endpoint: here.endpoint, settings, redirects, at: shellAt };
+    const request = { ...there, identity: who, timeouts, language, ...through };
     const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
     return connectWinRm(request, last.via, at, deps.port(last), opening);
   });
@@ -362,6 +367,7 @@ function nameOf({ credential }: OpenSession, target: Target | null, { gatewayNam
 
 /**
  * @param start what runs on the connection, when it is no console
+ * @param where the place that the target had redirected to, of a session that is picked up; null = the target's own
  * @throws SallyportError not_found, forbidden, bad_request
  */
 export async function planSession(
@@ -369,6 +375,7 @@ export async function planSession(
   caller: Caller,
   deps: OpeningDeps,
   start: StartTerminal = consoleAt(body.shell),
+  where: () => string | null = () => null,
 ): Promise<{ request: OpenRequest; openTerminal: OpenTerminal }> {
   const place = await placeOf(body.to, caller, deps);
   const { target } = place;
@@ -408,7 +415,7 @@ export async function planSession(
     };
     const opening = { caller, port, signal, deps, language: body.language };
     const lend = lenderOf({ ...{ caller, targetId, targetName: place.name }, sessionId: port.sessionId }, deps);
-    for (let led: WsManConnectRequest | null = null; ;) {
+    for (let led: WsManConnectRequest | string | null = where(); ;) {
       const way: Reachable = await reach(place, noted, { ...opening, weak: [] }, led);
       ({ reached } = way);
       const protection = [way.protection, note].filter((part) => part !== null).join('; ');

@@ -23,6 +23,7 @@ export async function planPickUp(
     deps,
     (kind, way, place, port, now, signal, clock) =>
       startTerminal(kind, way, place, port, now, signal, clock, waiting.left),
+    () => waiting.left?.at ?? null,
   );
   return {
     request: { ...request, reopen },

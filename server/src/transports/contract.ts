@@ -203,6 +203,8 @@ export interface LeftPool {
    * null = found at the target, left by a client that is not known.
    */
   readonly holder: string | null;
+  /** Where the target had redirected to: the shell is there. Absent: at the target itself. */
+  readonly at?: string | undefined;
 }
 /** A host call that the target waits for, as it came. JSON-safe. */
 export interface LeftCall {

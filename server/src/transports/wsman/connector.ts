@@ -34,6 +34,8 @@ export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | '
   readonly settings: WsManSettings;
   /** Redirections that led here; those count against the limit. */
   readonly redirects?: number;
+  /** Where the target redirected to once and the shell is. All that is asked of a redirection is asked again. */
+  readonly at?: string;
   /** Of the person, for messages and formats where the target's settings name none; '' = en-US. */
   readonly language: string;
 }
@@ -354,8 +356,8 @@ class Way {
 export function createWsManConnector(options: WsManConnectorOptions): WsManConnector {
   return {
     async connect(asked, port, signal) {
-      let request = asked;
-      for (let hops = asked.redirects ?? 0; ; hops++) {
+      let request = await startOf(asked, port);
+      for (let hops = request.redirects ?? 0; ; hops++) {
         const way = new Way(request, port, options);
         try {
           const first = await way.first(signal);
@@ -365,15 +367,27 @@ export function createWsManConnector(options: WsManConnectorOptions): WsManConne
           return connectionOf(way, first, { ...request, redirects: hops }, port, options.clock, closed);
         } catch (error) {
           await way.leave();
-          const next = await redirected(error, request, hops, port).catch(async (refusal: unknown) => {
-            await asked.through?.close();
-            throw placed(toRefusal(refusal), asked.place ?? '');
-          });
-          request = next;
+          request = await orRefuse(redirected(error, request, hops, port), asked);
         }
       }
     },
   };
+}
+
+/** Not at the target's own place when the shell is elsewhere: that counts as a redirection like every other. */
+async function startOf(asked: WsManConnectRequest, port: WsManPort): Promise<WsManConnectRequest> {
+  const { at, ...request } = asked;
+  if (at === undefined || at === '') return request;
+  const led = redirected(new WsManRedirectError(at), request, request.redirects ?? 0, port);
+  return { ...(await orRefuse(led, asked)), redirects: (request.redirects ?? 0) + 1 };
+}
+
+/** A refusal closes the way. @throws SallyportError */
+function orRefuse<T>(work: Promise<T>, { through, place }: WsManConnectRequest): Promise<T> {
+  return work.catch(async (refusal: unknown) => {
+    await through?.close();
+    throw placed(toRefusal(refusal), place ?? '');
+  });
 }
 
 /** @throws what was thrown, unless it is a redirection that may be followed */
@@ -444,6 +458,7 @@ function connectionOf(
         },
         operationTimeoutMs: settings.operationTimeoutMs,
         clock,
+        ...((request.redirects ?? 0) > 0 && { at: way.url }),
         ...told,
       }),
     redirection: async (error) => {

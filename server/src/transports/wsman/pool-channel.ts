@@ -40,6 +40,8 @@ export interface WsManPoolOptions {
   readonly opening: ShellOpening;
   readonly operationTimeoutMs: number;
   readonly clock: Clock;
+  /** Where the target had redirected to; absent at the target itself. */
+  readonly at?: string;
   /** The id that the target gave the shell. */
   shellCreated(shellId: string): void;
   /** Requests are made again because their connections broke; told once until one comes through. */
@@ -326,7 +328,9 @@ export class WsManPool implements PoolChannel {
   }
   #place(): LeftPool {
     const { id: poolId } = this.client;
-    return { shellId: this.#shellId ?? poolId.toUpperCase(), poolId, holder: this.#sessionId };
+    const { at } = this.#options;
+    const where = at === undefined ? {} : { at };
+    return { shellId: this.#shellId ?? poolId.toUpperCase(), poolId, holder: this.#sessionId, ...where };
   }
 
   #end(error: Error, before: readonly ClientEvent[], rest: readonly ClientEvent[]): void {
