@@ -1,28 +1,10 @@
+import { newClient, pair, POOL, type PoolPair, toClient, toServer } from '../../../../test/corpus/pools.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  ClientPool,
-  consoleHostInfo,
-  encodeBody,
-  encodeMessage,
-  fragmentsOf,
-  primitiveDictionary,
-  ServerPool,
-} from '../index.ts';
-import type { Outgoing, PoolEvent, ServerEvent } from '../index.ts';
+import { consoleHostInfo, encodeBody, encodeMessage, fragmentsOf, primitiveDictionary, ServerPool } from '../index.ts';
+import type { Outgoing, ClientPool } from '../index.ts';
 
-const POOL = '00112233-4455-6677-8899-aabbccddeeff';
-const ids = (): (() => string) => {
-  let next = 0;
-  return () => `10213243-5465-7687-98a9-${(++next).toString(16).padStart(12, '0')}`;
-};
 const bytesOf = (items: readonly Outgoing[]): Uint8Array =>
   Uint8Array.from(items.flatMap((item) => (item.kind === 'data' ? [...item.fragment] : [])));
-const toServer = (client: ClientPool, server: ServerPool): ServerEvent[] =>
-  client.takeOutgoing().flatMap((item) => (item.kind === 'data' ? server.receive(item.pipelineId, item.fragment) : []));
-const toClient = (server: ServerPool, client: ClientPool): PoolEvent[] =>
-  server.takeOutgoing().flatMap((item) => (item.kind === 'data' ? client.receive(item.pipelineId, item.fragment) : []));
-const newClient = (version: '2.1' | '2.2' | '2.3' = '2.3'): ClientPool =>
-  new ClientPool({ poolId: POOL, newId: ids(), protocolVersion: version });
 const line = { commands: [{ command: 'x' }] };
 
 /** A pool whose client has gone; one pipeline runs and one waits for a runspace. */
@@ -44,6 +26,15 @@ function leftPool(): { server: ServerPool; running: string; waiting: string } {
   ]);
   server.disconnected();
   return { server, running, waiting };
+}
+
+/** Another client comes. */
+function joined(server: ServerPool): ClientPool {
+  const client = newClient();
+  client.connect();
+  server.connect(bytesOf(client.takeOutgoing()));
+  client.receive(null, server.connected(null).response);
+  return client;
 }
 
 describe('another client that joins a pool', () => {
@@ -82,7 +73,7 @@ describe('another client that joins a pool', () => {
 
   it('may leave the bounds as they are, and make its own session key', () => {
     const { server } = pool;
-    const client = newClient('2.2');
+    const client = newClient({ protocolVersion: '2.2' });
     client.connect();
     expect(server.connect(bytesOf(client.takeOutgoing()))).toEqual([
       { type: 'connect', minRunspaces: null, maxRunspaces: null },
@@ -100,10 +91,7 @@ describe('another client that joins a pool', () => {
 
   it('tells calls again that nobody answered, and a key that the former client asked for is none of it', () => {
     const { server, running } = pool;
-    const first = newClient();
-    first.connect();
-    server.connect(bytesOf(first.takeOutgoing()));
-    first.receive(null, server.connected(null).response);
+    const first = joined(server);
     first.connectPipeline(running);
     const callId = server.callHost(running, 'ReadLine', {});
     server.callHost(running, 'WriteLine2', { text: 'shown' });
@@ -112,10 +100,7 @@ describe('another client that joins a pool', () => {
     if (left === undefined) throw new Error('no call');
     expect([left.pipelineId, left.callId, more]).toEqual([running, callId, []]);
     server.disconnected();
-    const second = newClient();
-    second.connect();
-    server.connect(bytesOf(second.takeOutgoing()));
-    second.receive(null, server.connected(null).response);
+    const second = joined(server);
     toClient(server, second);
     expect(second.repeatHostCall(left)).toEqual([]);
     second.connectPipeline(running);
@@ -135,10 +120,7 @@ describe('another client that joins a pool', () => {
 
   it('knows whether a message has come in part', () => {
     const { server, running } = pool;
-    const client = newClient();
-    client.connect();
-    server.connect(bytesOf(client.takeOutgoing()));
-    client.receive(null, server.connected(null).response);
+    const client = joined(server);
     client.connectPipeline(running);
     server.sendOutput(running, 'x'.repeat(100));
     const [bytes] = server
@@ -160,7 +142,7 @@ describe('another client that joins a pool', () => {
       return bytesOf(client.takeOutgoing());
     };
     const bytes = good();
-    const foreign = new ClientPool({ poolId: '99999999-4455-6677-8899-aabbccddeeff', newId: ids() });
+    const foreign = newClient({ poolId: '99999999-4455-6677-8899-aabbccddeeff' });
     foreign.connect();
     const upside = good();
     upside[21] = 1; // Destination: a client.
@@ -200,7 +182,7 @@ describe('another client that joins a pool', () => {
   });
 
   it('came with 2.2', () => {
-    const old = newClient('2.1');
+    const old = newClient({ protocolVersion: '2.1' });
     expect(() => {
       old.connect();
     }).toThrow(/needs 2.2/);
@@ -237,15 +219,7 @@ function capability(version: string): Uint8Array {
 }
 
 describe('runspaces of a server pool', () => {
-  function openPool(maxRunspaces: number): { client: ClientPool; server: ServerPool } {
-    const server = new ServerPool();
-    const client = newClient();
-    client.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 25 }), maxRunspaces });
-    toServer(client, server);
-    server.opened(null);
-    toClient(server, client);
-    return { client, server };
-  }
+  const openPool = (maxRunspaces: number): PoolPair => pair({ opening: { maxRunspaces } });
 
   it('become more by SET_MAX_RUNSPACES, and what waited starts', () => {
     const { client, server } = openPool(1);
@@ -320,15 +294,10 @@ describe('runspaces of a server pool', () => {
 
 describe('GET_COMMAND_METADATA', () => {
   it('carries modules by full name, and tells none from not asked', () => {
-    const server = new ServerPool();
-    const client = newClient();
-    client.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 25 }), maxRunspaces: 9 });
-    toServer(client, server);
-    server.opened(null);
-    toClient(server, client);
+    const { client, server, up } = pair({ opening: { maxRunspaces: 9 } });
     client.getCommandMetadata({ fullyQualifiedModules: ['Microsoft.PowerShell.Utility'] });
     client.getCommandMetadata();
-    expect(toServer(client, server)).toMatchObject([
+    expect(up()).toMatchObject([
       { request: { names: null, fullyQualifiedModules: ['Microsoft.PowerShell.Utility'], argumentList: null } },
       { request: { fullyQualifiedModules: null } },
     ]);

@@ -1,70 +1,27 @@
+import { fragment, pair, POOL } from '../../../../test/corpus/pools.ts';
 import { describe, expect, it } from 'vitest';
 import {
   bag,
   ClientPool,
   consoleHostInfo,
-  DESTINATION,
-  encodeBody,
   encodeError,
-  encodeMessage,
-  fragmentsOf,
   integer,
   list,
-  MESSAGES,
   PsChar,
   PsDecimal,
   PsNumber,
   PsObject,
-  ServerPool,
   toBigInt,
   toBoolean,
   toNumber,
   toText,
   writeCliXml,
 } from '../index.ts';
-import type { MessageName, PoolEvent, PsValue, ServerEvent } from '../index.ts';
+import type { MessageName, PoolEvent, PsValue, ServerEvent, ServerPool } from '../index.ts';
 
-const POOL = '00112233-4455-6677-8899-aabbccddeeff';
 const PIPELINE = '10213243-5465-7687-98a9-000000000001';
-let objectId = 100n;
-/** One message in one fragment. */
-function fragment(
-  name: MessageName | number,
-  body: PsValue | undefined,
-  to: 'client' | 'server',
-  pipelineId: string | null,
-): Uint8Array {
-  const messageType = typeof name === 'number' ? name : MESSAGES[name].type;
-  const header = { destination: DESTINATION[to], messageType, poolId: POOL, pipelineId };
-  const [only = new Uint8Array()] = fragmentsOf(++objectId, encodeMessage(header, encodeBody(body)));
-  return only;
-}
 const line = { commands: [{ command: 'x' }] };
 
-interface Pair {
-  readonly client: ClientPool;
-  readonly server: ServerPool;
-  readonly up: () => ServerEvent[];
-  readonly down: () => PoolEvent[];
-}
-function pair(isOpened = true): Pair {
-  let next = 0;
-  const client = new ClientPool({ poolId: POOL, newId: () => `10213243-5465-7687-98a9-00000000000${++next}` });
-  const server = new ServerPool();
-  const up = (): ServerEvent[] =>
-    client
-      .takeOutgoing()
-      .flatMap((item) => (item.kind === 'data' ? server.receive(item.pipelineId, item.fragment) : []));
-  const down = (): PoolEvent[] =>
-    server
-      .takeOutgoing()
-      .flatMap((item) => (item.kind === 'data' ? client.receive(item.pipelineId, item.fragment) : []));
-  client.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 25 }) });
-  up();
-  if (isOpened) server.opened(null);
-  down();
-  return { client, server, up, down };
-}
 const failure = (events: readonly (PoolEvent | ServerEvent)[]): string | undefined => {
   const failed = events.find((event) => event.type === 'failed');
   return failed?.type === 'failed' ? failed.error.code : undefined;
@@ -115,7 +72,7 @@ describe('a server pool', () => {
     ['CONNECT_RUNSPACEPOOL in an open pool', 'CONNECT_RUNSPACEPOOL', '', null, true],
     ['a pipeline before the pool is open', 'PIPELINE_INPUT', 1, PIPELINE, false],
   ])('fails on %s', (_, name, body, pipelineId, isOpened) => {
-    const { client, server, up } = pair(isOpened);
+    const { client, server, up } = pair({ isOpened });
     if (isOpened) {
       client.createPipeline({ ...line, pipelineId: PIPELINE });
       up();

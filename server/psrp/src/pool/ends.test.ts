@@ -1,62 +1,18 @@
+import { fragment, pair } from '../../../../test/corpus/pools.ts';
 import { describe, expect, it } from 'vitest';
 import {
   bag,
-  ClientPool,
-  consoleHostInfo,
   decodePublicKey,
-  DESTINATION,
-  encodeBody,
-  encodeMessage,
   encodePublicKey,
-  fragmentsOf,
   list,
   MESSAGES,
   openSecureString,
   PsObject,
   PsSecureString,
-  ServerPool,
 } from '../index.ts';
-import type { MessageName, PoolEvent, PsValue, ServerEvent } from '../index.ts';
+import type { MessageName, PsValue } from '../index.ts';
 
-const POOL = '00112233-4455-6677-8899-aabbccddeeff';
 const line = { commands: [{ command: 'x' }] };
-let objectId = 1000n;
-/** One message in one fragment. */
-function fragment(
-  name: MessageName,
-  body: PsValue | undefined,
-  to: 'client' | 'server',
-  id: string | null,
-): Uint8Array {
-  const header = { destination: DESTINATION[to], messageType: MESSAGES[name].type, poolId: POOL, pipelineId: id };
-  const [only = new Uint8Array()] = fragmentsOf(++objectId, encodeMessage(header, encodeBody(body)));
-  return only;
-}
-
-interface Pair {
-  readonly client: ClientPool;
-  readonly server: ServerPool;
-  readonly up: () => ServerEvent[];
-  readonly down: () => PoolEvent[];
-}
-function pair(isOpened = true): Pair {
-  let next = 0;
-  const client = new ClientPool({ poolId: POOL, newId: () => `10213243-5465-7687-98a9-00000000000${++next}` });
-  const server = new ServerPool();
-  const up = (): ServerEvent[] =>
-    client
-      .takeOutgoing()
-      .flatMap((item) => (item.kind === 'data' ? server.receive(item.pipelineId, item.fragment) : []));
-  const down = (): PoolEvent[] =>
-    server
-      .takeOutgoing()
-      .flatMap((item) => (item.kind === 'data' ? client.receive(item.pipelineId, item.fragment) : []));
-  client.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 25 }) });
-  up();
-  if (isOpened) server.opened(null);
-  down();
-  return { client, server, up, down };
-}
 
 describe('the end of a pool', () => {
   it('ends the pipelines that run, and leaves alone what has ended', () => {
@@ -73,7 +29,7 @@ describe('the end of a pool', () => {
   });
 
   it('is said to the client only when the pool was open', () => {
-    const { server } = pair(false);
+    const { server } = pair({ isOpened: false });
     expect(server.close()).toEqual([{ type: 'closed' }]);
     expect(server.takeOutgoing()).toEqual([]);
     const open = pair();

@@ -1,52 +1,28 @@
+import { idOf, pair, type PoolPair } from '../../../../test/corpus/pools.ts';
 import { describe, expect, it } from 'vitest';
-import {
-  ClientPool,
-  consoleHostInfo,
-  decodePublicKey,
-  decodeWrappedKey,
-  encodePublicKey,
-  encodeWrappedKey,
-  ServerPool,
-  unpadSessionKey,
-} from '../index.ts';
-import type { PsrpLimits, ServerEvent } from '../index.ts';
+import { decodePublicKey, decodeWrappedKey, encodePublicKey, encodeWrappedKey, unpadSessionKey } from '../index.ts';
+import type { PsrpLimits } from '../index.ts';
 
-const POOL = '00112233-4455-6677-8899-aabbccddeeff';
-const id = (n: number): string => `10213243-5465-7687-98a9-${n.toString(16).padStart(12, '0')}`;
-
-function opened(limits: Partial<PsrpLimits>): { client: ClientPool; server: ServerPool; send: () => ServerEvent[] } {
-  let next = 0;
-  const client = new ClientPool({ poolId: POOL, newId: () => id(++next) });
-  const server = new ServerPool({ limits });
-  const send = (): ServerEvent[] =>
-    client
-      .takeOutgoing()
-      .flatMap((item) => (item.kind === 'data' ? server.receive(item.pipelineId, item.fragment) : []));
-  client.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 25 }), maxRunspaces: 100 });
-  send();
-  server.opened(null);
-  for (const item of server.takeOutgoing()) if (item.kind === 'data') client.receive(null, item.fragment);
-  return { client, server, send };
-}
+const opened = (limits: Partial<PsrpLimits>): PoolPair => pair({ limits, opening: { maxRunspaces: 100 } });
 
 describe('quotas of a server', () => {
   it('count every byte of input that a pipeline gets, and allow just as many', () => {
     const inputBytes = 21 + 40 + '<S>0123456789</S>'.length;
     const feed = (maxCommandBytes: number): string[] => {
-      const { client, send } = opened({ maxCommandBytes });
+      const { client, up } = opened({ maxCommandBytes });
       const pipelineId = client.createPipeline({ commands: [{ command: 'x' }], noInput: false });
-      send();
+      up();
       for (let i = 0; i < 3; i++) client.sendInput(pipelineId, '0123456789');
-      return send().map((event) => (event.type === 'failed' ? event.error.code : event.type));
+      return up().map((event) => (event.type === 'failed' ? event.error.code : event.type));
     };
     expect(feed(3 * inputBytes)).toEqual(['input', 'input', 'input']);
     expect(feed(3 * inputBytes - 1)).toEqual(['input', 'input', 'psrp_object_too_large']);
   });
 
   it('hold as many pipelines as they may, no more', () => {
-    const { client, send } = opened({ maxPipelines: 3 });
+    const { client, up } = opened({ maxPipelines: 3 });
     for (let i = 0; i < 4; i++) client.createPipeline({ commands: [{ command: 'x' }] });
-    expect(send().map((event) => (event.type === 'failed' ? event.error.code : event.type))).toEqual([
+    expect(up().map((event) => (event.type === 'failed' ? event.error.code : event.type))).toEqual([
       'createPipeline',
       'createPipeline',
       'createPipeline',
@@ -58,8 +34,8 @@ describe('quotas of a server', () => {
     const { server } = opened({ maxPipelines: 3 });
     // The pool's own stream is there already.
     const half = new Uint8Array(5);
-    for (let i = 1; i <= 7; i++) expect(server.receive(id(i), half)).toEqual([]);
-    expect(server.receive(id(8), half)).toMatchObject([{ type: 'failed', error: { code: 'psrp_bad_state' } }]);
+    for (let i = 1; i <= 7; i++) expect(server.receive(idOf(i), half)).toEqual([]);
+    expect(server.receive(idOf(8), half)).toMatchObject([{ type: 'failed', error: { code: 'psrp_bad_state' } }]);
   });
 });
 
