@@ -8,9 +8,8 @@ import { openClientCertificate, readClientCertificate } from '../../server/src/t
 import type { LabClientAuthority } from '../lab/client-certificates.ts';
 import { digestSignIn } from '../../server/src/transports/wsman/auth/digest.ts';
 import { APACHE_USER, missingForWinRmApache, startWinRmApache } from '../lab/wsman/apache.ts';
-import type { MatrixPart, MatrixRow } from './matrix.ts';
+import { BODY_SIZES, type MatrixPart, type MatrixRow, signedIn } from './matrix.ts';
 
-const SIZES = [1, 1024, 65_536, 524_288, 1_048_576];
 const LIMIT_MS = 10_000;
 
 export const httpPart: MatrixPart = {
@@ -38,18 +37,16 @@ export const httpPart: MatrixPart = {
           acceptor: method === 'Certificate' ? 'Apache mod_ssl' : `Apache mod_auth_${method.toLowerCase()}`,
           remark,
           expected,
-          sizes: SIZES,
+          sizes: BODY_SIZES,
         },
         async open() {
           const signed = await apache.signIn(path, way(), await client());
-          return {
-            async exchange(size) {
-              const sent = new Uint8Array(size).fill(65);
-              if (Buffer.compare(await signed.post(sent, LIMIT_MS), sent) !== 0)
-                throw new Error('another body came back');
-            },
+          return signedIn({
+            // With each request.
+            signIn: () => Promise.resolve(),
+            echo: (plain) => signed.post(plain, LIMIT_MS),
             close: async () => signed.close(),
-          };
+          });
         },
       });
     };

@@ -1,6 +1,9 @@
 /** `npm run test:winrm`: every way to sign in against every acceptor there is, and what came of it, as one table. */
 import { codeOf } from '../../server/src/errors.ts';
 
+/** From one byte to what no envelope exceeds. */
+export const BODY_SIZES: readonly number[] = [1, 1024, 65_536, 524_288, 1_048_576];
+
 /** One line of the table. */
 export interface MatrixRow {
   readonly method: string;
@@ -27,6 +30,28 @@ export interface MatrixPart {
 export interface MatrixResult {
   readonly cells: readonly string[];
   readonly isFailed: boolean;
+}
+
+/** Signs in over a connection, and hands back what sends a body there and compares what comes back. */
+export async function signedIn(way: {
+  signIn(): Promise<unknown>;
+  /** @returns the same bytes, from the acceptor */
+  echo(plain: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}): ReturnType<MatrixRow['open']> {
+  try {
+    await way.signIn();
+  } catch (error) {
+    await way.close();
+    throw error;
+  }
+  return {
+    async exchange(size) {
+      const plain = Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) & 255);
+      if (Buffer.compare(await way.echo(plain), plain) !== 0) throw new Error('another body came back');
+    },
+    close: () => way.close(),
+  };
 }
 
 const sizeName = (bytes: number): string =>
