@@ -20,14 +20,16 @@ export function userOf({
   return kind === 'signed' ? "the person's own name" : (clientCertificate?.upn ?? '');
 }
 
+export type ValidityState = 'early' | 'valid' | 'expired';
+
 /** Whether a client certificate can be used at an instant. */
 export const clientValidityOf = (
   { validFrom, validTo }: Pick<ClientCertificateFacts, 'validFrom' | 'validTo'>,
   now: number,
-): 'early' | 'valid' | 'expired' => (now < validFrom ? 'early' : now > validTo ? 'expired' : 'valid');
+): ValidityState => (now < validFrom ? 'early' : now > validTo ? 'expired' : 'valid');
 
 /** Whether a certificate can be used at an instant. */
-export function validityOf({ validAfter, validBefore }: CertificateFacts, now: number): 'early' | 'valid' | 'expired' {
+export function validityOf({ validAfter, validBefore }: CertificateFacts, now: number): ValidityState {
   if (validAfter !== null && now < validAfter) return 'early';
   return validBefore !== null && now >= validBefore ? 'expired' : 'valid';
 }
