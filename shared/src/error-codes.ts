@@ -45,11 +45,13 @@ export const ERROR_TEXT = {
   target_address_refused:
     'This address is outside the ranges that this gateway may connect to. No connection was made. An administrator can add the range under Settings, Target ranges (targetRanges).',
   target_name_unresolved: 'The name of the target could not be resolved. No connection was made.',
-  target_unreachable: 'The target does not accept a connection on that port. No password has been sent.',
+  target_unreachable:
+    'The target does not accept a connection on that port: it is off, its service is stopped, the port is another one, or a firewall is in between. No password has been sent.',
   target_timeout: 'The target did not answer in time.',
   target_lost: 'The connection to the target was lost. What ran there may have ended with it.',
   target_closed: 'The target ended the session.',
-  target_auth_failed: 'The target refused the credential. It was tried once and will not be tried again by itself.',
+  target_auth_failed:
+    'The target refused the credential: user name or password are wrong, or the account is locked. It was tried once and will not be tried again by itself.',
   target_auth_unsupported: 'The target offers no way to sign in that this credential can use.',
   password_expired: 'The password at the target has expired and must be changed there first.',
   credential_needed: 'A credential for the target is needed and none was given.',
@@ -114,7 +116,7 @@ export const ERROR_TEXT = {
   wsman_endpoint_missing:
     'The target has no endpoint of that configuration name, or it is disabled. Look at Get-PSSessionConfiguration there.',
   wsman_not_winrm:
-    'What answers at this address is not WinRM. Check the port and the application name, or a proxy in between.',
+    'What answers at this address is not WinRM, or not in this way. Check the port, HTTP or HTTPS, and the path of the address, or a proxy in between.',
   target_shell_gone:
     'The session does not exist on the target any more: its PowerShell ended, it expired, was closed, or the service there was restarted. Open a new one.',
   target_shell_in_use:
@@ -141,13 +143,14 @@ export const ERROR_TEXT = {
   wsman_server_unproven: 'The target did not prove who it is at the end of the sign-in. The connection was closed.',
   wsman_binding_refused:
     'The target refused the sign-in over this TLS connection (channel binding): something in between opens TLS, or shows another certificate than the target has.',
-  tls_failed: 'No TLS connection could be made with the target: TLS 1.2 or newer is needed. No credential was sent.',
+  tls_failed:
+    'No TLS connection could be made with the target: TLS 1.2 or newer is needed, at a port that speaks HTTPS (5986; 5985 does not). No credential was sent.',
   tls_certificate_untrusted:
     'The certificate of the target is not one to trust (unknown issuer, another name, or not valid now) and nobody who may accept it did. No credential was sent.',
   tls_certificate_changed:
     'The certificate of the target is not the one on record. No credential was sent. Find out why before anything else.',
   ntlm_not_trusted:
-    'The target could only be reached with NTLM, which does not prove who the target is, and it is not on the list for that. No credential was sent. Use HTTPS or Kerberos, or an administrator marks the target as trusted for NTLM.',
+    'The target could only be reached with NTLM, which does not prove who the target is, and NTLM is not allowed for it. No credential was sent. Use HTTPS or Kerberos, or an administrator allows NTLM in the settings of the target.',
   ntlm_unavailable: 'NTLM is not available in this gateway (FIPS mode of its cryptography). No credential was sent.',
   ntlm_downgraded: 'The target asked for less protection than NTLM can give. No credential was sent.',
   kerberos_unavailable:
@@ -158,18 +161,18 @@ export const ERROR_TEXT = {
   kerberos_clock_skew:
     'The clocks of gateway and domain controller differ by more than 5 minutes. No credential was sent to the target.',
   kerberos_no_kdc:
-    'No domain controller (KDC) of the realm can be reached from the gateway. No credential was sent to the target.',
+    'No domain controller (KDC) of the realm can be reached from the gateway, or the realm is not configured (kerberosRealms). No credential was sent to the target.',
   kerberos_failed:
     'Kerberos failed in a way that is not known here; the log has the reason. No credential was sent to the target.',
   target_account_locked: 'The account is locked, disabled, expired, or may not sign in here or now.',
   credssp_not_allowed:
-    'CredSSP would hand the password to the target, and the target is not on the list for that, or it was not confirmed. No credential was sent.',
+    'CredSSP would hand the password to the target, and that is not allowed in its settings, or was not confirmed. No credential was sent.',
   credssp_version:
     'The target speaks a version of CredSSP with a known flaw (before 5, CVE-2018-0886). No credential was sent. Bring it up to date.',
   credssp_relayed:
     'The target could not prove that it ends this CredSSP connection: somebody is in between. No credential was sent.',
   implicit_not_allowed:
-    'Signing in with the identity of the gateway itself is switched off. An administrator can allow it for the target.',
+    'The gateway may not sign in at this target with its own account. An administrator of the gateway names the host in its configuration (gatewayIdentityHosts).',
   // ---- a hostile or broken target
   oop_line_too_long: 'The target sent a line beyond 2 MiB. The session was ended.',
   oop_bad_packet: 'The target sent something that is no PowerShell remoting packet. The session was ended.',

@@ -19,6 +19,10 @@ export interface Remedy {
 }
 const windows = (title: string, ...lines: string[]): Remedy => ({ title, system: 'Windows', lines });
 
+/** To be run beside the gateway, not at the target. */
+export const GATEWAY_SYSTEM = 'The gateway (Linux)';
+const gateway = (title: string, ...lines: string[]): Remedy => ({ title, system: GATEWAY_SYSTEM, lines });
+
 const ENABLE = windows('Switch WinRM on, in an elevated PowerShell', 'Enable-PSRemoting -Force');
 const PUBLIC_NETWORK = windows(
   'On a public network the rule lets in the own subnet alone: make the network private, or open the rule to the gateway',
@@ -89,7 +93,21 @@ export function winRmRemedies(code: string, schemes: readonly string[] = []): Re
         ),
       ];
     case 'kerberos_clock_skew':
-      return [windows('Set the clock of the machine by the domain', 'w32tm /resync', 'w32tm /query /status')];
+      return [
+        windows('Set the clock of the machine by the domain', 'w32tm /resync', 'w32tm /query /status'),
+        gateway('Set the clock of the gateway', 'timedatectl status', 'sudo timedatectl set-ntp true'),
+      ];
+    case 'kerberos_no_kdc':
+      return [
+        gateway(
+          'See whether a domain controller answers, and whether the name of the realm is right',
+          'nslookup -type=SRV _kerberos._tcp.DOMAIN',
+          'nc -vz DOMAIN-CONTROLLER 88',
+          'sallyport config check',
+        ),
+      ];
+    case 'ntlm_not_trusted':
+      return [HTTPS_LISTENER];
     default:
       return [];
   }

@@ -209,7 +209,7 @@ test('a client certificate for WinRM is sealed from a file, shown, and chosen by
   for (const text of ['ada@localhost', 'O=Lab, CN=ada', 'CN=lab clients', ada.sha1, ada.sha256])
     await shown.getByText(text, { exact: true }).waitFor();
   await go('/targets/new?host=win02&way=https');
-  await page.getByLabel('How to sign in').selectOption('certificate');
+  await page.getByLabel('Sign-in method').selectOption('certificate');
   await page.getByLabel(/by its thumbprint/).fill(ada.sha1.toUpperCase());
   await page.getByLabel('What the client certificate says').getByText('ada@localhost').waitFor();
   await page.getByRole('button', { name: 'Add target' }).click();

@@ -112,11 +112,11 @@ test('a target over WinRM: its form says what cannot be, its facts say what is w
   expect(await page.getByLabel('Port', { exact: true }).inputValue()).toBe('5986');
   await page.getByRole('radio', { name: /^HTTP;/ }).check();
   expect(await page.getByLabel('Port', { exact: true }).inputValue()).toBe('5985');
-  await page.getByLabel('How to sign in').selectOption('basic');
+  await page.getByLabel('Sign-in method').selectOption('basic');
   await page.getByRole('button', { name: 'Add target' }).click();
   await page.getByText('Basic and Digest go over HTTPS with a checked certificate only.').waitFor();
   const found = await unfoldedFindings(tab, 'winrm-form-http');
-  await page.getByLabel('How to sign in').selectOption('default');
+  await page.getByLabel('Sign-in method').selectOption('default');
   await page.getByRole('checkbox', { name: /^NTLM may be used/ }).check();
   await page.getByLabel('Messages', { exact: true }).fill('de-DE');
   await page.getByRole('button', { name: 'Add target' }).click();

@@ -199,6 +199,7 @@ describe('signing in', () => {
 describe('what answers', () => {
   it.each<[string, string, LabWsMan['intercept']]>([
     ['no WinRM', 'wsman_not_winrm', (_, response) => Boolean(response.writeHead(404).end())],
+    ['nobody: it hangs up at once, as a port of TLS does', 'wsman_not_winrm', (request) => Boolean(request.socket.destroy())],
     ['a page', 'wsman_malformed', (_, response) => Boolean(response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>'))],
     ['compressed', 'wsman_encoding_refused', (_, response) => Boolean(response.writeHead(200, { 'Content-Encoding': 'gzip' }).end('x'))],
     ['too large', 'wsman_too_large', (_, response) => Boolean(response.writeHead(200).end(Buffer.alloc(2_200_000)))],

@@ -1,6 +1,6 @@
 import type { SessionRow } from '@sallyport/shared/api/sessions';
 import { describe, expect, it } from 'vitest';
-import { groupSessions, lookOf, matchesSession } from './sessions-list.ts';
+import { groupSessions, lookOf, matchesSession, wayOf } from './sessions-list.ts';
 
 const row = (id: string, startedAt: number, more: Partial<SessionRow> = {}): SessionRow => ({
   id,
@@ -34,6 +34,14 @@ const row = (id: string, startedAt: number, more: Partial<SessionRow> = {}): Ses
 const DAY = 86_400_000;
 
 describe('the list of sessions', () => {
+  it.each([
+    ['HTTPS, Kerberos', 'WinRM, '],
+    ['HTTP, NTLM sealed (RC4)', 'WinRM, '],
+    ['SSH, chacha20-poly1305', 'SSH, '],
+    ['', ''],
+  ])('says what a session goes over: %s', (protection, way) => {
+    expect(wayOf({ ...row('a', 0).facts, protection })).toBe(way);
+  });
   it('has those that were left among the open ones', () => {
     const left = row('l', 3, { phase: 'left', endedAt: null, endReason: null });
     expect(lookOf(left)).toMatchObject({ word: 'left', tone: 'off' });

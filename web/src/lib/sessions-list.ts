@@ -20,11 +20,15 @@ const WORDS: Readonly<Record<string, string>> = {
   detached_too_long: 'left too long',
   host_key_changed: 'refused',
   host_key_unknown: 'refused',
+  tls_certificate_changed: 'refused',
+  tls_certificate_untrusted: 'refused',
   target_auth_failed: 'refused',
 };
 const REFUSED: ReadonlySet<string> = new Set([
   'host_key_changed',
   'host_key_unknown',
+  'tls_certificate_changed',
+  'tls_certificate_untrusted',
   'target_auth_failed',
   'target_address_refused',
 ]);
@@ -38,10 +42,14 @@ export function lookOf({ phase, attached, endReason }: SessionRow): SessionLook 
       : { icon: 'mark-detached', tone: 'off', word: 'detached' };
   if (phase === 'left') return { icon: 'mark-detached', tone: 'off', word: 'left' };
   const reason = endReason ?? 'exited';
-  const word = WORDS[reason] ?? reason.replaceAll('_', ' ');
+  const word = WORDS[reason] ?? reason.replace(/^wsman/, 'WinRM').replaceAll('_', ' ');
   if (CALM.has(reason)) return { icon: 'mark-ended', tone: 'off', word };
   return { icon: REFUSED.has(reason) ? 'refused' : 'mark-failed', tone: 'bad', word };
 }
+
+/** "WinRM, " or "SSH, ", as its protection tells; nothing for a session that came to no connection. */
+export const wayOf = ({ protection }: SessionRow['facts']): string =>
+  protection.startsWith('HTTP') ? 'WinRM, ' : protection.startsWith('SSH') ? 'SSH, ' : '';
 
 /** Rows under one heading. */
 export interface SessionGroup {

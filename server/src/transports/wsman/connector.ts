@@ -311,7 +311,13 @@ class Way {
     const host = settings.spn.host === '' ? endpoint.host : settings.spn.host;
     const place = { host, port: endpoint.port, isTls: settings.tls, channelBinding };
     const limits = { timeoutMs: timeouts.loginMs, signal, path };
-    return signInOn(http, this.#signIn, place, this.#rules, limits);
+    const signedIn = signInOn(http, this.#signIn, place, this.#rules, limits);
+    if (clock === null) return signedIn;
+    // Whoever hangs up on the very first request speaks something else, TLS for example.
+    return signedIn.catch((error: unknown) => {
+      if (http.hasAnswered || !(error instanceof SallyportError) || error.code !== 'target_lost') throw error;
+      throw new SallyportError('wsman_not_winrm', 'the connection ended before any answer', { cause: error });
+    });
   }
 
   async #makeSignIn(clock: ConnectClock<Limit> | null): Promise<HttpSignIn> {

@@ -54,6 +54,7 @@ export class HttpConnection {
   readonly #path: string;
   #isBusy = false;
   #isClosed = false;
+  #hasAnswered = false;
 
   /** @param closed called once, when the connection has ended by whichever side */
   constructor(
@@ -80,6 +81,10 @@ export class HttpConnection {
     });
   }
 
+  /** The head of an answer has come over it. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
   get isClosed(): boolean {
     return this.#isClosed || this.#socket.destroyed;
   }
@@ -139,6 +144,7 @@ export class HttpConnection {
       });
       request.once('upgrade', () => fail(new SallyportError('wsman_malformed', 'the target switched protocols')));
       request.once('response', (response) => {
+        this.#hasAnswered = true;
         // From now on the answer says itself when it is cut off.
         request.off('close', ended);
         readBody(request, response).then((bytes) => {

@@ -40,6 +40,8 @@ export class ConsoleSession {
   link = $state.raw<LinkState>({ kind: 'idle' });
   facts = $state.raw<SessionFacts | null>(null);
   phase = $state.raw<'opening' | 'live' | 'ended'>('opening');
+  /** It came to a prompt, or to what stood for it, while this page was there. */
+  wasLive = false;
   /** What opening is doing now, in the gateway's words. */
   step = $state('');
   question = $state.raw<Question | null>(null);
@@ -118,6 +120,7 @@ export class ConsoleSession {
       case 'attached':
         this.facts = message.facts;
         this.phase = message.phase;
+        this.wasLive ||= message.phase !== 'opening';
         this.question = null;
         this.progress = [];
         this.#setCommands(message.commands);
@@ -127,6 +130,7 @@ export class ConsoleSession {
         break;
       case 'phase':
         this.phase = message.phase;
+        this.wasLive ||= message.phase === 'live';
         this.step = message.step;
         break;
       case 'question':

@@ -11,9 +11,9 @@ const text = (label: string, spoken: string, typed = label): BarKey => ({ label,
 
 /** Two rows of eight, as in the design. */
 export const KEY_BAR: readonly BarKey[] = [
-  key('Esc', 'Escape', 'Escape'),
+  key('Esc', 'Esc, Escape', 'Escape'),
   key('Tab', 'Tab', 'Tab'),
-  { label: 'Ctrl', spoken: 'Control, for the next key', kind: 'modifier', name: 'ctrl' },
+  { label: 'Ctrl', spoken: 'Ctrl, for the next key', kind: 'modifier', name: 'ctrl' },
   { label: 'Alt', spoken: 'Alt, for the next key', kind: 'modifier', name: 'alt' },
   key('↑', 'Up', 'ArrowUp'),
   key('↓', 'Down', 'ArrowDown'),

@@ -1,13 +1,34 @@
 import { isErrorCode } from '@sallyport/shared/error-codes';
-import type { ProbeResult } from '@sallyport/shared/api/targets';
+import type { ProbeResult, Target } from '@sallyport/shared/api/targets';
 import { remediesFor } from '@sallyport/shared/remedies';
-import { winRmRemedies } from '@sallyport/shared/winrm';
+import { winRmRemedies, WSMAN_PORTS } from '@sallyport/shared/winrm';
 import { listTargets } from '../api/targets.ts';
 
-/** What to do about a session that did not open, with the target's own subsystem name in the lines where it can be seen. */
-export async function remediesOf(reason: string, targetName: string): Promise<ProbeResult['remedies']> {
+/** What a person can do about a session that did not open. */
+export interface WhatToDo {
+  /** Lines for the target, or for the gateway; none where only a person can say. */
+  readonly remedies: ProbeResult['remedies'];
+  /** Its page has the settings and the test of the connection; null for an address that was typed. */
+  readonly targetId: string | null;
+}
+
+const winRmPort = new RegExp(`:(?:${Object.values(WSMAN_PORTS).join('|')})$`);
+
+/** The remedies of a refusal, by what the target is reached over and with its own subsystem name. */
+export function remediesAt(
+  reason: string,
+  address: string,
+  target: Pick<Target, 'wsman' | 'subsystem'> | undefined,
+): WhatToDo['remedies'] {
   if (!isErrorCode(reason)) return [];
-  if (remediesFor(reason, '').length === 0) return winRmRemedies(reason);
+  const isWinRm = target === undefined ? winRmPort.test(address) : target.wsman !== null;
+  const overSsh = remediesFor(reason, target?.subsystem ?? 'powershell');
+  return isWinRm || overSsh.length === 0 ? winRmRemedies(reason) : overSsh;
+}
+
+/** @param address of the session, `host:port` */
+export async function whatToDo(reason: string, targetName: string, address: string): Promise<WhatToDo> {
   const targets = await listTargets().catch(() => []);
-  return remediesFor(reason, targets.find(({ name }) => name === targetName)?.subsystem ?? 'powershell');
+  const target = targets.find(({ name }) => name === targetName);
+  return { remedies: remediesAt(reason, address, target), targetId: target?.id ?? null };
 }

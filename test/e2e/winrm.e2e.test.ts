@@ -1,0 +1,215 @@
+/**
+ * WinRM as a person meets it: what protects a session in its bar, CredSSP asked about, a session left and picked up, a
+ * gateway killed under a running line. The certificate of a target: certificates.e2e.test.ts.
+ */
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Credential, Target } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBrowser, type LabBrowser, type Tab } from '../lab/browser.ts';
+import { makeCertificate } from '../lab/certificate.ts';
+import { startGateway, type LabGateway, type Person } from '../lab/gateway.ts';
+import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
+import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
+import { HOSTS, LabKdc, missingForKdc, PEOPLE, REALM } from '../lab/kerberos/kdc.ts';
+import { freePort } from '../lab/sshd.ts';
+import { ntlmAcceptor } from '../lab/wsman/acceptors.ts';
+import { LAB_USER } from '../lab/wsman/console.ts';
+import { startCredSspContexts, type CredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
+import type { LabWsMan } from '../lab/wsman/server.ts';
+import { StandInWsMan } from '../lab/wsman/stand-in.ts';
+import { winRmBody } from '../lab/wsman/whole-session.ts';
+import { violationsInBothThemes } from './axe.ts';
+import { PS_PROMPT } from './world.ts';
+
+const missing = missingForKdc() ?? missingForAcceptor();
+const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-page-'));
+const labs = new StandInWsMan();
+const pin = new X509Certificate(labs.tls.cert).fingerprint256.replaceAll(':', '').toLowerCase();
+let browser: LabBrowser;
+let gateway: LabGateway;
+let listen: string;
+let kdc: LabKdc | null = null;
+let ann: Person;
+let tab: Tab;
+let lab: LabWsMan;
+
+const start = (): Promise<LabGateway> => {
+  const [address = ''] = kdc?.settings.realms[0]?.kdcs ?? [];
+  const realms = kdc === null ? {} : { SALLYPORT_KERBEROS_REALMS: `${REALM}/LAB=${address}` };
+  return startGateway({ dataDir, env: { SALLYPORT_LISTEN: listen, ...realms } });
+};
+const seal = async (label: string, user: string, secret: string): Promise<string> => {
+  const body = { label, kind: 'password', user, secret, passphrase: null };
+  return (await ann.post<Credential>('/api/credentials', body)).id;
+};
+let ntlm: string;
+
+beforeAll(async () => {
+  // The page comes back to the address that it knows.
+  listen = `127.0.0.1:${String(await freePort('127.0.0.1'))}`;
+  kdc = missing === null ? await LabKdc.start() : null;
+  const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
+  [gateway, browser, lab] = await Promise.all([start(), startBrowser(), labs.start({ acceptor })]);
+  ann = await gateway.setUp();
+  ntlm = await seal('win', LAB_USER.user, LAB_USER.password);
+  const [name = '', value = ''] = (ann.cookie ?? '').split('=');
+  tab = await browser.open(gateway.url, { width: 1400, height: 1200, cookies: [{ name, value, url: gateway.url }] });
+});
+afterAll(async () => {
+  await browser.close();
+  await gateway.stop();
+  await labs.end();
+  labs.remove();
+  await kdc?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+const add = (name: string, at: LabWsMan, credentialId: string, settings: Partial<WsManSettings>): Promise<Target> =>
+  ann.post<Target>('/api/targets', winRmBody(at, { name, credentialId, wsman: WsManSettings.parse(settings) }));
+const open = async (target: Target): Promise<void> => {
+  await tab.page.goto(`${gateway.url}/targets/${target.id}`);
+  await tab.page.getByRole('button', { name: 'Open PowerShell' }).click();
+};
+const bar = (): Promise<string> => tab.page.getByRole('region', { name: 'Session facts' }).innerText();
+/** Nothing went wrong in the page, but that a gateway that was killed did not answer. */
+const faults = (): string[] => tab.faults.filter((fault) => !fault.includes('ERR_CONNECTION_REFUSED'));
+const exit = async (): Promise<void> => {
+  await tab.line('exit');
+  await tab.page.getByRole('heading', { name: 'The session has ended' }).waitFor();
+  expect(faults()).toEqual([]);
+};
+
+describe('what protects a session stands in its bar', () => {
+  test('NTLM over HTTPS, and sealed over HTTP with the mark of its weak cipher', async () => {
+    await open(await add('ntlm-https', lab, ntlm, { trust: WsManSettings.parse({ trust: { pin } }).trust }));
+    await tab.seen(PS_PROMPT);
+    expect(await bar()).toContain('HTTPS, NTLM');
+    expect(await bar()).not.toContain('weakened');
+    await exit();
+    const plain = await labs.start({ tls: null, acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password) });
+    await open(await add('ntlm-http', plain, ntlm, { tls: false, isTrustedForNtlm: true }));
+    await tab.seen(PS_PROMPT);
+    expect(await bar()).toContain('HTTP, NTLM sealed (RC4)');
+    expect(await bar()).toContain('weakened: NTLM, which does not prove who the target is');
+    await tab.page.locator('.facts .state.warn', { hasText: 'RC4' }).waitFor();
+    expect(await violationsInBothThemes(tab, 'bar of plain HTTP')).toEqual([]);
+    await exit();
+  });
+
+  test('a certificate that is not checked', async () => {
+    const { trust } = WsManSettings.parse({ trust: { skipCaCheck: true, skipCnCheck: true } });
+    await open(await add('unchecked', lab, ntlm, { trust, isTrustedForNtlm: true }));
+    await tab.seen(PS_PROMPT);
+    expect(await bar()).toContain('weakened: certificate not checked: it is self-signed');
+    await exit();
+  });
+
+  describe.skipIf(missing !== null)(`with Kerberos${missing === null ? '' : ` (needs ${missing})`}`, () => {
+    let contexts: KerberosContexts;
+    let credSsp: CredSspContexts;
+    let ada: string;
+    const spn = { service: 'HTTP', host: HOSTS.win } as const;
+    beforeAll(async () => {
+      const env = { KRB5_KTNAME: kdc?.keytab ?? '', KRB5_CONFIG: kdc?.configFile ?? '', KRB5RCACHENAME: 'none:' };
+      const inside = makeCertificate(dataDir, 'inside');
+      [contexts, credSsp] = await Promise.all([
+        startKerberosContexts(kdc?.keytab ?? ''),
+        startCredSspContexts(inside, [], ['--kerberos'], env),
+      ]);
+      ada = await seal('ada', 'LAB\\ada', PEOPLE.ada);
+    });
+    afterAll(() => Promise.all([contexts.stop(), credSsp.stop()]));
+
+    test.each([
+      [true, 'HTTPS, Kerberos'],
+      [false, 'HTTP, Kerberos sealed (AES-256)'],
+    ])('Kerberos, TLS %s', async (tls, words) => {
+      const at = await labs.start({ acceptor: contexts.acceptor, ...(tls ? {} : { tls: null }) });
+      const settings = WsManSettings.parse({ tls, spn, trust: tls ? { pin } : {} });
+      await open(await add(`kerberos-${String(tls)}`, at, ada, settings));
+      await tab.seen(PS_PROMPT);
+      expect(await bar()).toContain(words);
+      expect(await bar()).not.toContain('weakened');
+      await exit();
+    });
+
+    test('CredSSP: what is handed over, to whom and why; not to connect has the focus', async () => {
+      const at = await labs.start({ acceptor: credSsp.acceptor });
+      const settings = WsManSettings.parse({ method: 'credssp', isTrustedForDelegation: true, spn, trust: { pin } });
+      const target = await add('hands-over', at, ada, settings);
+      const dialog = tab.page.getByRole('dialog', { name: 'Hand the password over to localhost?' });
+      await open(target);
+      for (const words of [
+        'the password itself',
+        'LAB\\ada',
+        `localhost:${String(at.port)}`,
+        'An administrator allowed',
+      ])
+        await dialog.getByText(words).first().waitFor();
+      await dialog.locator(':focus', { hasText: 'Do not connect' }).waitFor();
+      expect(await violationsInBothThemes(tab, 'consent')).toEqual([]);
+      await tab.page.keyboard.press('Enter');
+      await tab.page.getByRole('heading', { name: 'hands-over could not be opened' }).waitFor();
+      expect(await credSsp.given()).toEqual([]);
+      await open(target);
+      await dialog.getByRole('button', { name: 'Hand it over' }).click();
+      await tab.seen(PS_PROMPT);
+      expect(await bar()).toContain('weakened: the target has the password (CredSSP)');
+      expect((await credSsp.given())[0]).toEqual(['LAB', 'ada', PEOPLE.ada]);
+      await exit();
+    });
+  });
+});
+
+describe('a session that is left', () => {
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  /** Shown on lines of their own. */
+  const numbers = async (): Promise<number[]> => ((await tab.screen()).match(/^\d+$/gm) ?? []).map(Number);
+  /** Runs a line that shows two runs of numbers, and waits between them for the file. */
+  const runs = async (from: number, half: number, to: number): Promise<{ goOn: () => void }> => {
+    const go = path.join(dataDir, `go-${String(from)}`);
+    await tab.line(`1..${String(half)}; while (!(Test-Path ${go})) { }; ${String(half + 1)}..${String(to)}`);
+    await tab.seen(new RegExp(`^${String(half)}$`, 'm'));
+    return { goOn: () => writeFileSync(go, '') };
+  };
+
+  test('is left in the middle of a line, found at its machine, picked up, and shows every number once', async () => {
+    const { page } = tab;
+    const { trust } = WsManSettings.parse({ trust: { pin } });
+    const target = await add('win01', lab, ntlm, { trust });
+    await open(target);
+    await tab.seen(PS_PROMPT);
+    const { goOn } = await runs(1, 5, 10);
+    await page.keyboard.press('Control+k');
+    await page.getByRole('dialog').getByText('Leave running').click();
+    await page.getByRole('heading', { name: 'The session goes on at win01' }).waitFor();
+    goOn();
+    await page.goto(`${gateway.url}/sessions`);
+    await page.getByRole('row', { name: /^left ann win01 .* WinRM, PowerShell / }).waitFor();
+    await page.goto(`${gateway.url}/targets/${target.id}`);
+    await page.getByRole('button', { name: 'Look there' }).click();
+    await page.getByText('your session here, left, something runs').waitFor();
+    expect(await violationsInBothThemes(tab, 'left sessions')).toEqual([]);
+    await page.getByRole('button', { name: 'Pick up' }).click();
+    await tab.seen(/^10\n(.*\n)*.*PS [^>]*> ?$/m);
+    expect(await numbers()).toEqual(range(1, 10));
+    expect(faults()).toEqual([]);
+  });
+
+  test('comes back by itself when its gateway is killed under a running line and started again', async () => {
+    const { goOn } = await runs(2, 15, 20);
+    await gateway.kill();
+    await tab.page.getByText('The connection is lost.').waitFor();
+    gateway = await start();
+    goOn();
+    await tab.seen(/^20\n(.*\n)*.*PS [^>]*> ?$/m);
+    expect((await numbers()).slice(-20)).toEqual(range(1, 20));
+    await tab.line('"still here"');
+    await tab.seen(/^still here$/m);
+    await exit();
+  });
+});
