@@ -1,4 +1,5 @@
 import type { FuzzParser } from '../parser.ts';
+import { challenges } from './challenges.ts';
 import { clixml } from './clixml.ts';
 import { fragments } from './fragments.ts';
 import { address, control, editor, knownHosts, recording, terminalOutput } from './gateway.ts';
@@ -22,4 +23,5 @@ export const PARSERS: readonly FuzzParser[] = [
   recording,
   wsman,
   wsmanAuth,
+  challenges,
 ];

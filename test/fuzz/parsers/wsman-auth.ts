@@ -16,10 +16,12 @@ import {
   WsManError,
 } from '@sallyport/wsman';
 import type { NtlmPrimitives } from '@sallyport/wsman';
+import { authMessage } from '../auth-messages.ts';
 import { changedDer } from '../der-trees.ts';
 import { material, MAX_INPUT_BYTES, mutate } from '../mutate.ts';
 import { must } from '../parser.ts';
 import type { FuzzParser } from '../parser.ts';
+import type { Random } from '../random.ts';
 
 const primitives: NtlmPrimitives = {
   md5: (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('md5')).digest(),
@@ -78,6 +80,17 @@ const TOKENS = [
   'NTLMSSP\0', '\u0003\0\0\0', '\u0001\0\0\0', '\u0017\u0003\u0003\0\u0001x', '\u0010\0\0\0', '\0\0\0\0', '\u0030\0', '\u0006\n', '\0', '\x7f',
 ]; // prettier-ignore
 
+/** Two sides that have signed in. */
+function signedIn(): { client: SpnegoNtlmClient; last: Uint8Array; own: Uint8Array; peer: SpnegoNtlmServer } {
+  const peer = new SpnegoNtlmServer(primitives, SERVER);
+  const { client: ours, first } = client();
+  const step = ours.challenged(peer.challenge(first), HASH);
+  must(step.kind === 'send', 'a sign-in that does not go on');
+  const accepted = peer.authenticate(step.token);
+  must(accepted !== null, 'a sign-in that is refused');
+  return { client: ours, last: accepted.token, own: step.token, peer };
+}
+
 /** A sealed body that is read must read the same when it is written again. */
 function readBody(input: Uint8Array): void {
   const { protocol, parts } = decodeSealedBody(TYPE, input, MAX_PLAIN_BYTES);
@@ -86,6 +99,20 @@ function readBody(input: Uint8Array): void {
   const again = encodeSealedBody(parts, { protocol });
   const { parts: read } = decodeSealedBody(again.contentType, again.bytes, MAX_PLAIN_BYTES);
   must(JSON.stringify(read) === JSON.stringify(parts), 'a body that reads otherwise when written again');
+  if (protocol !== SPNEGO) return;
+  const { client: ours, last } = signedIn();
+  const step = ours.finished(last);
+  must(step.kind === 'done', 'a sign-in that does not end');
+  for (const part of parts) {
+    let isOpen = true;
+    try {
+      step.session.unseal(part);
+    } catch (error) {
+      if (!(error instanceof WsManError)) throw error;
+      isOpen = false;
+    }
+    must(!isOpen, 'a body of somebody else opens');
+  }
 }
 
 /** Every way in which a token of a peer is read; the first refusal counts, the others must be refusals of their own. */
@@ -128,19 +155,30 @@ function readToken(input: Uint8Array): void {
     const signedIn = peer.authenticate(input);
     must(signedIn === null || signedIn.user.toUpperCase() === 'USER', 'signed in as somebody else');
   });
-  if (refusals.length === 6) throw refusals[0] ?? new Error('no refusal');
+  attempt(() => {
+    const { client: ours, last } = signedIn();
+    const step = ours.finished(input);
+    const proof = (token: Uint8Array): Uint8Array => decodeNegTokenResp(token).mechListMic ?? new Uint8Array();
+    const isOwn = step.kind === 'refused' || Buffer.compare(proof(last), proof(input)) === 0;
+    must(isOwn, 'a proof of somebody else is taken');
+  });
+  // Who came farthest tells: a refusal of what was read, not of how it was written.
+  if (refusals.length === 7)
+    throw refusals.find(({ code }) => code !== 'wsman_malformed') ?? refusals[0] ?? new Error('no refusal');
 }
 
 const BYTES = material(seeds(), TOKENS);
+const OWN = signedIn().own;
+const changed = (random: Random): Uint8Array =>
+  (random.oneIn(2) ? changedDer(random.pick(BYTES.seeds), random)?.subarray(0, MAX_INPUT_BYTES) : null) ??
+  mutate(BYTES, random);
 
 /** Tokens of NTLM and SPNEGO, and sealed bodies. */
 export const wsmanAuth: FuzzParser = {
   name: 'wsman-auth',
   material: () => BYTES,
   // Bytes changed at random seldom leave the lengths right.
-  generate: (random) =>
-    (random.oneIn(2) ? changedDer(random.pick(BYTES.seeds), random)?.subarray(0, MAX_INPUT_BYTES) : null) ??
-    mutate(BYTES, random),
+  generate: (random) => (random.oneIn(4) ? changed(random) : authMessage(random, OWN).subarray(0, MAX_INPUT_BYTES)),
   run(input) {
     const isBody = Buffer.from(input.buffer, input.byteOffset, Math.min(input.length, 400)).includes('Encrypted');
     try {
