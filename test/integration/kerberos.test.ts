@@ -17,6 +17,7 @@ import {
 import { makeCertificate } from '../lab/certificate.ts';
 import { missingForAcceptor, startAcceptor, type AcceptorOptions, type LabAcceptor } from '../lab/kerberos/acceptor.ts';
 import { LabConnection, bindingOf, type LabPlace } from '../lab/kerberos/client.ts';
+import { expectSwapsAreSeen, expectTamperingIsSeen } from '../lab/wsman/tampering.ts';
 import { DOMAIN, HOSTS, LabKdc, PEOPLE, REALM, missingForKdc } from '../lab/kerberos/kdc.ts';
 
 const missing = missingForKdc() ?? missingForAcceptor();
@@ -240,6 +241,12 @@ describe.skipIf(missing !== null)(`kerberos${missing === null ? '' : ` (needs ${
     await expect(broken).rejects.toMatchObject({ code: 'wsman_seal_broken' });
     await expect(connection.exchange(pattern(50))).rejects.toMatchObject({ code: 'target_lost' });
   });
+
+  it.each(['Kerberos', 'Negotiate'] as const)('ends over everything that somebody on the way does to a body: %s', async (scheme) => {
+    const echo = () => ({ port: acceptor.port, host: HOSTS.win, signIn: wayOf({ scheme }) });
+    await expectTamperingIsSeen(echo);
+    await expectSwapsAreSeen(echo());
+  }); // prettier-ignore
 
   it('takes a configuration of the administrator, if it can be read', async () => {
     const own = new Kerberos({ ...kdc.settings, configFile: kdc.configFile });

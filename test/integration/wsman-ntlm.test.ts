@@ -1,24 +1,21 @@
 /** NTLM against gss-ntlmssp through python3-gssapi, and somebody on the way. */
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { decodeNegTokenResp, encodeNegTokenResp, NTLM_FLAG } from '@sallyport/wsman';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../server/src/clock.ts';
 import { Secret } from '../../server/src/secret.ts';
 import type { SignInPlace } from '../../server/src/transports/wsman/auth/contract.ts';
 import { ntlmSignIn } from '../../server/src/transports/wsman/auth/ntlm.ts';
 import type { NtlmOptions } from '../../server/src/transports/wsman/auth/ntlm.ts';
-import { HttpConnection } from '../../server/src/transports/wsman/http-connection.ts';
-import { signInOn } from '../../server/src/transports/wsman/signed-connection.ts';
 import { makeCertificate } from '../lab/certificate.ts';
 import { startMeddler } from '../lab/wsman/meddler.ts';
-import type { Meddler, Meddling, PassedAnswer, PassedRequest } from '../lab/wsman/meddler.ts';
+import type { Meddler, Meddling, PassedAnswer } from '../lab/wsman/meddler.ts';
 import { missingForAcceptor, startNegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import type { NegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import { refusalOf, SealedClient } from '../lab/wsman/sealed-client.ts';
+import { expectSwapsAreSeen, expectTamperingIsSeen } from '../lab/wsman/tampering.ts';
 
 const missing = missingForAcceptor();
 const needs = missing.length > 0 ? ` (needs ${missing.join(', ')})` : '';
@@ -150,18 +147,6 @@ describe.skipIf(missing.length > 0)(`somebody on the way of NTLM${needs}`, () =>
     copy[at] = (copy[at] ?? 0) ^ 1;
     return copy;
   };
-  const LAST = Buffer.from('--Encrypted Boundary--\r\n').length;
-  const HELLO = Buffer.from('<hello/>');
-  const NOTHING = Buffer.alloc(0);
-  const SOAP = [['content-type', 'application/soap+xml;charset=UTF-8']] as const;
-  const renamed = (body: Buffer, from: string, to: string): Buffer =>
-    Buffer.from(body.toString('latin1').replaceAll(from, to), 'latin1');
-  /** What a client makes of the answer to its first sealed body when that is changed so. */
-  async function changed(change: (body: Buffer) => Partial<PassedAnswer>): Promise<string> {
-    const { one } = await through({ answer: (passed, number) => (number === 3 ? { ...passed, ...change(passed.body) } : passed) });
-    await one.signIn(ntlmSignIn(who()));
-    return refusalOf(one.echo(HELLO));
-  }
   /** How a sign-in ends when the first answer's token is changed so. */
   async function challenged(change: (message: Buffer) => void): Promise<{ code: string; proofs: number }> {
     const answer = (passed: PassedAnswer, number: number): PassedAnswer => {
@@ -179,76 +164,11 @@ describe.skipIf(missing.length > 0)(`somebody on the way of NTLM${needs}`, () =>
     return { code: await refusalOf(one.signIn(ntlmSignIn(who()))), proofs: meddler.seen.length - 1 };
   }
 
-  it.each([
-    ['a byte of the text', (body: Buffer) => ({ body: flipped(body, body.length - LAST - 2) })],
-    ['a byte of the signature', (body: Buffer) => ({ body: flipped(body, body.length - LAST - HELLO.length - 10) })],
-    ['the sequence number', (body: Buffer) => ({ body: flipped(body, body.length - LAST - HELLO.length - 4) })],
-  ])('changes %s: wsman_seal_broken', async (_, change) => {
-    expect(await changed(change)).toBe('wsman_seal_broken');
-  });
-  it('changes nothing: passed', async () => {
-    expect(await changed(() => ({}))).toBe('passed');
-  });
-  it('changes the frame: wsman_malformed', async () => {
-    expect(await changed((body) => ({ body: flipped(body, 4) }))).toBe('wsman_malformed');
-  });
-  it.each([
-    ['a byte of the text', (body: Buffer) => ({ body: flipped(body, body.length - LAST - 2) }), 'wsman_seal_broken'],
-    ['a byte of the frame', (body: Buffer) => ({ body: flipped(body, 4) }), 'wsman_malformed'],
-    ['the length that the frame says', (body: Buffer) => ({ body: renamed(body, 'Length=8', 'Length=7') }), 'wsman_malformed'],
-    ['the name of the sealing', (body: Buffer) => ({ body: renamed(body, 'SPNEGO', 'Kerbe') }), 'wsman_seal_broken'],
-    ['the answer for one in clear text', () => ({ headers: SOAP, body: HELLO }), 'wsman_seal_broken'],
-    ['the answer for a fault in clear text', () => ({ status: 500, headers: SOAP, body: HELLO }), 'wsman_seal_broken'],
-    ['the answer for a page', () => ({ headers: [['content-type', 'text/html']] as const, body: HELLO }), 'wsman_seal_broken'],
-    ['the answer for none', () => ({ status: 401, headers: [['www-authenticate', 'Negotiate']] as const, body: NOTHING }), 'target_auth_failed'],
-  ])('changes %s: the connection of a session ends', async (_, change, code) => {
-    const { meddler } = await through({ answer: (passed, number) => (number === 3 ? { ...passed, ...change(passed.body) } : passed) });
-    const socket = connect(meddler.port, '127.0.0.1');
-    const link = new HttpConnection(socket, { hostHeader: 'srv.lab.example', path: '/wsman' }, systemClock, () => undefined);
-    const limits = { timeoutMs: 60_000, signal: new AbortController().signal, path: '/wsman' };
-    const signed = await signInOn(link, ntlmSignIn(who()), http(meddler.port), { isRequired: true, hasTab: true }, limits);
-    open.push(signed);
-    expect(await refusalOf(signed.post(HELLO, 60_000))).toBe(code);
-    expect(signed.isClosed).toBe(true);
-  });
-  it('gives an answer twice: wsman_seal_broken', async () => {
-    let kept: PassedAnswer | null = null;
-    const { one } = await through({
-      answer: (passed, number) => (number === 3 ? (kept = passed) : number === 4 ? (kept ?? passed) : passed),
-    });
-    await one.signIn(ntlmSignIn(who()));
-    await one.echo(HELLO);
-    expect(await refusalOf(one.echo(HELLO))).toBe('wsman_seal_broken');
-    expect(await refusalOf(one.echo(HELLO))).toBe('wsman_seal_broken');
-  });
-  it('swaps the answers of two connections: wsman_seal_broken for both', async () => {
-    const waiting: ((answer: PassedAnswer) => void)[] = [];
-    const held: PassedAnswer[] = [];
-    const { one, meddler } = await through({
-      answer: (passed, number) => {
-        if (number !== 3) return passed;
-        held.push(passed);
-        return new Promise((resolve) => {
-          waiting.push(resolve);
-          if (waiting.length === 2) for (const [i, give] of waiting.entries()) give(held[1 - i] ?? passed);
-        });
-      },
-    });
-    const other = client(http(meddler.port));
-    await one.signIn(ntlmSignIn(who()));
-    await other.signIn(ntlmSignIn(who()));
-    const codes = await Promise.all([refusalOf(one.echo(HELLO)), refusalOf(other.echo(HELLO))]);
-    expect(codes).toEqual(['wsman_seal_broken', 'wsman_seal_broken']);
-  });
-  it('sends a request twice: the server refuses the second', async () => {
-    let kept: PassedRequest | null = null;
-    const { one } = await through({
-      request: (passed, number) => (number === 3 ? (kept = passed) : number === 4 ? (kept ?? passed) : passed),
-    });
-    await one.signIn(ntlmSignIn(who()));
-    await one.echo(HELLO);
-    expect(await refusalOf(one.echo(HELLO))).toBe('target_auth_failed');
+  it('ends over everything that somebody on the way does to a body', async () => {
+    const echo = () => ({ port: acceptor.port, host: 'srv.lab.example', signIn: ntlmSignIn(who()) });
+    await expectTamperingIsSeen(echo);
     expect(acceptor.refusals.at(-1)).toMatch(/refused/);
+    await expectSwapsAreSeen(echo());
   });
   it.each(['seal', 'sign', 'keyExchange', 'key128', 'extendedSessionSecurity'] as const)(
     'takes %s out of the challenge: ntlm_downgraded, and no proof is sent',

@@ -113,6 +113,27 @@ describe.each(['default', 'negotiate', 'basic', 'digest', 'credssp'] as const)('
   }); // prettier-ignore
 });
 
+it.each([
+  ['a changed bit', (record: Buffer) => Buffer.concat([record.subarray(0, -3), Buffer.from([(record.at(-3) ?? 0) ^ 1]), record.subarray(-2)])],
+  ['the same twice', (record: Buffer) => Buffer.concat([record, record])],
+  ['no whole record', (record: Buffer) => record.subarray(0, -4)],
+  ['text', () => Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')],
+])('ends a connection over TLS on which somebody on the way sends %s', async (_, change) => {
+  const begin = () => () => 'HTTP/1.1 401 Lab\r\nWWW-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n';
+  const peer = await startPeer(begin, tls);
+  let answers = 0;
+  const isAnswer = (bytes: Buffer): boolean => bytes[0] === 0x17 && ++answers > 1;
+  const tap = await startWireTap(peer.port, (bytes) => (isAnswer(bytes) ? change(bytes) : bytes));
+  const settings = WsManSettings.parse({ ...PERMISSIVE, method: 'basic' });
+  // What is cut off ends there, else it is waited for.
+  const timeouts = { tcpMs: 30_000, handshakeMs: 30_000, loginMs: 500 };
+  const code = await openWsManConsole(tap, { settings, timeouts }).then(() => 'opened', codeOf);
+  expect(code).toMatch(/^(?:target_lost|tls_failed|target_timeout|target_auth_failed)$/);
+  expect(holdsSecret(tap.sent(), LAB_USER.password)).toBe(false);
+  await tap.stop();
+  await peer.stop();
+}); // prettier-ignore
+
 it.each(PLACES)('shows no key of a client certificate, whoever answers: %s', async (place) => {
   const clients = makeClientAuthority();
   const mine = clients.issue('ann@localhost');

@@ -14,8 +14,14 @@ export interface WireTap {
   stop(): Promise<void>;
 }
 
-/** @param target port of the server behind; null = nobody is there, and nothing is answered */
-export async function startWireTap(target: number | null): Promise<WireTap> {
+/**
+ * @param target port of the server behind; null = nobody is there, and nothing is answered
+ * @param change what the client gets in place of an answer's bytes; null = the connection ends there
+ */
+export async function startWireTap(
+  target: number | null,
+  change: (answer: Buffer) => Buffer | null = (answer) => answer,
+): Promise<WireTap> {
   const sent: Buffer[][] = [];
   const answered: Buffer[] = [];
   const sockets = new Set<Socket>();
@@ -40,7 +46,9 @@ export async function startWireTap(target: number | null): Promise<WireTap> {
     });
     far?.on('data', (chunk) => {
       answered.push(chunk);
-      near.write(chunk);
+      const changed = change(chunk);
+      if (changed === null) near.destroySoon();
+      else near.write(changed);
     });
     for (const told of waiting.splice(0)) told();
   });

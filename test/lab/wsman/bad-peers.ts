@@ -57,6 +57,8 @@ export const badPeers = (elsewhere: number): readonly (readonly [name: string, b
     ['sends on after a challenge', challenged(answer(302, [url('http')]))],
     ['switches protocols', always('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')],
     ['says to go on for ever', always('HTTP/1.1 100 Continue\r\n\r\n'.repeat(2000) + offer('Basic realm="x"'))],
+    ['says that it goes, and asks on', always(offer(...ALL).replace('Content-Length', 'Connection: close\r\nContent-Length'))],
+    ['goes in the middle of a sign-in', challenged(answer(401, ['WWW-Authenticate: Negotiate', 'Connection: close']))],
     ['forbids', always(answer(403))],
     ['is out of order', always(answer(503))],
   ]; // prettier-ignore
