@@ -46,6 +46,11 @@ export class FakeTerminal implements Terminal {
   pause(): void {
     this.calls.push('pause');
   }
+  /** Each change; null: nothing was held yet. */
+  readonly holds: boolean[] = [];
+  hold(isHeld: boolean): void {
+    if (this.holds.at(-1) !== isHeld) this.holds.push(isHeld);
+  }
   resume(): void {
     this.calls.push('resume');
   }

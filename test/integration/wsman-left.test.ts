@@ -182,6 +182,24 @@ describe('a session that is left', () => {
     expect(await person.run('1+1')).toBe('2\r\n');
   });
 
+  it('is asked for nothing more while what came is not written down; what is sent there goes on', async () => {
+    const person = await open();
+    await person.run('1+1');
+    // Only the poll of the shell is under way.
+    await expect.poll(() => [lab.polls, lab.busy], { timeout: 30_000 }).toEqual([1, 0]);
+    const from = lab.requests.length;
+    person.terminal?.hold?.(true);
+    person.submit("'held'");
+    await person.until(() => person.started.length === 2);
+    const pipelineId = person.started[1]?.pipelineId ?? '';
+    await lab.until(() => shell()?.has(pipelineId) === true && lab.busy === 0);
+    expect(namesSince(from)).toContain('Command');
+    expect(namesSince(from)).not.toContain('Receive');
+    person.terminal?.hold?.(false);
+    await person.until(() => person.ends.length === 2);
+    expect(person.text).toContain('held\r\n');
+  });
+
   it('by the network is made again for four minutes, then left and not lost', async () => {
     const clock = new FakeClock();
     const { console: person } = await running('Start-Sleep 100', { clock });

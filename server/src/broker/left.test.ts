@@ -392,6 +392,22 @@ describe('a gateway that ends', () => {
     await checkOne(at, sessionId);
   });
 
+  it('is killed, and loses no more than it was just told: the target is asked on when that is in the file', async () => {
+    const at = gateway();
+    const { terminal, sessionId } = await at.open('powershell');
+    await at.until(() => terminal.port !== null);
+    expect((await at.broker.get(ann, sessionId)).phase).toBe('live');
+    terminal.print('one');
+    terminal.print('two');
+    // Nothing of it can be in the file in this turn.
+    expect(terminal.holds).toEqual([true]);
+    await at.until(() => terminal.holds.at(-1) === false);
+    expect(terminal.holds).toEqual([true, false]);
+    const output = await all(at.recordings.readOutput(SessionId.parse(sessionId), 0, 6));
+    expect(Buffer.concat(output).toString()).toBe('onetwo');
+    await ended(at, sessionId, terminal);
+  });
+
   it('is killed: what its targets keep waits, and comes back exactly', async () => {
     const before = gateway();
     const { sessionId } = await running(before);

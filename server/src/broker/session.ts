@@ -2,7 +2,7 @@
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { SessionId } from '@sallyport/shared/ids';
 import type { ServerMessage, SessionFacts } from '@sallyport/shared/wire/control';
-import { HIGH_WATER_BYTES, LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
+import { LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
 import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import type { RecordingWriter } from '../recording/contract.ts';
@@ -13,6 +13,7 @@ import { Delivery } from './delivery.ts';
 import type { BrokerDeps, LeftRow, StoredSession } from './deps.ts';
 import { Detached } from './detached.ts';
 import { AT_ONCE, endMessage, EndSteps, staysLeft } from './ending.ts';
+import { Flow, type PauseReason } from './flow.ts';
 import type { Before } from './left.ts';
 import { Leaving } from './leaving.ts';
 import { OutputWindow } from './output-window.ts';
@@ -49,7 +50,6 @@ export interface SessionOptions {
   /** Of one that is picked up. */
   readonly before?: Before;
 }
-type PauseReason = 'credit' | 'recording';
 
 export class Session implements PageHost {
   readonly sessionId: SessionId;
@@ -72,7 +72,7 @@ export class Session implements PageHost {
   #phase: 'opening' | 'live' | 'ended' = 'opening';
   #terminal: Terminal | null = null;
   #controller: AttachedPage | null = null;
-  #pauses = new Set<PauseReason>();
+  readonly #flow: Flow;
   /** Questions that were put to the controller there was; others are on their way. */
   readonly #toldQuestions = new Set<number>();
   #cols: number;
@@ -94,6 +94,7 @@ export class Session implements PageHost {
     this.window = new OutputWindow(before?.tail.from ?? 0);
     if (before !== null) this.window.push(before.tail.bytes, null);
     this.#before = before;
+    this.#flow = new Flow(recording, () => this.#controller?.stream.acked ?? null);
     this.#steps = new EndSteps(deps, sessionId);
     this.#leaving = new Leaving(
       before?.left ?? null,
@@ -181,7 +182,7 @@ export class Session implements PageHost {
       }
       this.#terminal = terminal;
       this.#phase = 'live';
-      if (this.#pauses.size > 0) terminal.pause();
+      this.#flow.begin(terminal);
       if (size.cols !== this.#cols || size.rows !== this.#rows) terminal.resize(this.#cols, this.#rows);
       this.delivery.ordered(() => {
         this.broadcast({ type: 'phase', phase: 'live', step: '' });
@@ -288,30 +289,23 @@ export class Session implements PageHost {
   /** Recorded, then shown: the one way of terminal bytes. */
   output(bytes: Uint8Array, lineId: number | null): void {
     if (this.#end !== null || bytes.length === 0) return;
+    this.#flow.told();
     this.delivery.recorded({ type: 'output', bytes }, () => {
       this.window.push(bytes, lineId);
       for (const page of [...this.pages]) page.stream.pump();
-      if (this.#pauses.has('credit')) this.creditChanged();
+      this.#flow.written();
     });
     this.creditChanged();
   }
 
-  /**
-   * Pauses the target at HIGH_WATER behind the controller or the disk, lets it go on under LOW_WATER. Without a page it runs
-   * as fast as its recording can be written.
-   */
   creditChanged(): void {
-    const { outputBytes, writtenBytes } = this.recording;
-    const behind = outputBytes - (this.#controller?.stream.acked ?? writtenBytes);
-    if (behind >= HIGH_WATER_BYTES) this.pause('credit');
-    else if (behind < LOW_WATER_BYTES) this.resume('credit');
+    this.#flow.creditChanged();
   }
   pause(reason: PauseReason): void {
-    if (this.#pauses.size === 0) this.#terminal?.pause();
-    this.#pauses.add(reason);
+    this.#flow.pause(reason);
   }
   resume(reason: PauseReason): void {
-    if (this.#pauses.delete(reason) && this.#pauses.size === 0) this.#terminal?.resume();
+    this.#flow.resume(reason);
   }
 
   /** Ends it from our side. The first reason counts. */

@@ -108,6 +108,8 @@ export interface Terminal {
    * @throws SallyportError session_not_leavable, and what the target refuses it with; the terminal goes on then
    */
   leave(idleMs: number | null): Promise<LeftTerminal>;
+  /** As `PoolChannel.hold`: until what was told is in the recording. */
+  hold?(isHeld: boolean): void;
   /** Idempotent. Ends what runs, closes cleanly within `deadlineMs`, then hard. `ended` has been called when it resolves. */
   close(reason: ErrorCode, deadlineMs: number): Promise<void>;
 }

@@ -249,6 +249,11 @@ export interface PoolChannel {
   rejoin(left: LeftPool): Promise<readonly string[] | null>;
   /** The output of a pipeline may come, after its open calls. @param calls those of it that were not answered */
   takeUp(pipelineId: string, calls: readonly LeftCall[]): void;
+  /**
+   * While it is held the target is asked for nothing more: what came is not written down yet, and would be lost with us.
+   * What comes by itself comes all the same. Absent where the target cannot keep anything.
+   */
+  hold?(isHeld: boolean): void;
   /** Sends what the client has ready. */
   send(): void;
   /** What the end that was told means for the pool. */

@@ -228,6 +228,9 @@ export class PoolLink {
     this.#isPaused = false;
     this.#channel.resume();
   }
+  hold(isHeld: boolean): void {
+    this.#channel.hold?.(isHeld);
+  }
   /** Asks the target to close the pool; `poolState` Closed follows. */
   close(): void {
     this.#tell(this.#client.close());

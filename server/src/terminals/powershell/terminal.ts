@@ -212,6 +212,7 @@ class PowerShellTerminal implements Terminal {
   resume(): void {
     this.#link.resume();
   }
+  readonly hold = (isHeld: boolean): void => this.#link.hold(isHeld && !this.#ending.isOver);
   async leave(idleMs: number | null): Promise<LeftTerminal> {
     if (this.#isOver() || this.#isLeaving) throw new SallyportError('bad_state', 'the session is ending');
     this.#isLeaving = true;

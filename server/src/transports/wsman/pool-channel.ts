@@ -173,6 +173,10 @@ export class WsManPool implements PoolChannel {
     this.#shell.resume();
     this.send();
   }
+  hold(isHeld: boolean): void {
+    this.#shell.hold(isHeld);
+    if (!isHeld) this.send();
+  }
   #isReading = (): boolean => !this.#isPaused;
   #mayTake = (): boolean => !this.#isPaused && this.#held.length > 0;
 

@@ -40,7 +40,7 @@ export class WsManShell {
   #isShellPolled = false;
   #isDeleting = false;
   #isDeleted = false;
-  #isPaused = false;
+  readonly #waits = { isPaused: false, isHeld: false };
   #isReconnecting = false;
   #answersUnderWay = 0;
   #leaving: Leaving | null = null;
@@ -126,11 +126,13 @@ export class WsManShell {
 
   /** No further Receive until `resume`: who reads the output is behind. */
   pause(): void {
-    this.#isPaused = true;
+    this.#waits.isPaused = true;
   }
+  /** While it is held no further Receive is made either: what came is not written down yet. */
+  readonly hold = (isHeld: boolean): void => void (this.#waits.isHeld = isHeld);
   /** Output may come again. */
   resume(): void {
-    this.#isPaused = false;
+    this.#waits.isPaused = false;
   }
 
   /** Gives up a shell, mostly a broken one: Delete goes out as soon as there is something to delete. */
@@ -156,7 +158,7 @@ export class WsManShell {
       const isOurs = this.#leaving === null || this.#leaving.phase === 'sending';
       if (isOurs) this.#nextSend(this.#place);
       // Polls first: the person waits for the output.
-      if (this.#leaving === null && !this.#isPaused) this.#polls();
+      if (this.#leaving === null && !this.#waits.isPaused && !this.#waits.isHeld) this.#polls();
       if (isOurs) this.#nextControl();
       // A target that is full takes nothing before it is read.
       if (this.#leaving?.phase === 'sending' && (this.#isBusy('send') || this.#isBusy('control'))) this.#polls();
@@ -228,8 +230,7 @@ export class WsManShell {
   }
 
   #isBusy(lane: Lane): boolean {
-    for (const pending of this.#pending.values()) if (pending.lane === lane) return true;
-    return false;
+    return [...this.#pending.values()].some((pending) => pending.lane === lane);
   }
 
   /** A pipeline is being started: what is left of the one before can wait, the person does not. */
