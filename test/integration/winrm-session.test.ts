@@ -197,7 +197,7 @@ test('is led elsewhere by a fault of Create alone, where that is granted, and no
     await page.untilMessage('ended');
     const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=winrm.redirected');
     expect(events.map(({ subject, detail }) => [subject, detail])).toEqual([
-      [`localhost:${String(lab.port)}`, { to: at(other) }],
+      [`localhost:${String(lab.port)}`, { to: at(other), session: page.sessionId }],
     ]);
     // One that is left there is picked up there, and everything is asked of that place again.
     const elsewhere = `https://127.0.0.1:${String(other.port)}/wsman`;
@@ -224,7 +224,10 @@ test('is led elsewhere by a fault of Create alone, where that is granted, and no
     expect(lab.requests).toHaveLength(before);
     await ann.post(`/api/sessions/${away.sessionId}/leave`);
     const ledTo = (await ann.get<AuditPage>('/api/audit?limit=50&type=winrm.redirected')).events;
-    expect(ledTo.slice(0, 2).map(({ detail }) => detail)).toEqual([{ to: elsewhere }, { to: elsewhere }]);
+    expect(ledTo.slice(0, 2).map(({ detail }) => detail)).toEqual(
+      Array(2).fill({ to: elsewhere, session: away.sessionId }),
+    );
+    expect(ledTo.slice(0, 2).map(({ outcome }) => outcome)).toEqual(['ok', 'refused']);
     // Nobody says yes to the other machine when the gateway ends it by itself.
     await ann.post(`/api/sessions/${away.sessionId}/terminate`);
     const told = async () => (await ann.get<AuditPage>('/api/audit?limit=1&type=session.shellEnded')).events[0];
@@ -395,6 +398,7 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   expect(facts.weakened).toEqual(weakened);
   const { events } = await ann.get<AuditPage>('/api/audit?limit=200');
   expect(events.find(({ type, subject }) => type === 'winrm.connected' && subject.startsWith('127'))?.detail).toEqual({
+    session: page.sessionId,
     protection: 'HTTPS, NTLM',
     weakened: weakened.join(', '),
   });

@@ -12,7 +12,11 @@ const CONNECTION = { protection: 'HTTPS, CredSSP', weakened: [] } as unknown as 
 /** Opens a target whose connector does this with its port; a person answers with one of the two choices. */
 async function opened(
   connect: (port: WsManPort) => Promise<void>,
-  { index = 0, failing = '' }: { readonly index?: number; readonly failing?: string } = {},
+  {
+    index = 0,
+    failing = '',
+    more = {},
+  }: { readonly index?: number; readonly failing?: string; readonly more?: object } = {},
 ): Promise<{ asked: NewQuestion[]; events: NewAuditEvent[]; result: unknown }> {
   const asked: NewQuestion[] = [];
   const events: NewAuditEvent[] = [];
@@ -20,6 +24,7 @@ async function opened(
     caller: { actor: ACTOR },
     port: {
       sessionId: 's1',
+      notice: () => undefined,
       ask: (question: NewQuestion) => {
         asked.push(question);
         return Promise.resolve({ kind: 'choice', indexes: [index] });
@@ -44,13 +49,17 @@ async function opened(
   } as unknown as WinRmOpening;
   const endpoint = { host: 'win01', port: 5986, resolve: () => Promise.resolve('192.0.2.7') };
   const request = {
-    ...{ endpoint, settings: WsManSettings.parse({ method: 'credssp' }), language: '' },
+    ...{ endpoint, settings: WsManSettings.parse({ method: 'credssp', ...more }), language: '' },
     ...{ identity: { kind: 'ask' as const, user: 'ann' }, timeouts: { tcpMs: 1, handshakeMs: 1, loginMs: 1 } },
   } as const;
   const asks = { askSecret: () => Promise.resolve(null), step: () => undefined };
-  const result: unknown = await connectWinRm(request, '', () => endpoint, asks, opening).catch(
-    (error: unknown) => error,
-  );
+  const result: unknown = await connectWinRm(
+    request,
+    '',
+    (host, port) => ({ ...endpoint, host, port }),
+    asks,
+    opening,
+  ).catch((error: unknown) => error);
   return { asked, events, result };
 }
 
@@ -87,4 +96,37 @@ it('writes down that the gateway itself signs in, or it does not', async () => {
   expect(events[0]).toMatchObject({ type: 'gateway.identityUsed', subject: 'win01:5986', outcome: 'ok', actor: { name: 'Ann' }, detail: { account: 'sallyport@CORP.EXAMPLE' } });
   expect((await opened(use, { failing: 'gateway.identityUsed' })).result).toMatchObject({ code: 'audit_unavailable' });
   expect(used).toEqual(['used']);
+}); // prettier-ignore
+
+it('writes down who was sent where, hop by hop, and what was said to it', async () => {
+  const hop = (host: string) => ({ host, port: 5986, isTls: true, applicationName: 'wsman' });
+  const two = async (port: WsManPort): Promise<void> => {
+    await port.redirected(hop('win02'), true);
+    await port.redirected(hop('win03'), true);
+    await port.useGateway('sallyport@CORP.EXAMPLE');
+  };
+  const led = await opened(two);
+  expect(led.events.map(({ type, subject, outcome, detail }) => [type, subject, outcome, detail?.['to'], detail?.['session']])).toEqual([
+    ['winrm.redirected', 'win01:5986', 'ok', 'https://win02:5986/wsman', 's1'],
+    ['winrm.redirected', 'win02:5986', 'ok', 'https://win03:5986/wsman', 's1'],
+    ['gateway.identityUsed', 'win03:5986', 'ok', undefined, 's1'],
+    ['winrm.connected', 'win03:5986', 'ok', undefined, 's1'],
+  ]);
+  const no = await opened(two, { index: 1 });
+  expect(no.result).toMatchObject({ code: 'wsman_redirect_refused' });
+  expect(no.events).toMatchObject([{ type: 'winrm.redirected', outcome: 'refused', detail: { to: 'https://win02:5986/wsman' } }]);
+  expect((await opened(two, { failing: 'winrm.redirected' })).result).toMatchObject({ code: 'audit_unavailable' });
+}); // prettier-ignore
+
+it('writes down that a ticket may be given away before it can be', async () => {
+  const seen: number[] = [];
+  const look = (): Promise<void> => Promise.resolve(void seen.push(0));
+  for (const [method, ticketDelegation, isNoted] of [['kerberos', 'always', true], ['default', 'policy', true], ['negotiate', 'never', false], ['basic', 'always', false]] as const) {
+    const { events } = await opened(look, { more: { method, ticketDelegation } });
+    expect(events.map(({ type }) => type)).toEqual([...(isNoted ? ['credential.delegated'] : []), 'winrm.connected']);
+    if (isNoted) expect(events[0]).toMatchObject({ subject: 'win01', outcome: 'ok', detail: { user: 'ann', ticket: ticketDelegation, session: 's1' } });
+  }
+  seen.length = 0;
+  const unwritten = await opened(look, { more: { method: 'kerberos', ticketDelegation: 'always' }, failing: 'credential.delegated' });
+  expect([unwritten.result, seen]).toMatchObject([{ code: 'audit_unavailable' }, []]);
 }); // prettier-ignore

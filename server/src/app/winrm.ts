@@ -7,7 +7,7 @@ import { parseHost } from '../targets/address.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
 import type { ConnectPort, Endpoint } from '../transports/contract.ts';
-import type { WsManConnection, WsManConnector, WsManConnectRequest } from '../transports/wsman/connector.ts';
+import type { WsManConnection, WsManConnector, WsManConnectRequest, WsManPort } from '../transports/wsman/connector.ts';
 import { certificateChanged } from '../transports/wsman/errors.ts';
 import type { Redirection } from '../transports/wsman/redirect.ts';
 import type { PresentedCertificate } from '../transports/wsman/tls.ts';
@@ -141,7 +141,7 @@ async function confirmDelegation(
 async function useGateway(
   account: string,
   { host, port }: Pick<Endpoint, 'host' | 'port'>,
-  { caller, deps }: WinRmOpening,
+  { caller, deps, port: { sessionId: session } }: WinRmOpening,
 ): Promise<void> {
   const event = {
     type: 'gateway.identityUsed',
@@ -149,7 +149,23 @@ async function useGateway(
     subject: addressOf(host, port),
     outcome: 'ok',
   } as const;
-  await deps.audit.append({ ...event, detail: { account } });
+  await deps.audit.append({ ...event, detail: { account, session } });
+}
+
+/** Methods in which Kerberos may be what signs in, and gives tickets away where the settings say so. */
+const WITH_TICKETS: ReadonlySet<string> = new Set(['default', 'negotiate', 'kerberos']);
+
+/** The event comes before a ticket can leave; the target may get none, for example of a server that is not marked for it. */
+async function noteTicketDelegation(
+  { endpoint, settings, identity }: WsManConnectRequest,
+  { caller, deps, port }: WinRmOpening,
+): Promise<void> {
+  if (settings.ticketDelegation === 'never' || !WITH_TICKETS.has(settings.method)) return;
+  const user = 'user' in identity ? identity.user : '';
+  await deps.audit.append({
+    ...{ type: 'credential.delegated', actor: caller.actor, subject: endpoint.host, outcome: 'ok' },
+    detail: { user, ticket: settings.ticketDelegation, session: port.sessionId },
+  });
 }
 
 /** Shown and audited; to another machine only when the person says so. @throws SallyportError wsman_redirect_refused, bad_name */
@@ -163,6 +179,11 @@ async function followRedirect(
   const host = parseHost(to.host);
   if (host.value === null) throw new SallyportError('wsman_redirect_refused', 'redirected to no host');
   const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}`;
+  const note = (outcome: 'ok' | 'refused') =>
+    deps.audit.append({
+      ...{ type: 'winrm.redirected', actor: caller.actor, subject: addressOf(from.host, from.port), outcome },
+      detail: { to: address, session: port.sessionId },
+    });
   port.notice('info', 'redirected', `The target sends the connection on to ${address}.`);
   if (isElsewhere) {
     const consent = {
@@ -175,13 +196,12 @@ async function followRedirect(
       ],
       yes: 'Sign in there',
     };
-    if (!(await isConfirmed(consent, { port, signal })))
+    if (!(await isConfirmed(consent, { port, signal }))) {
+      await note('refused');
       throw new SallyportError('wsman_redirect_refused', `not confirmed: ${address}`);
+    }
   }
-  await deps.audit.append({
-    ...{ type: 'winrm.redirected', actor: caller.actor, subject: addressOf(from.host, from.port), outcome: 'ok' },
-    detail: { to: address },
-  });
+  await note('ok');
   return endpointAt(host.value, to.port);
 }
 
@@ -193,24 +213,32 @@ export async function connectWinRm(
   asks: Pick<ConnectPort, 'askSecret' | 'askUser' | 'step'>,
   opening: WinRmOpening,
 ): Promise<WsManConnection> {
-  const { endpoint } = request;
+  // Where the way leads now: redirections may follow each other.
+  let at: Pick<Endpoint, 'host' | 'port'> = request.endpoint;
+  const redirected: WsManPort['redirected'] = async (to, isElsewhere) => {
+    const endpoint = await followRedirect(at, to, isElsewhere, endpointAt, opening);
+    at = endpoint;
+    return endpoint;
+  };
+  await noteTicketDelegation(request, opening);
   const connection = await opening.deps.winrm.connect(
     request,
     {
       ...asks,
       checkCertificate: (presented, problem, { host, port }) =>
         checkCertificate(presented, problem, { host, port, via }, opening),
-      confirmDelegation: (user) => confirmDelegation(user, endpoint, opening),
-      useGateway: (account) => useGateway(account, endpoint, opening),
-      redirected: (to, isElsewhere) => followRedirect(endpoint, to, isElsewhere, endpointAt, opening),
+      confirmDelegation: (user) => confirmDelegation(user, at, opening),
+      useGateway: (account) => useGateway(account, at, opening),
+      redirected,
     },
     opening.signal,
   );
   try {
     await opening.deps.audit.append({
-      ...{ type: 'winrm.connected', actor: opening.caller.actor, subject: addressOf(endpoint.host, endpoint.port) },
+      ...{ type: 'winrm.connected', actor: opening.caller.actor, subject: addressOf(at.host, at.port) },
       outcome: 'ok',
       detail: {
+        session: opening.port.sessionId,
         protection: connection.protection,
         ...(connection.weakened.length === 0 ? {} : { weakened: connection.weakened.join(', ') }),
         ...(via === '' ? {} : { via }),
