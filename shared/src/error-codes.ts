@@ -82,6 +82,7 @@ export const ERROR_TEXT = {
     'The target does not know strict key exchange, the answer to CVE-2023-48795 (OpenSSH has it since 9.6). No credential was sent. Bring its SSH server up to date; until then an administrator may allow it for this target, under "For old devices".',
   hop_refused:
     'The jump host does not pass the connection on: its sshd forbids it (AllowTcpForwarding, PermitOpen), or it takes no more. Nothing was sent beyond it.',
+  object_limit: 'This gateway takes no objects of that size (maxObjectMiB). Nothing was changed.',
   jump_chain:
     'The way to this target leads in a circle, over more than 4 jump hosts, or over one that is not there any more. Look at "Reached through" of the target.',
   target_in_use: 'Other targets are reached through this one. Change those first. Nothing was deleted.',

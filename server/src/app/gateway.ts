@@ -159,7 +159,7 @@ async function openRooms(config: Config, options: GatewayOptions) {
     const user = await storage.users.byId(userId);
     return user === null || user.disabled ? null : { userId, role: user.role, tokenScopes: null };
   };
-  const inventory = createInventory({ storage, clock });
+  const inventory = createInventory({ storage, clock, maxObjectBytes: config.maxObjectMiB * 1024 * 1024 });
   const leftShells = new TargetLeftShells({ inventory, clock });
   const broker = createBroker({
     recordings,
@@ -275,6 +275,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     winrm,
     endpoint,
     mayReach,
+    maxObjectBytes: config.maxObjectMiB * 1024 * 1024,
   };
   rooms.leftShells.use(opening);
   const routes = apiRoutes({

@@ -75,6 +75,7 @@ beforeEach(async () => {
     },
     winrm: { connect: () => Promise.reject(new SallyportError('target_unreachable', 'no WinRM here')) },
     mayReach: () => true,
+    maxObjectBytes: 32 * 1024 * 1024,
     subjectOf: (userId) => Promise.resolve({ userId, role: 'operator', tokenScopes: null }),
     endpoint: (host, port) => ({ host, port, resolve: () => Promise.resolve('192.0.2.7') }),
     audit: {

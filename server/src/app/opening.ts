@@ -19,6 +19,7 @@ import type { HostKeyStore } from '../targets/pins.ts';
 import type { LeftTerminal, NewQuestion, Terminal } from '../terminals/contract.ts';
 import { openPtyTerminal } from '../terminals/pty.ts';
 import { poolOverBytes } from '../terminals/powershell/byte-pool.ts';
+import type { PowerShellTerminalOptions } from '../terminals/powershell/terminal-options.ts';
 import { openPowerShellTerminal } from '../terminals/powershell/terminal.ts';
 import type { LendCredentials } from '../terminals/powershell/using.ts';
 import type { ConnectPort, Connection, Connector, HostKey, Identity, OpenPool } from '../transports/contract.ts';
@@ -39,13 +40,15 @@ import { reopenOf } from './reopening.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { gatewayLabel, type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
 import type { WsManConnectRequest, WsManConnection } from '../transports/wsman/connector.ts';
-import { type WinRmDeps, connectWinRm, poolOf } from './winrm.ts';
+import { type WinRmDeps, connectWinRm, consoleLimits, noteNotDeleted, poolOf } from './winrm.ts';
 
 export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {
   readonly files: Pick<SessionFilesOwner, 'attach'>;
   readonly inventory: Inventory;
   readonly hostKeys: HostKeyStore;
   readonly connector: Connector;
+  /** Of one object that a target sends, whatever the target's settings say. */
+  readonly maxObjectBytes: number;
   /** @param isBeyond behind a jump host, which resolves the name and makes the connection */
   readonly endpoint: (host: string, port: number, actor: Actor, isBeyond: boolean) => CheckedEndpoint;
   /** Whether the address, or behind a jump host the name, would be connected to now. */
@@ -223,6 +226,8 @@ export interface Reachable {
   /** SSH; null over WinRM. */
   readonly connection: Connection | null;
   readonly openPool: OpenPool;
+  /** What the target's settings say of opening and of stopping; null over SSH. */
+  readonly limits: Pick<PowerShellTerminalOptions, 'openMs' | 'cancelMs'> | null;
   /** WinRM; null over SSH. */
   readonly shells: Pick<WsManConnection, 'listShells' | 'deleteShell'> | null;
   readonly files: FilesWay;
@@ -261,6 +266,7 @@ export async function startTerminal(
     events: port,
     clock,
     signal,
+    ...way.limits,
     ...(rejoin && { rejoin }),
   });
 }
@@ -285,18 +291,23 @@ export async function reach(
   led: WsManConnectRequest | string | null = null,
 ): Promise<Reachable> {
   const { signal, weak, port, language } = opening;
+  const { maxObjectBytes } = opening.deps;
   const deps = chainDeps(place, identity, opening);
   const legs = legsOf(place.hops, place);
   const { wsman } = place;
   if (wsman === null) {
     const { connection, reached } = await connectChain(legs, deps, signal);
-    const openPool = poolOverBytes((events) => connection.openSubsystem(place.subsystem, events));
+    const openPool = bounded(
+      poolOverBytes((events) => connection.openSubsystem(place.subsystem, events)),
+      maxObjectBytes,
+    );
     const { protection } = connection;
     const hasPowerShell = place.target?.offers.includes('powershell') === true;
     const files = sshFiles(connection, { subsystem: place.subsystem, hasPowerShell }, opening.deps.clock);
     const redirection = () => Promise.resolve(null);
     const close = (): Promise<void> => connection.close();
-    return { connection, openPool, shells: null, files, protection, weakened: weak, reached, redirection, close };
+    const none = { limits: null, shells: null };
+    return { connection, openPool, ...none, files, protection, weakened: weak, reached, redirection, close };
   }
   const last = legs.at(-1);
   if (last === undefined) throw new SallyportError('internal', 'a way without an end');
@@ -313,12 +324,14 @@ export async function reach(
     const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
     return connectWinRm(request, last.via, at, deps.port(last), opening);
   });
-  const openPool = poolOf(connection, port);
-  const told = { shellCreated: () => undefined, retrying: () => undefined };
-  const files = new WinRmFiles(connection.openPool(told), opening.deps.clock);
+  const notDeleted = noteNotDeleted(last, opening);
+  const openPool = bounded(poolOf(connection, port, notDeleted), maxObjectBytes);
+  const told = { shellCreated: () => undefined, retrying: () => undefined, notDeleted };
+  const files = new WinRmFiles(bounded(connection.openPool(told, 'files'), maxObjectBytes), opening.deps.clock);
   return {
     connection: null,
     openPool,
+    limits: consoleLimits(connection),
     shells: connection,
     files,
     protection: connection.protection,
@@ -328,6 +341,12 @@ export async function reach(
     close: () => files.close().finally(() => connection.close()),
   };
 }
+
+/** No object of a target may be larger than this gateway takes, whatever carries it. */
+const bounded =
+  (openPool: OpenPool, maxObjectBytes: number): OpenPool =>
+  (options, events) =>
+    openPool({ ...options, limits: { ...options.limits, maxObjectBytes } }, events);
 
 /** What fails on the way closes the way. */
 async function prepared<T>(through: Connection | undefined, make: () => Promise<T>): Promise<T> {

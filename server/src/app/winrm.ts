@@ -6,6 +6,7 @@ import { decide } from '../policy.ts';
 import { parseHost } from '../targets/address.ts';
 import { fingerprintOf } from '../targets/host-keys.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
+import type { PowerShellTerminalOptions } from '../terminals/powershell/terminal-options.ts';
 import type { ConnectPort, Endpoint } from '../transports/contract.ts';
 import type { WsManConnection, WsManConnector, WsManConnectRequest, WsManPort } from '../transports/wsman/connector.ts';
 import { certificateChanged } from '../transports/wsman/errors.ts';
@@ -251,9 +252,35 @@ export async function connectWinRm(
   return connection;
 }
 
+/** A shell whose end the target did not confirm in time is written down: what ran in it may go on there. */
+export const noteNotDeleted =
+  (
+    { host, port }: Pick<Endpoint, 'host' | 'port'>,
+    { caller, deps }: Pick<WinRmOpening, 'caller'> & { readonly deps: Pick<WinRmDeps, 'audit'> },
+  ) =>
+  (shellId: string): void => {
+    const event = { type: 'winrm.notDeleted', actor: caller.actor, subject: addressOf(host, port) } as const;
+    // The session is over; an audit log that cannot be written raises its own alarm.
+    deps.audit.append({ ...event, outcome: 'refused', detail: { shellId } }).catch(() => undefined);
+  };
+
 /** The pool of a connection, with what the page is told of it. */
-export const poolOf = (connection: WsManConnection, port: Pick<OpeningPort, 'notice'>) =>
+export const poolOf = (
+  connection: WsManConnection,
+  port: Pick<OpeningPort, 'notice'>,
+  notDeleted: (shellId: string) => void,
+) =>
   connection.openPool({
     shellCreated: () => undefined,
     retrying: () => port.notice('warning', 'target_retrying', RETRYING),
+    notDeleted,
   });
+
+/** What the target's settings say of opening and of stopping, for a console over the connection. */
+export const consoleLimits = ({
+  openLeftMs,
+  options: { cancelTimeoutMs },
+}: Pick<WsManConnection, 'openLeftMs' | 'options'>): Pick<PowerShellTerminalOptions, 'openMs' | 'cancelMs'> => ({
+  ...(openLeftMs === null ? {} : { openMs: openLeftMs }),
+  ...(cancelTimeoutMs === null ? {} : { cancelMs: cancelTimeoutMs }),
+});

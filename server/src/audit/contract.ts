@@ -33,6 +33,7 @@ export const AUDIT_TYPES = [
   'ssh.negotiated',
   'winrm.connected',
   'winrm.redirected',
+  'winrm.notDeleted',
   'credential.delegated',
   'gateway.identityUsed',
   'ssrf.refused',

@@ -56,6 +56,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'host_key_changed',
     'host_key_revoked',
     'jump_chain',
+    'object_limit',
     'recording_corrupt',
     'target_auth_unsupported',
     'target_auth_failed',

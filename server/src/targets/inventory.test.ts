@@ -116,6 +116,19 @@ describe('jump hosts', () => {
     expect(await inventory.delete(bastion.id)).toBe(true);
   });
 
+  it('refuses a limit for objects above that of the gateway', async () => {
+    const inventory = createInventory({ storage, clock: systemClock, maxObjectBytes: 1024 * 1024 });
+    const over = (maxObjectBytes: number | null): TargetBody => ({
+      ...{ ...body, name: 'limits', transport: 'wsman', offers: ['powershell'] },
+      wsman: WsManSettings.parse({ maxObjectBytes }),
+    });
+    await expect(inventory.check(null, over(1024 * 1024 + 1))).rejects.toMatchObject({ code: 'object_limit' });
+    await inventory.check(null, over(null));
+    const { id } = await inventory.create(over(1024 * 1024));
+    await expect(inventory.change(id, over(2 * 1024 * 1024))).rejects.toMatchObject({ code: 'object_limit' });
+    await inventory.delete(id);
+  });
+
   it('lets of two changes that cross only one through, if both would be a circle', async () => {
     const inventory = createInventory({ storage, clock: systemClock });
     const [a, b] = [await inventory.create(over('a', null)), await inventory.create(over('b', null))];

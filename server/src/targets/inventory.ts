@@ -80,11 +80,11 @@ export interface Inventory {
   byName(name: string): Promise<Target | null>;
   /** The jump hosts on the way, first hop first. @throws SallyportError jump_chain */
   hopsOf(target: Target): Promise<readonly Target[]>;
-  /** Would `create` or `change` be refused? Asked before the audit event. @throws SallyportError jump_chain, bad_request */
+  /** Would `create` or `change` be refused? Asked before the audit event. @throws SallyportError jump_chain, object_limit, bad_request */
   check(id: string | null, body: TargetBody): Promise<void>;
   /** @throws SallyportError target_in_use */
   checkDelete(id: string): Promise<void>;
-  /** @throws SallyportError name_taken, jump_chain; bad_request when the credential does not exist */
+  /** @throws SallyportError name_taken, jump_chain, object_limit; bad_request when the credential does not exist */
   create(body: TargetBody, flags?: TargetFlags): Promise<Target>;
   /** Keeps the flags unless others are given. @throws SallyportError not_found, name_taken, jump_chain */
   change(id: string, body: TargetBody, flags?: TargetFlags): Promise<Target>;
@@ -96,8 +96,10 @@ export interface Inventory {
 export function createInventory(deps: {
   readonly storage: Pick<Storage, 'targets' | 'credentials' | 'transaction'>;
   readonly clock: Clock;
+  /** Of one object that a target sends, for any target; without it no target's own limit is refused. */
+  readonly maxObjectBytes?: number;
 }): Inventory {
-  const { storage, clock } = deps;
+  const { storage, clock, maxObjectBytes = Infinity } = deps;
 
   type Rows = Pick<Storage, 'targets' | 'credentials'>;
 
@@ -111,6 +113,8 @@ export function createInventory(deps: {
 
   /** Every way that leads over this target must stay one. */
   async function check(rows: Rows, id: string | null, body: TargetBody): Promise<void> {
+    if ((body.wsman?.maxObjectBytes ?? 0) > maxObjectBytes)
+      throw new SallyportError('object_limit', `the gateway takes objects of ${String(maxObjectBytes)} bytes`);
     for (const credentialId of [...(body.credentialId === null ? [] : [body.credentialId]), ...body.usingCredentials])
       if ((await rows.credentials.byId(credentialId)) === null)
         throw new SallyportError('bad_request', 'a credential of the target does not exist');

@@ -29,6 +29,13 @@ export class ConnectClock<Name extends string> {
     this.#running.get(name)?.cancel?.();
     this.#running.delete(name);
   }
+  /** What a stage has left; null when it is not running. */
+  leftMs(name: Name): number | null {
+    const running = this.#running.get(name);
+    if (running === undefined) return null;
+    const spentMs = running.cancel === null ? 0 : this.#clock.monotonic() - running.since;
+    return Math.max(0, running.leftMs - spentMs);
+  }
   stopAll(): void {
     for (const name of [...this.#running.keys()]) this.stop(name);
   }

@@ -24,13 +24,13 @@ export const SESSION_OPTIONS = {
   NoMachineProfile: row('honoured', 'the option WINRS_NOPROFILE of Create'),
   Culture: row('honoured', 'the header DataLocale: formats of numbers and dates'),
   UICulture: row('honoured', 'the header Locale: language of messages'),
-  MaximumReceivedDataSizePerCommand: row('honoured', 'bytes received for one pipeline; beyond it the pipeline ends'),
-  MaximumReceivedObjectSize: row('honoured', 'bytes of one object: 32 MiB, at most 200'),
+  MaximumReceivedDataSizePerCommand: row('honoured', 'bytes received for one pipeline; beyond it the pipeline is ended, and says so'),
+  MaximumReceivedObjectSize: row('honoured', 'bytes of one object, at most 200 MiB; the caller\'s own limit holds beside it'),
   OutputBufferingMode: row('honoured', 'BufferMode of Create and Disconnect: Block or Drop; None = the endpoint\'s own'),
-  MaxConnectionRetryCount: row('honoured', 'tries of Create after faults that opened nothing, at most 5; never after a refused sign-in'),
-  ApplicationArguments: row('honoured', 'INIT_RUNSPACEPOOL; the caller encodes it'),
-  OpenTimeout: row('honoured', 'until the pool is Opened'),
-  CancelTimeout: row('honoured', 'wait for the answer to a stop or a close'),
+  MaxConnectionRetryCount: row('honoured', 'times that a poll whose connection broke is made again; a sign-in and Create are tried once'),
+  ApplicationArguments: row('honoured', 'INIT_RUNSPACEPOOL; texts, beside PSVersionTable'),
+  OpenTimeout: row('honoured', 'from the first byte until the pool is Opened, questions to a person not counted'),
+  CancelTimeout: row('honoured', 'wait for a pipeline that was stopped, and for the answer to Delete'),
   IdleTimeout: row('honoured', 'IdleTimeOut of Create and Disconnect; -1 = the server\'s own, else at least a minute'),
   OperationTimeout: row('honoured', 'the header of every request; how long a Receive is held'),
   ProxyAccessType: row('refused', 'connections to targets go through no proxy: the checked address is the one connected to'),
@@ -56,11 +56,17 @@ export interface SessionOptions {
   readonly uiCulture: string | null;
   /** Infinity = no limit. */
   readonly maximumReceivedDataSizePerCommand: number;
-  readonly maximumReceivedObjectSize: number;
+  /** null = the caller's own. */
+  readonly maximumReceivedObjectSize: number | null;
   readonly outputBufferingMode: BufferMode | null;
-  readonly maxConnectionRetryCount: number;
-  readonly openTimeoutMs: number;
-  readonly cancelTimeoutMs: number;
+  /** null = as long as the caller keeps trying. */
+  readonly maxConnectionRetryCount: number | null;
+  /** Names and texts, without PSVersionTable. */
+  readonly applicationArguments: readonly (readonly [string, string])[];
+  /** null = the caller's own. */
+  readonly openTimeoutMs: number | null;
+  /** null = the caller's own. */
+  readonly cancelTimeoutMs: number | null;
   /** null = the server's. */
   readonly idleTimeoutMs: number | null;
   readonly operationTimeoutMs: number;
@@ -71,7 +77,12 @@ export interface SessionOptions {
 
 /** PowerShell's own default; here the most that can be asked for. */
 const MAX_OBJECT = 200 * 1024 * 1024;
-const DEFAULT_OBJECT = 32 * 1024 * 1024;
+/** What a pool tells of itself when it is opened must fit. */
+const MIN_OBJECT = 64 * 1024;
+/** More are not for telling a session something. */
+const MAX_ARGUMENTS = 16;
+const ARGUMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+const MAX_ARGUMENT = 256;
 const CULTURE = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/;
 
 /** Fields by the names and units of `New-PSSessionOption`. */
@@ -95,6 +106,23 @@ function whole(
     throw new WsManOptionError(name, `${name} is a whole number from ${least} to ${most}`);
   }
   return value;
+}
+
+const wholeOrNull = (input: SessionOptionInput, name: SessionOptionName, least: number, most: number): number | null =>
+  (input[name] ?? null) === null ? null : whole(input, name, least, least, most);
+
+function applicationArguments(input: SessionOptionInput): [string, string][] {
+  const name = 'ApplicationArguments';
+  const value = input[name] ?? {};
+  if (typeof value !== 'object') throw new WsManOptionError(name, `${name} is a table of texts`);
+  const entries = Object.entries(value).filter(([key]) => key !== 'PSVersionTable');
+  if (entries.length > MAX_ARGUMENTS) throw new WsManOptionError(name, `${name} has at most ${MAX_ARGUMENTS} entries`);
+  return entries.map(([key, text]: [string, unknown]) => {
+    if (!ARGUMENT_NAME.test(key)) throw new WsManOptionError(name, `a name in ${name} has letters, digits and _`);
+    if (typeof text !== 'string' || text.length > MAX_ARGUMENT)
+      throw new WsManOptionError(name, `a value in ${name} is a text of at most ${MAX_ARGUMENT} characters`);
+    return [key, text];
+  });
 }
 
 function culture(input: SessionOptionInput, name: SessionOptionName): string | null {
@@ -152,11 +180,12 @@ export function parseSessionOptions(input: SessionOptionInput = {}): SessionOpti
       perCommand === null
         ? Infinity
         : whole(input, 'MaximumReceivedDataSizePerCommand', 0, 1024, Number.MAX_SAFE_INTEGER),
-    maximumReceivedObjectSize: whole(input, 'MaximumReceivedObjectSize', DEFAULT_OBJECT, 1024, MAX_OBJECT),
+    maximumReceivedObjectSize: wholeOrNull(input, 'MaximumReceivedObjectSize', MIN_OBJECT, MAX_OBJECT),
     outputBufferingMode: bufferMode(input),
-    maxConnectionRetryCount: whole(input, 'MaxConnectionRetryCount', 5, 0, 5),
-    openTimeoutMs: whole(input, 'OpenTimeout', 180_000, 1000, 600_000),
-    cancelTimeoutMs: whole(input, 'CancelTimeout', 60_000, 1000, 600_000),
+    maxConnectionRetryCount: wholeOrNull(input, 'MaxConnectionRetryCount', 0, 100),
+    applicationArguments: applicationArguments(input),
+    openTimeoutMs: wholeOrNull(input, 'OpenTimeout', 1000, 600_000),
+    cancelTimeoutMs: wholeOrNull(input, 'CancelTimeout', 1000, 600_000),
     idleTimeoutMs: idleTimeout(input),
     operationTimeoutMs: whole(input, 'OperationTimeout', 180_000, 1000, 600_000),
     skipCaCheck: flag(input, 'SkipCACheck'),

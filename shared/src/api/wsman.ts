@@ -17,7 +17,8 @@ export const WSMAN_METHODS = [
 export const WsManMethod = z.enum(WSMAN_METHODS);
 export type WsManMethod = z.infer<typeof WsManMethod>;
 
-const MAX_CA_PEM = 64 * 1024;
+const KIB = 1024;
+const MAX_CA_PEM = 64 * KIB;
 
 /** A language tag (BCP 47), or nothing. */
 export const LanguageTag = z.union([z.literal(''), z.string().regex(/^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/)]);
@@ -34,6 +35,17 @@ export const TlsTrust = z.strictObject({
   skipCnCheck: z.boolean().default(false),
 });
 export type TlsTrust = z.infer<typeof TlsTrust>;
+
+/** A name and a text that a session at the target can read. */
+export const ApplicationArgument = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)
+    .refine((name) => name.toLowerCase() !== 'psversiontable'),
+  value: z.string().regex(/^[^\u0000-\u001f\u007f]{0,256}$/),
+});
+const hasNamesOnce = (all: readonly { readonly name: string }[]): boolean =>
+  new Set(all.map(({ name }) => name.toLowerCase())).size === all.length;
 
 /** What a target over WS-Management has beside host, port and credential. docs/wsman.md */
 export const WsManSettings = z.strictObject({
@@ -101,5 +113,37 @@ export const WsManSettings = z.strictObject({
   idleTimeoutMs: z.number().int().min(60_000).max(2_147_483_647).nullable().default(null),
   /** How long a request is held at the target before it answers that there is nothing yet. */
   operationTimeoutMs: z.number().int().min(1000).max(600_000).default(60_000),
+  /**
+   * From the first byte until the pool is open, questions to the person not counted (OpenTimeout); null = the connect time-out
+   * until it is signed in, then 30 seconds.
+   */
+  openTimeoutMs: z.number().int().min(1000).max(600_000).nullable().default(null),
+  /**
+   * How long a line that was stopped may take to end, before its session is ended, and how long the end of a shell is waited
+   * for (CancelTimeout); null = a stop as long as it takes, an end 2 seconds.
+   */
+  cancelTimeoutMs: z.number().int().min(1000).max(600_000).nullable().default(null),
+  /** Of one object, in bytes (MaximumReceivedObjectSize); at most that of the gateway, which counts without one. */
+  maxObjectBytes: z
+    .number()
+    .int()
+    .min(64 * KIB)
+    .max(200 * KIB * KIB)
+    .nullable()
+    .default(null),
+  /** Received for one line, in bytes (MaximumReceivedDataSizePerCommand); beyond it the line is ended. null = no limit. */
+  maxCommandBytes: z
+    .number()
+    .int()
+    .min(64 * KIB)
+    .max(KIB ** 4)
+    .nullable()
+    .default(null),
+  /** How often a poll whose connection broke is made again (MaxConnectionRetryCount); null = for four minutes. */
+  maxConnectionRetries: z.number().int().min(0).max(100).nullable().default(null),
+  /** For `$PSSenderInfo.ApplicationArguments` at the target, beside PSVersionTable. Nothing secret. */
+  applicationArguments: z.array(ApplicationArgument).max(16).refine(hasNamesOnce).default([]),
+  /** Largest envelope in both directions, in KiB (MaxEnvelopeSizekb); null = what the target is found to take. */
+  maxEnvelopeKb: z.number().int().min(32).max(2048).nullable().default(null),
 });
 export type WsManSettings = z.infer<typeof WsManSettings>;

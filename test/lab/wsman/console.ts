@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { type Clock, systemClock } from '../../../server/src/clock.ts';
+import { consoleLimits } from '../../../server/src/app/winrm.ts';
 import { Secret } from '../../../server/src/secret.ts';
 import type { LeftTerminal } from '../../../server/src/terminals/contract.ts';
 import { openPowerShellTerminal } from '../../../server/src/terminals/powershell/terminal.ts';
@@ -107,6 +108,7 @@ export async function openWsManConsole(
     events: console,
     clock: options.terminalClock ?? options.clock ?? systemClock,
     signal: options.signal ?? new AbortController().signal,
+    ...consoleLimits(connection),
     ...(options.rejoin === undefined ? {} : { rejoin: options.rejoin }),
   });
   if (options.rejoin === undefined) await console.until(() => console.lineId === 1);

@@ -23,6 +23,7 @@ import {
   writeFault,
 } from '@sallyport/wsman';
 import type { BodyPart, ReceivedRequest } from '@sallyport/wsman';
+import { type Clock, systemClock } from '../../../server/src/clock.ts';
 import type { LabAcceptor, LabSignIn } from './acceptors.ts';
 import { answerOfLeft } from './left-shells.ts';
 import { LabShell, ShellGone, ShellLeft } from './shell.ts';
@@ -45,6 +46,7 @@ export const FAULTS = {
   aborted: 995,
   invalidId: 2150859202,
   envelopeSize: 2150858823,
+  envelopeTooLarge: 2150858790,
 } as const;
 
 export interface LabWsManOptions {
@@ -66,7 +68,9 @@ export interface LabWsManOptions {
   readonly operationTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
   readonly maxShells?: number;
-  /** Largest answer that it makes; who announces more is refused. */
+  /** Of operation and idle time-outs; the system's without. */
+  readonly clock?: Clock;
+  /** Largest envelope in both directions; who sends or announces more is refused. */
   readonly maxEnvelopeBytes?: number;
   /** As Windows 7 and Server 2008 R2: it keeps no shell without a client. */
   readonly isOld?: boolean;
@@ -104,6 +108,8 @@ export class LabWsMan {
   busy = 0;
   /** Polls that are held. */
   polls = 0;
+  /** Of an envelope that came, and of one that went. */
+  largest = { request: 0, answer: 0 };
   /** Refuses the next request of an operation with this number. */
   readonly refusals = new Map<string, number>();
   /** Sends whoever makes a shell there, with a fault of Create. */
@@ -165,7 +171,10 @@ export class LabWsMan {
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
-  /** Resolves when `check` holds; asked after every request. */
+  #tell(): void {
+    for (const told of this.#told.splice(0)) told();
+  }
+  /** Resolves when `check` holds; asked after every request, and when a shell has written or ended. */
   async until(check: () => boolean): Promise<void> {
     while (!check()) await new Promise<void>((resolve) => this.#told.push(resolve));
   }
@@ -246,12 +255,13 @@ export class LabWsMan {
       response.destroy();
       return;
     }
+    this.largest.answer = Math.max(this.largest.answer, text.length);
     const hasTab = this.#options.refusesTab !== true;
     const { contentType, bytes } = await close(sealing, new TextEncoder().encode(text), hasTab);
     response.writeHead(isFault ? 500 : 200, { 'Content-Type': contentType, 'Content-Length': bytes.length });
     if (cut === 'within') response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy());
     else response.end(bytes);
-    for (const told of this.#told.splice(0)) told();
+    this.#tell();
   }
 
   async #answer(
@@ -268,7 +278,7 @@ export class LabWsMan {
     const name = header.action.slice(header.action.lastIndexOf('/') + 1);
     this.requests.push({ name, header });
     if (name !== 'Receive') this.busy += 1;
-    for (const told of this.#told.splice(0)) told();
+    this.#tell();
     const ids = { relatesTo: header.messageId, messageId: randomUUID() };
     try {
       const refusal = this.refusals.get(name);
@@ -276,6 +286,8 @@ export class LabWsMan {
       if (refusal !== undefined) throw new Refusal(refusal);
       const { maxEnvelopeBytes = MAX_ENVELOPE } = this.#options;
       if ((header.maxEnvelopeBytes ?? 0) > maxEnvelopeBytes) throw new Refusal(FAULTS.envelopeSize);
+      if (envelope.length > maxEnvelopeBytes) throw new Refusal(FAULTS.envelopeTooLarge);
+      this.largest.request = Math.max(this.largest.request, envelope.length);
       if (name === 'Create' && this.createsAt !== null) throw new Refusal(FAULTS.redirect, this.createsAt);
       const known = this.#lastAnswers.get(header.messageId);
       const text = known ?? (await this.#operate(name, received, ids, user, gone));
@@ -366,7 +378,8 @@ export class LabWsMan {
         const { commandId, signalCode } = O.signal.decodeRequest(body, header.options);
         const shell = this.#heldShellOf(received);
         if (commandId === null || !shell.has(commandId)) throw new Refusal(FAULTS.shellNotFound);
-        await (signalEffect(signalCode) === 'stop' ? shell.stop(commandId) : shell.terminate(commandId));
+        if (signalEffect(signalCode) === 'stop') await shell.stop(commandId);
+        else shell.terminate(commandId);
         return writeAnswer(O.signal, ids, null);
       }
       case 'Delete':
@@ -400,9 +413,11 @@ export class LabWsMan {
       idleTimeoutMs: idle,
       owner,
       bufferMode: asked.bufferMode ?? 'Block',
+      clock: this.#options.clock ?? systemClock,
+      wrote: () => this.#tell(),
       ended: () => {
         this.shells.delete(shellId);
-        for (const told of this.#told.splice(0)) told();
+        this.#tell();
       },
     });
     shell.sessionId = header.sessionId ?? '';

@@ -10,6 +10,7 @@ import {
   MESSAGES,
 } from '@sallyport/psrp';
 import type { Packet, Priority } from '@sallyport/psrp';
+import type { Clock } from '../../../server/src/clock.ts';
 import type { BufferMode, CommandInfo, ReceiveResponse, ShellInfo } from '@sallyport/wsman';
 
 /** Output that waits for a Receive; beyond it the process is not read. Windows blocks the pipeline then, too. */
@@ -42,6 +43,9 @@ export interface LabShellOptions {
   readonly idleTimeoutMs: number;
   readonly owner: string;
   readonly bufferMode: BufferMode;
+  readonly clock: Clock;
+  /** There is more output than before. */
+  wrote(): void;
   ended(): void;
 }
 
@@ -51,6 +55,8 @@ export class LabShell {
   /** Commands in the order of their start, closed ones not. */
   readonly commands = new Map<string, { readonly line: string }>();
   state: 'Connected' | 'Disconnected' = 'Connected';
+  /** Output that nobody fetched in time, where it is not to be blocked. */
+  droppedBytes = 0;
   /** The WS-Management session that holds it. */
   sessionId = '';
   readonly #options: LabShellOptions;
@@ -68,7 +74,9 @@ export class LabShell {
   #bufferMode: BufferMode;
   #idleMs: number;
   #lastUse = Date.now();
-  #idleTimer: NodeJS.Timeout | null = null;
+  #stopIdle: () => void = () => undefined;
+  /** Polls that are held: it is in use as long as there is one. */
+  #polls = 0;
   #isGone = false;
 
   constructor(options: LabShellOptions) {
@@ -111,8 +119,8 @@ export class LabShell {
   /** Something was asked of it: its time starts anew. */
   touch(): void {
     this.#lastUse = Date.now();
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
-    if (!this.#isGone) this.#idleTimer = setTimeout(() => this.kill(), this.#idleMs).unref();
+    this.#stopIdle();
+    if (!this.#isGone && this.#polls === 0) this.#stopIdle = this.#options.clock.after(this.#idleMs, () => this.kill());
   }
   list(): CommandInfo[] {
     return [...this.commands.keys()].map((id) => ({ commandId: id.toUpperCase(), label: '', state: 'Running' }));
@@ -173,15 +181,22 @@ export class LabShell {
   has(commandId: string): boolean {
     return this.commands.has(commandId.toLowerCase());
   }
+  /** It has said its last, fetched or not. */
+  isDone(commandId: string): boolean {
+    return this.#outputs.get(commandId.toLowerCase())?.isDone === true;
+  }
   stop(commandId: string): Promise<void> {
     return this.#ask('SignalAck', { element: 'Signal', pipelineId: commandId.toLowerCase() });
   }
-  async terminate(commandId: string): Promise<void> {
+  terminate(commandId: string): void {
     const pipelineId = commandId.toLowerCase();
-    await this.#ask('CloseAck', { element: 'Close', pipelineId });
-    this.commands.delete(pipelineId);
+    // Nobody fetches its output any more: it must not hold up the process.
     this.#outputs.get(pipelineId)?.wake();
     this.#outputs.delete(pipelineId);
+    this.#throttle();
+    this.commands.delete(pipelineId);
+    // Not waited for: the process may be held up by the output of another one, which its client does not fetch now.
+    this.#ask('CloseAck', { element: 'Close', pipelineId }).catch(() => undefined);
   }
   async delete(): Promise<void> {
     if (this.#isGone) return;
@@ -199,7 +214,7 @@ export class LabShell {
 
   /**
    * The output there is now, or null when the time passed first. What is not taken waits; who was cut off asks again.
-   * @param maxBytes of one answer, before base64; one fragment goes even so
+   * @param maxBytes of one answer, before base64
    * @throws ShellGone
    */
   async receive(
@@ -212,7 +227,7 @@ export class LabShell {
     const output = this.#outputs.get(key);
     if (output === undefined || this.#isGone) throw new ShellGone();
     const isEmpty = (): boolean => output.chunks.length === 0 && !output.isDone;
-    if (isEmpty()) await waitFor(output, timeoutMs, gone);
+    if (isEmpty()) await this.#hold(() => waitFor(output, this.#options.clock, timeoutMs, gone));
     if (this.#outputs.get(key) !== output) throw new ShellGone();
     if (this.state === 'Disconnected') throw new ShellLeft();
     if (isEmpty() || gone.aborted) return null;
@@ -221,15 +236,31 @@ export class LabShell {
       const [bytes] = output.chunks;
       if (bytes === undefined || (size > 0 && size + bytes.length > maxBytes)) break;
       output.chunks.shift();
-      size += bytes.length + STREAM_BYTES;
-      output.size -= bytes.length;
+      // A fragment that fits into no answer goes in pieces.
+      if (bytes.length > maxBytes) output.chunks.unshift(bytes.subarray(maxBytes));
+      const piece = bytes.subarray(0, maxBytes);
+      size += piece.length + STREAM_BYTES;
+      output.size -= piece.length;
       if (key === POOL) this.#lastTold = bytes;
-      streams.push({ name: 'stdout', commandId: commandId?.toUpperCase() ?? null, bytes });
+      streams.push({ name: 'stdout', commandId: commandId?.toUpperCase() ?? null, bytes: piece });
     }
     this.#throttle();
     const isOver = output.isDone && output.chunks.length === 0;
     const commandState = { commandId: key.toUpperCase(), state: 'Done', exitCode: 0 } as const;
     return { streams, commandState: key !== POOL && isOver ? commandState : null };
+  }
+
+  async #hold(poll: () => Promise<void>): Promise<void> {
+    this.#polls += 1;
+    this.#stopIdle();
+    await poll();
+    this.#polls -= 1;
+    this.touch();
+  }
+
+  /** What waits to be fetched. */
+  get waitingBytes(): number {
+    return [...this.#outputs.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   #output(key: string): Output {
@@ -241,8 +272,11 @@ export class LabShell {
   #throttle(): void {
     let waiting = 0;
     for (const output of this.#outputs.values()) {
-      while (this.#bufferMode === 'Drop' && output.size > MAX_WAITING_BYTES)
-        output.size -= output.chunks.shift()?.length ?? 0;
+      while (this.#bufferMode === 'Drop' && output.size > MAX_WAITING_BYTES) {
+        const dropped = output.chunks.shift()?.length ?? 0;
+        output.size -= dropped;
+        this.droppedBytes += dropped;
+      }
       waiting += output.size;
     }
     if (waiting > MAX_WAITING_BYTES) this.#child.stdout.pause();
@@ -260,6 +294,7 @@ export class LabShell {
       output.size += packet.data.length;
       if (packet.pipelineId !== null && isFinal(packet.data)) output.isDone = true;
       output.wake();
+      this.#options.wrote();
       return;
     }
     this.#acks.get(`${packet.element}/${packet.pipelineId ?? POOL}`)?.shift()?.();
@@ -288,7 +323,7 @@ export class LabShell {
 
   #end(): void {
     this.#isGone = true;
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    this.#stopIdle();
     const outputs = [...this.#outputs.values()];
     this.#outputs.clear();
     for (const { wake } of outputs) wake();
@@ -304,15 +339,15 @@ function isFinal(fragment: Uint8Array): boolean {
 }
 
 /** Until there is output, the time is over, or nobody waits any more. */
-function waitFor(output: Output, timeoutMs: number, gone: AbortSignal): Promise<void> {
+function waitFor(output: Output, clock: Clock, timeoutMs: number, gone: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      cancel();
       gone.removeEventListener('abort', done);
       output.wake = () => undefined;
       resolve();
     };
-    const timer = setTimeout(done, timeoutMs);
+    const cancel = clock.after(timeoutMs, done);
     gone.addEventListener('abort', done, { once: true });
     output.wake = done;
     if (gone.aborted) done();

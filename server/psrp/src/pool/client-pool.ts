@@ -89,6 +89,10 @@ export class ClientPool {
   get pipelineIds(): string[] {
     return [...this.#pipelines.keys()];
   }
+  /** The server takes less, or more, than was said when the pool was made: for messages from now on. @param bytes with header */
+  sizeFragments(bytes: number): void {
+    this.#out.fragmentBytes = bytes;
+  }
   /** What the transport is to send, in order. */
   takeOutgoing(): Outgoing[] {
     return this.#out.take();

@@ -3,9 +3,16 @@ import { listItems, toDictionary, toText } from '../clixml/object.ts';
 import type { PsObject, PsValue } from '../clixml/object.ts';
 import { PsVersion } from '../clixml/scalars.ts';
 
-/** Application arguments with the table that lets a server make its remote debugger. */
-export function versionTable(psVersion: PsVersion = new PsVersion(7, 4, 0)): PsObject {
+/**
+ * Application arguments with the table that lets a server make its remote debugger.
+ * @param more further ones, for `$PSSenderInfo.ApplicationArguments`; the table stays what it is
+ */
+export function versionTable(
+  psVersion: PsVersion = new PsVersion(7, 4, 0),
+  more: readonly (readonly [string, string])[] = [],
+): PsObject {
   return primitiveDictionary([
+    ...more.filter(([name]) => name.toLowerCase() !== 'psversiontable'),
     [
       'PSVersionTable',
       primitiveDictionary([

@@ -19,7 +19,21 @@ export interface RunningLineOptions {
   readonly startBytes: number;
   readonly clock: Clock;
   readonly notice: TerminalEvents['notice'];
+  /** Longest time from a stop to the end, and what happens after it. */
+  readonly cancel?: { readonly ms: number; readonly late: () => void };
 }
+
+const NOT_CANCELLED =
+  'The target did not end the line in time after it was stopped (CancelTimeout). The session was ended there, with what ran in it.';
+
+/** @param ms longest time from a stop to the end; without it the line is waited for @param end ends the session */
+export const cancelLimit = (
+  ms: number | undefined,
+  end: (reason: { reason: 'target_timeout'; exitCode: null; detail: string }) => void,
+): Pick<RunningLineOptions, 'cancel'> =>
+  ms === undefined
+    ? {}
+    : { cancel: { ms, late: () => end({ reason: 'target_timeout', exitCode: null, detail: NOT_CANCELLED }) } };
 
 export class RunningLine {
   readonly text: string;
@@ -41,7 +55,7 @@ export class RunningLine {
   /** @param stop stops its pipeline; called when that is safe @returns false when it is being stopped already */
   stop(stop: () => void): boolean {
     if (this.#timers !== null) return false;
-    const { clock, command, notice } = this.#options;
+    const { clock, command, notice, cancel } = this.#options;
     command.stopping();
     this.#timers = [
       clock.after(Math.max(0, this.#startedAt + STOP_AFTER_MS - clock.monotonic()), stop),
@@ -53,6 +67,7 @@ export class RunningLine {
           'The target does not end the command. Close the session to cut the connection; what runs may go on there.',
         ),
       ),
+      ...(cancel === undefined ? [] : [clock.after(cancel.ms, cancel.late)]),
     ];
     return true;
   }

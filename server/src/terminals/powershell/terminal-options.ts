@@ -17,6 +17,10 @@ export interface PowerShellTerminalOptions {
   readonly events: TerminalEvents;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Longest time until the runspace is open; the usual one without. */
+  readonly openMs?: number;
+  /** Longest time that a line may take to end once it was stopped; as long as the session lives without. */
+  readonly cancelMs?: number;
   /** Goes on with what was left, in place of opening anew. */
   readonly rejoin?: LeftTerminal;
 }

@@ -28,7 +28,7 @@ import { ENTERS, NOT_ENTERED } from './entering.ts';
 import { hostPort } from './host-port.ts';
 import { Jobs } from './jobs.ts';
 import type { PipelineEvent } from './jobs.ts';
-import { RunningLine } from './running-line.ts';
+import { cancelLimit, RunningLine } from './running-line.ts';
 import { refusalText, VaultValues, withParameter } from './using.ts';
 import { warnings } from './warnings.ts';
 
@@ -112,9 +112,9 @@ class PowerShellTerminal implements Terminal {
   }
 
   async open(): Promise<void> {
-    const { signal, clock, closeConnection, rejoin } = this.#options;
+    const { signal, clock, closeConnection, rejoin, openMs = OPEN_MS } = this.#options;
     try {
-      if (rejoin === undefined) this.#isVersion(await this.#link.open(this.#size, { clock, ms: OPEN_MS, signal }));
+      if (rejoin === undefined) this.#isVersion(await this.#link.open(this.#size, { clock, ms: openMs, signal }));
       else {
         const pipelines = await this.#link.rejoin(rejoin, { clock, ms: REJOIN_MS, signal });
         this.#remote = rejoin.remote;
@@ -342,6 +342,7 @@ class PowerShellTerminal implements Terminal {
       startBytes: this.#output.byteCount,
       clock: this.#options.clock,
       notice: (...words) => this.#events.notice(...words),
+      ...cancelLimit(this.#options.cancelMs, (end) => this.#ending.now(end)),
     });
     this.#tellLeavable();
   }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { connect as connectSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WsManSettings } from '@sallyport/shared/api/wsman';
-import { ENVELOPE_BYTES, endpointUrl, Requests, resourceUri, WsManRedirectError } from '@sallyport/wsman';
+import { endpointUrl, type SessionOptions, WsManRedirectError } from '@sallyport/wsman';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, placed, toError } from '../../errors.ts';
 import { ConnectClock } from '../connect-clock.ts';
@@ -12,9 +12,10 @@ import type { HttpSignIn } from './auth/contract.ts';
 import type { Kerberos } from './auth/kerberos/sign-in.ts';
 import { createSignIn, type GatewayAccount, gatewayAccountFor, type HttpIdentity } from './auth/methods.ts';
 import { Connections } from './connections.ts';
+import { EnvelopeSize } from './envelope-size.ts';
 import { certificateChanged, printOf, toWsManTransportError } from './errors.ts';
 import { HttpConnection } from './http-connection.ts';
-import { WsManPool } from './pool-channel.ts';
+import { WsManPool, type WsManPoolOptions } from './pool-channel.ts';
 import {
   MAX_REDIRECTS,
   meetsRedirect,
@@ -24,6 +25,7 @@ import {
   refusedRedirect,
   settingsAt,
 } from './redirect.ts';
+import { requestsOf, sessionOptionsOf } from './session-options.ts';
 import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
 import { clientFor } from './client-certificate.ts';
 import { TargetShells, type TargetShell } from './target-shells.ts';
@@ -75,8 +77,15 @@ export interface WsManConnection {
   readonly weakened: readonly string[];
   readonly ip: string;
   readonly port: number;
-  /** @param told facts of the shell */
-  openPool(told: { shellCreated(shellId: string): void; retrying(): void }): OpenPool;
+  /** What the target's settings ask for. */
+  readonly options: SessionOptions;
+  /** What the target's settings leave for opening the pool, after the way there; null = they do not say. */
+  readonly openLeftMs: number | null;
+  /** @param told facts of the shell @param use that of files has not the limits of what a line may bring */
+  openPool(
+    told: Pick<WsManPoolOptions, 'shellCreated' | 'retrying' | 'notDeleted'>,
+    use?: 'console' | 'files',
+  ): OpenPool;
   /**
    * Where a target leads that redirected only when its shell was to be made: what to connect with next. Null when the error
    * is no redirection, or redirections are not granted. @throws SallyportError wsman_redirect_refused
@@ -106,12 +115,15 @@ export interface WsManConnectorOptions {
 /** Of connections that are made later, with nobody to ask. */
 const LATER_MS = 30_000;
 
+const UNLIMITED = { maximumReceivedObjectSize: null, maximumReceivedDataSizePerCommand: Infinity };
+
 const DELEGATED = 'the target has the password (CredSSP)';
 const TICKET_GIVEN = 'the target has a ticket of the user (Kerberos delegation)';
 const NTLM_PROVES_NOTHING = 'NTLM, which does not prove who the target is';
 
-type Limit = 'tcp' | 'handshake' | 'login';
+type Limit = 'tcp' | 'handshake' | 'login' | 'open';
 const LATE: Record<Limit, string> = {
+  open: 'the session was not open in time (OpenTimeout)',
   tcp: 'no answer to the TCP connection in time',
   handshake: 'no TLS handshake in time',
   login: 'sign-in did not end in time',
@@ -136,6 +148,9 @@ class Way {
   #trusted: Trusted | null = null;
   #signIn: HttpSignIn | null = null;
   #ip = '';
+  readonly options: SessionOptions;
+  /** Once the first connection stands; null where the settings set no limit to the whole. */
+  openLeftMs: number | null = null;
 
   constructor(request: WsManConnectRequest, port: WsManPort, { clock, kerberos, gateway }: WsManConnectorOptions) {
     this.#kerberos = kerberos;
@@ -144,6 +159,7 @@ class Way {
     this.#port = port;
     this.#clock = clock;
     const { endpoint, settings } = request;
+    this.options = sessionOptionsOf(settings, request.language);
     const { tls: isTls, applicationName, partHeaderTab: hasTab } = settings;
     this.#url = new URL(endpointUrl({ host: endpoint.host, port: endpoint.port, isTls, applicationName }));
     this.#rules = { isRequired: !isTls || settings.alwaysSeal, hasTab };
@@ -174,12 +190,16 @@ class Way {
       stop.abort(new SallyportError('target_timeout', LATE[limit])),
     );
     try {
-      clock.start('login', timeouts.loginMs);
+      const { openTimeoutMs } = this.options;
+      if (openTimeoutMs !== null) clock.start('open', openTimeoutMs);
+      // Who sets a limit to the whole may want to wait longer than for others.
+      clock.start('login', Math.max(timeouts.loginMs, openTimeoutMs ?? 0));
       this.#port.step('resolving');
       this.#ip = await endpoint.resolve(all);
       this.#port.step('connecting');
       const connection = await this.#connect(all, clock);
       if (this.#request.settings.redirects) await meetsRedirect(connection, timeouts.loginMs);
+      this.openLeftMs = clock.leftMs('open');
       return connection;
     } catch (error) {
       if (signal.aborted) throw new SallyportError('cancelled', 'opening was cancelled', { cause: toError(error) });
@@ -428,7 +448,11 @@ function connectionOf(
   clock: Clock,
   closed: () => void,
 ): WsManConnection {
-  const { endpoint, settings, language } = request;
+  const { endpoint, settings } = request;
+  const { options } = way;
+  const size = new EnvelopeSize(settings.maxEnvelopeKb);
+  const { configurationName } = settings;
+  const requests = (sessionId: string) => requestsOf({ url: way.url, size, configurationName }, options, sessionId);
   const connections = new Connections(first, () => way.another(), clock);
   const mechanism = first.mechanism === 'Certificate' ? 'client certificate' : first.mechanism;
   const sealed = first.sealing?.label ?? mechanism;
@@ -442,28 +466,25 @@ function connectionOf(
     closed();
   };
   const shells = (): TargetShells => {
-    const requests = requestsOf(way.url, settings, language, randomUUID());
-    const waitMs = settings.operationTimeoutMs + LATER_MS;
-    return new TargetShells(requests, (envelope) => connections.post('control', envelope, waitMs));
+    const waitMs = options.operationTimeoutMs + LATER_MS;
+    return new TargetShells(requests(randomUUID()), size, (envelope) => connections.post('control', envelope, waitMs));
   };
   return {
     protection: `${settings.tls ? 'HTTPS' : 'HTTP'}, ${sealed}`,
     weakened: way.weakened,
     ip: way.ip,
     port: endpoint.port,
-    openPool: (told) => (pool, events) =>
+    ...{ options, openLeftMs: way.openLeftMs },
+    openPool: (told, use) => (pool, events) =>
       new WsManPool(pool, events, {
-        requests: (sessionId) => requestsOf(way.url, settings, language, sessionId),
-        sessionId: randomUUID(),
-        connections,
+        ...{ requests, sessionId: randomUUID(), connections, size, clock },
+        options: use === 'files' ? { ...options, ...UNLIMITED } : options,
         opening: {
           name: null,
-          idleTimeoutMs: settings.idleTimeoutMs,
-          bufferMode: settings.outputBuffering === 'None' ? null : settings.outputBuffering,
-          isNoProfile: settings.noMachineProfile,
+          idleTimeoutMs: options.idleTimeoutMs,
+          bufferMode: options.outputBufferingMode,
+          isNoProfile: options.noMachineProfile,
         },
-        operationTimeoutMs: settings.operationTimeoutMs,
-        clock,
         ...((request.redirects ?? 0) > 0 && { at: way.url }),
         ...told,
       }),
@@ -478,18 +499,3 @@ function connectionOf(
     close: () => (closing ??= close()),
   };
 }
-
-const requestsOf = (url: string, settings: WsManSettings, given: string, sessionId: string): Requests => {
-  const language = given === '' ? 'en-US' : given;
-  return new Requests({
-    url,
-    resourceUri: resourceUri(settings.configurationName),
-    sessionId,
-    newId: () => randomUUID(),
-    // Every server takes this one, and cuts its output smaller anyway.
-    maxEnvelopeBytes: ENVELOPE_BYTES.old,
-    operationTimeoutMs: settings.operationTimeoutMs,
-    locale: settings.locale === '' ? language : settings.locale,
-    dataLocale: settings.dataLocale === '' ? language : settings.dataLocale,
-  });
-};

@@ -1,12 +1,13 @@
 /** One runspace pool over WS-Management: the state machine of its shell, driven over the connections of the session. */
-import { ClientPool, encodeError, ErrorRecord } from '@sallyport/psrp';
+import { ClientPool, encodeError, ErrorRecord, versionTable } from '@sallyport/psrp';
 import type { ClientEvent, ClientPoolOptions, OpenOptions } from '@sallyport/psrp';
 import { WsManFaultError } from '@sallyport/wsman';
-import type { Requests } from '@sallyport/wsman';
+import type { Requests, SessionOptions } from '@sallyport/wsman';
 import type { Clock } from '../../clock.ts';
 import { SallyportError, toError } from '../../errors.ts';
 import type { LeftCall, LeftPool, PoolChannel, PoolChannelEvents } from '../contract.ts';
 import type { Connections } from './connections.ts';
+import type { EnvelopeSize } from './envelope-size.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PollPace } from './poll-pace.ts';
 import { rejoin } from './rejoin.ts';
@@ -21,8 +22,11 @@ const WAY_MS = 30_000;
 const AGAIN_MS: readonly number[] = [250, 1000, 4000, 10_000, 15_000];
 /** How long a target that cannot be reached is asked again. wsman.md section 9. */
 const ROBUST_MS = 240_000;
-/** How long a shell is waited for when it is deleted while the channel closes. */
+/** How long a shell is waited for when it is deleted while the channel closes, where the target's settings do not say. */
 const DELETE_MS = 2000;
+/** Words for a line that brought more than it may. */
+const cutOffWords = (limit: number): string =>
+  `The line was ended: more than ${limit.toLocaleString('en-US')} bytes came for it, the limit of this target (MaximumReceivedDataSizePerCommand).`;
 /** How long it may take to leave a shell: Sends that are on their way, half messages, polls that are held. */
 const LEAVE_MS = 15_000;
 /** What a broken connection is told as. Whether the request was taken is not known, but for the last. */
@@ -38,12 +42,16 @@ export interface WsManPoolOptions {
   readonly sessionId: string;
   readonly connections: Connections;
   readonly opening: ShellOpening;
-  readonly operationTimeoutMs: number;
+  /** What the target's settings ask for. */
+  readonly options: SessionOptions;
+  readonly size: EnvelopeSize;
   readonly clock: Clock;
   /** Where the target had redirected to; absent at the target itself. */
   readonly at?: string;
   /** The id that the target gave the shell. */
   shellCreated(shellId: string): void;
+  /** The target has not said in time that the shell is deleted: what runs there may go on. */
+  notDeleted?(shellId: string): void;
   /** Requests are made again because their connections broke; told once until one comes through. */
   retrying(): void;
 }
@@ -66,6 +74,8 @@ export class WsManPool implements PoolChannel {
   readonly #timers = new Set<() => void>();
   readonly #calls = new OpenCalls();
   readonly #pace = new PollPace();
+  /** Why pipelines are being ended that the target would have let go on, or did not start. */
+  readonly #endedBy = new Map<string, string>();
   /** Answers to polls that came while nobody reads. */
   #held: (() => void)[] = [];
   #rest: readonly ClientEvent[] = [];
@@ -88,8 +98,18 @@ export class WsManPool implements PoolChannel {
     this.#events = events;
     this.#sessionId = options.sessionId;
     const requests = options.requests(options.sessionId);
-    this.client = new ClientPool({ ...pool, fragmentBytes: requests.fragmentBytes() });
-    this.#shell = new WsManShell(requests, this.client);
+    const { size, options: asked } = options;
+    const limits = pool.limits ?? {};
+    const maxObjectBytes = smallest(asked.maximumReceivedObjectSize, limits.maxObjectBytes);
+    this.client = new ClientPool({
+      ...{ ...pool, fragmentBytes: requests.fragmentBytes(size.bytes) },
+      limits: { ...limits, ...(maxObjectBytes === null ? {} : { maxObjectBytes }) },
+    });
+    this.#shell = this.#newShell(requests);
+  }
+  #newShell(requests: Requests): WsManShell {
+    const { size, options } = this.#options;
+    return new WsManShell(requests, this.client, size, options.maximumReceivedDataSizePerCommand);
   }
 
   get shellId(): string | null {
@@ -105,7 +125,9 @@ export class WsManPool implements PoolChannel {
     return Promise.resolve();
   }
   open(options: OpenOptions): void {
-    this.#shell.open(this.#options.opening, options);
+    const { applicationArguments: own } = this.#options.options;
+    const all = own.length === 0 ? options : { ...options, applicationArguments: versionTable(undefined, own) };
+    this.#shell.open(this.#options.opening, all);
     this.send();
   }
 
@@ -117,7 +139,7 @@ export class WsManPool implements PoolChannel {
       const cancel = this.#options.clock.after(LEAVE_MS, () => this.#leaveLate());
       this.#leaving = { left, resolve, reject, cancel };
       // What has come is told, also to somebody who is behind.
-      this.#shell.leave(idleMs);
+      this.#shell.leave(idleMs, this.#options.opening.bufferMode);
       this.resume();
     });
   }
@@ -125,10 +147,10 @@ export class WsManPool implements PoolChannel {
     this.#sessionId = left.holder ?? this.#sessionId;
     this.#shellId = left.shellId;
     const requests = this.#options.requests(this.#sessionId);
-    this.#shell = new WsManShell(requests, this.client);
+    this.#shell = this.#newShell(requests);
     // Whatever goes wrong now, nothing there is deleted.
     this.#isLeft = true;
-    const shells = new TargetShells(requests, (envelope) => this.#post('control', envelope));
+    const shells = new TargetShells(requests, this.#options.size, (envelope) => this.#post('control', envelope));
     const { place, pipelineIds, answer } = await rejoin(left, {
       shells,
       pool: this.client,
@@ -199,7 +221,11 @@ export class WsManPool implements PoolChannel {
     const deleted = new Promise<void>((resolve) => (this.#over = resolve));
     this.send();
     if (this.#shell.isOver) return;
-    const cancel = this.#options.clock.after(DELETE_MS, () => this.#over());
+    const { clock, options } = this.#options;
+    const cancel = clock.after(options.cancelTimeoutMs ?? DELETE_MS, () => {
+      if (this.#shellId !== null) this.#options.notDeleted?.(this.#shellId);
+      this.#over();
+    });
     await deleted;
     cancel();
   }
@@ -259,7 +285,7 @@ export class WsManPool implements PoolChannel {
   }
 
   #post(lane: ShellRequest['lane'], envelope: Uint8Array): Promise<Uint8Array> {
-    return this.#options.connections.post(lane, envelope, this.#options.operationTimeoutMs + WAY_MS);
+    return this.#options.connections.post(lane, envelope, this.#options.options.operationTimeoutMs + WAY_MS);
   }
 
   async #make(request: ShellRequest): Promise<void> {
@@ -296,11 +322,13 @@ export class WsManPool implements PoolChannel {
   #failed(request: ShellRequest, error: unknown): ShellEvent[] {
     const known = toWsManTransportError(error);
     if (!NETWORK.has(known.code)) return this.#shell.failed(known);
-    this.#attempts.set(request.id, (this.#attempts.get(request.id) ?? 0) + 1);
+    const times = (this.#attempts.get(request.id) ?? 0) + 1;
+    this.#attempts.set(request.id, times);
     const now = this.#options.clock.monotonic();
     const isFirst = this.#lostSince === null;
     this.#lostSince ??= now;
-    const mayRepeat = now - this.#lostSince < ROBUST_MS;
+    const mayRepeat =
+      now - this.#lostSince < ROBUST_MS && times <= (this.#options.options.maxConnectionRetryCount ?? Infinity);
     const events = this.#shell.lost(request.id, known, mayRepeat, known.code === 'target_unreachable');
     if (events.length === 0 && isFirst) this.#options.retrying();
     return events;
@@ -308,7 +336,6 @@ export class WsManPool implements PoolChannel {
 
   #tell(events: readonly ShellEvent[]): void {
     const told: ClientEvent[] = [];
-    let refusal: string | null = null;
     let isLeft = false;
     let refusedLeave: Error | null = null;
     for (const [i, event] of events.entries()) {
@@ -318,17 +345,23 @@ export class WsManPool implements PoolChannel {
         this.#options.shellCreated(shellId);
       } else if (event.type === 'left') isLeft = true;
       else if (event.type === 'leaveRefused') refusedLeave = toWsManTransportError(event.error);
-      else if (event.type === 'pipelineRefused') refusal = faultWords(event.error);
+      else if (event.type === 'pipelineRefused') this.#endedBy.set(event.pipelineId, faultWords(event.error));
+      else if (event.type === 'pipelineCutOff') this.#endedBy.set(event.pipelineId, cutOffWords(event.limit));
       else if (event.type === 'shellFailed') {
         this.#end(event.error, told, events.slice(i + 1).filter(isClientEvent));
         return;
-      } else if (event.type === 'pipelineState' && refusal !== null) told.push(refused(event, refusal));
-      else told.push(event);
+      } else told.push(this.#named(event));
     }
     if (this.#left === null && this.#shell.isLeavable) this.#left = this.#place();
     if (told.length > 0) this.#events.events(told);
     if (isLeft) this.#wasLeft();
     else if (refusedLeave !== null) this.#leaveFailed(refusedLeave);
+  }
+  /** The last state of a pipeline that we ended, with why. */
+  #named(event: ClientEvent): ClientEvent {
+    if (event.type !== 'pipelineState') return event;
+    const why = this.#endedBy.get(event.pipelineId);
+    return why === undefined || !this.#endedBy.delete(event.pipelineId) ? event : refused(event, why);
   }
   #place(): LeftPool {
     const { id: poolId } = this.client;
@@ -354,7 +387,13 @@ export class WsManPool implements PoolChannel {
   }
 }
 
-const OWN = ['shellCreated', 'pipelineRefused', 'left', 'leaveRefused', 'shellFailed'] as const;
+const smallest = (...bounds: readonly (number | null | undefined)[]): number | null =>
+  bounds.reduce<number | null>(
+    (least, each) => (least === null ? (each ?? null) : Math.min(least, each ?? least)),
+    null,
+  );
+
+const OWN = ['shellCreated', 'pipelineRefused', 'pipelineCutOff', 'left', 'leaveRefused', 'shellFailed'] as const;
 type OwnEvent = (typeof OWN)[number];
 const isClientEvent = (event: ShellEvent): event is Exclude<ShellEvent, { readonly type: OwnEvent }> =>
   !OWN.some((type) => type === event.type);

@@ -24,13 +24,18 @@ interface Item {
  * else is done with it.
  */
 export class SendQueue {
-  readonly #maxBytes: number;
+  #maxBytes: number;
   readonly #answers: Item[] = [];
   readonly #rest: Item[] = [];
   /** Pipelines of which nothing was sent yet. */
   readonly #fresh = new Set<string>();
 
   constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** From now on at most this goes together. */
+  resize(maxBytes: number): void {
     this.#maxBytes = maxBytes;
   }
 

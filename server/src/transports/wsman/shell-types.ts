@@ -1,7 +1,14 @@
 /** What the state machine of a shell takes, tells and keeps. */
 import type { PoolEvent } from '@sallyport/psrp';
 import { canDisconnect } from '@sallyport/wsman';
-import type { BufferMode, CreateResponse, Prepared, WsManError, WsManFaultError } from '@sallyport/wsman';
+import type {
+  BufferMode,
+  CreateResponse,
+  Prepared,
+  RequestTarget,
+  WsManError,
+  WsManFaultError,
+} from '@sallyport/wsman';
 
 /**
  * What a request is for; each kind has a connection of its own, so that a poll that is held, or a Send that the server
@@ -22,6 +29,8 @@ export type ShellEvent =
   | { readonly type: 'shellCreated'; readonly created: CreateResponse }
   /** The server did not start this pipeline; it is closed. */
   | { readonly type: 'pipelineRefused'; readonly pipelineId: string; readonly error: WsManError }
+  /** More came for this pipeline than may come: it is being ended, and its last state follows. */
+  | { readonly type: 'pipelineCutOff'; readonly pipelineId: string; readonly limit: number }
   /** The shell goes on at the target without us; nothing comes any more. */
   | { readonly type: 'left' }
   /** The target does not let it be left; it goes on. */
@@ -51,6 +60,8 @@ export interface Command {
   isClosing: boolean;
   /** The server took a stop; told when all output is there. */
   isStopTaken: boolean;
+  /** Of its output, before it is read. */
+  receivedBytes: number;
 }
 
 /** A request under way. */
@@ -76,12 +87,14 @@ export interface ShellPlace extends Pick<CreateResponse, 'resourceUri' | 'select
 /** @param wireId of a command that is there already and is taken up; null = made anew */
 export const newCommand = (wireId: string | null): Command => ({
   ...{ wireId, isReady: false, isPolled: false, isJoining: wireId !== null, isDone: false, isClosing: false },
-  isStopTaken: false,
+  ...{ isStopTaken: false, receivedBytes: 0 },
 });
 
 /** How far a shell is in being left. */
 export interface Leaving {
   readonly idleTimeoutMs: number | null;
+  /** What becomes of output that nobody fetches; null = as it was agreed. */
+  readonly bufferMode: BufferMode | null;
   /** `sending`: what is on its way goes first. `gone`: answers to polls may still come. */
   phase: 'sending' | 'disconnecting' | 'gone' | 'told';
 }
@@ -91,6 +104,13 @@ export const placeOf = ({ shell, resourceUri, selectors }: CreateResponse): Shel
   ...{ resourceUri, selectors, isLeavable: canDisconnect(shell) },
   maxIdleTimeoutMs: shell?.maxIdleTimeoutMs ?? null,
 });
+
+/** Where a request goes. @param place null while the shell is being made */
+export const targetOf = (place: ShellPlace | null, maxEnvelopeBytes: number): RequestTarget => {
+  if (place === null) return { maxEnvelopeBytes };
+  const { resourceUri, selectors } = place;
+  return { selectors, maxEnvelopeBytes, ...(resourceUri === null ? {} : { resourceUri }) };
+};
 
 /** Of a shell that is left. */
 const MIN_IDLE_MS = 60_000;

@@ -13,6 +13,7 @@ import {
 } from '@sallyport/wsman';
 import type { ReceivedRequest } from '@sallyport/wsman';
 import { describe, expect, it } from 'vitest';
+import { EnvelopeSize } from './envelope-size.ts';
 import { WsManShell } from './shell.ts';
 import type { ShellEvent, ShellRequest } from './shell.ts';
 
@@ -239,7 +240,7 @@ function start(maxEnvelopeBytes = 153_600): {
 } {
   const requests = labRequests(maxEnvelopeBytes);
   const pool = new ClientPool({ poolId: POOL, newId, fragmentBytes: requests.fragmentBytes() });
-  const shell = new WsManShell(requests, pool);
+  const shell = new WsManShell(requests, pool, new EnvelopeSize(maxEnvelopeBytes / 1024));
   const peer = new Peer();
   const seen: ShellEvent[] = [];
   /** Until nothing moves any more. */
@@ -326,7 +327,6 @@ describe('a shell over WS-Management', () => {
     pool.stop(pipelineId);
     expect(run()).toEqual(['pipelineState Stopped']);
     expect(stopped).toBe(pipelineId);
-    // It is polled for once more, and only then free.
     expect(peer.heldPolls).toBe(2);
     expect(shell.answered(...peer.done(pipelineId)).map(shown)).toEqual(['pipelineSignalled']);
     pool.closePipeline(pipelineId);
@@ -669,7 +669,7 @@ describe('a shell that is left', () => {
     run();
     const second = new ClientPool({ poolId: POOL, newId });
     const requests = labRequests();
-    const joined = new WsManShell(requests, second);
+    const joined = new WsManShell(requests, second, new EnvelopeSize(null));
     peer.pool.disconnected();
     second.connect();
     const connectXml = Buffer.concat(

@@ -1,25 +1,16 @@
 import type { ClientPool, OpenOptions, Outgoing } from '@sallyport/psrp';
-import { ENVELOPE_BYTES, OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
-import type { InputStream, Operation, ReceiveResponse, Requests } from '@sallyport/wsman';
+import { OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
+import type { BufferMode, CreateRequest, InputStream, Operation, ReceiveResponse, Requests } from '@sallyport/wsman';
+import { type EnvelopeSize, isSizeRefused } from './envelope-size.ts';
+import { RequestBook } from './request-book.ts';
 import { SendQueue } from './send-queue.ts';
-import type {
-  Command,
-  Lane,
-  Leaving,
-  Pending,
-  ShellEvent,
-  ShellOpening,
-  ShellPlace,
-  ShellRequest,
-} from './shell-types.ts';
-import { idleTimeoutOf, newCommand, placeOf } from './shell-types.ts';
+import type { Command, Lane, Leaving, ShellEvent, ShellOpening, ShellPlace, ShellRequest } from './shell-types.ts';
+import { idleTimeoutOf, newCommand, placeOf, targetOf } from './shell-types.ts';
 
 export type { Lane, ShellEvent, ShellOpening, ShellPlace, ShellRequest } from './shell-types.ts';
 
+type Polled = { readonly pipelineId: string; readonly command: Command };
 type Control = { readonly kind: 'stop' | 'terminate'; readonly pipelineId: string };
-
-/** Faults of who announces larger answers than the target makes. wsman.md section 6. */
-const ENVELOPE_REFUSED: ReadonlySet<number> = new Set([2150858823, 2150858824, 2150858825]);
 
 /**
  * One shell with its pool, sans-IO: what the pool puts out becomes Create, Command, Send, Signal and Delete; answers to
@@ -33,9 +24,8 @@ export class WsManShell {
   readonly #pool: ClientPool;
   readonly #queue: SendQueue;
   readonly #commands = new Map<string, Command>();
-  readonly #pending = new Map<number, Pending>();
+  readonly #book: RequestBook;
   #controls: Control[] = [];
-  readonly #ready: ShellRequest[] = [];
   #place: ShellPlace | null = null;
   #isShellPolled = false;
   #isDeleting = false;
@@ -44,14 +34,19 @@ export class WsManShell {
   #isReconnecting = false;
   #answersUnderWay = 0;
   #leaving: Leaving | null = null;
-  #nextId = 1;
   /** Largest answer to a poll; null = as for every request. */
   #answerBytes: number | null = null;
+  readonly #size: EnvelopeSize;
+  readonly #maxCommandBytes: number;
 
-  constructor(requests: Requests, pool: ClientPool) {
+  /** @param maxCommandBytes what is received for one pipeline before it is ended */
+  constructor(requests: Requests, pool: ClientPool, size: EnvelopeSize, maxCommandBytes = Infinity) {
     this.#requests = requests;
+    this.#book = new RequestBook(requests);
     this.#pool = pool;
-    this.#queue = new SendQueue(requests.fragmentBytes());
+    this.#size = size;
+    this.#maxCommandBytes = maxCommandBytes;
+    this.#queue = new SendQueue(requests.fragmentBytes(size.bytes));
   }
 
   /** Sends Create with the opening messages of the pool. */
@@ -64,22 +59,40 @@ export class WsManShell {
       protocolVersion,
       creationXml: this.#queue.take()?.bytes ?? new Uint8Array(),
     };
+    this.#create(request);
+  }
+  #create(request: CreateRequest): void {
+    const { bytes } = this.#size;
     this.#put('send', OPERATIONS.create, request, {
       answered: (created) => {
         this.#place = placeOf(created);
         // Windows 7 and Server 2008 R2 take the smaller one only, and say nothing of the shell.
-        if (created.shell !== null) this.#answerBytes = ENVELOPE_BYTES.current;
+        if (created.shell !== null) this.#answerBytes = this.#size.currentBytes;
         if (this.#isDeleting) this.#sendDelete();
         return [{ type: 'shellCreated', created }];
       },
-      refused: (error) => (this.#isDeleting ? this.#deleted() : this.#fail(error)),
-    });
+      refused: (error) => {
+        if (this.#isDeleting) return this.#deleted();
+        if (!isSizeRefused(error) || !this.#size.lower(bytes)) return this.#fail(error);
+        // Nothing was opened: the same again, with the next smaller size.
+        this.#fit();
+        this.#create(request);
+        return [];
+      },
+    }); // prettier-ignore
+  }
+  /** What goes out from now on is cut for the size that the target takes. */
+  #fit(): void {
+    const fragmentBytes = this.#requests.fragmentBytes(this.#size.bytes);
+    this.#pool.sizeFragments(fragmentBytes);
+    this.#queue.resize(fragmentBytes);
   }
 
   /** In place of `open`: the pool has joined a shell that was left. */
   joined(place: ShellPlace): void {
     this.#place = place;
-    this.#answerBytes = ENVELOPE_BYTES.current;
+    this.#answerBytes = this.#size.currentBytes;
+    this.#fit();
   }
   /** A pipeline of the former client, which the pool has joined: its output may come. */
   takeUp(pipelineId: string): void {
@@ -109,8 +122,8 @@ export class WsManShell {
    * Leaves the shell at the target: what waits goes out, half a message is waited for, then Disconnect. `left` or
    * `leaveRefused` follows. [MS-PSRP] 3.1.5.3.11 Rules for the wxf:Disconnect Message.
    */
-  leave(idleTimeoutMs: number | null): void {
-    this.#leaving ??= { idleTimeoutMs, phase: 'sending' };
+  leave(idleTimeoutMs: number | null, bufferMode: BufferMode | null = null): void {
+    this.#leaving ??= { idleTimeoutMs, bufferMode, phase: 'sending' };
   }
   /** It took too long. @returns false when nothing was left: the shell goes on */
   leaveNow(): boolean {
@@ -142,7 +155,7 @@ export class WsManShell {
 
   /** Nothing is open on the server any more, as far as can be known. */
   get isOver(): boolean {
-    return this.#isDeleted || (this.#place === null && this.#pending.size === 0 && this.#ready.length === 0);
+    return this.#isDeleted || (this.#place === null && this.#book.isEmpty);
   }
 
   /** What carries the shell cannot go on: not an answer to a request, and none will come. */
@@ -161,17 +174,18 @@ export class WsManShell {
       if (this.#leaving === null && !this.#waits.isPaused && !this.#waits.isHeld) this.#polls();
       if (isOurs) this.#nextControl();
       // A target that is full takes nothing before it is read.
-      if (this.#leaving?.phase === 'sending' && (this.#isBusy('send') || this.#isBusy('control'))) this.#polls();
+      if (this.#leaving?.phase === 'sending' && (this.#book.isBusy('send') || this.#book.isBusy('control')))
+        this.#polls();
       if (this.#leaving !== null) this.#nextLeave(this.#leaving);
     }
-    return this.#ready.splice(0);
+    return this.#book.take();
   }
 
   /** Takes the body of an answer with status 200, or 500 and 400 with a fault. */
   answered(id: number, bytes: Uint8Array): ShellEvent[] {
-    const pending = this.#pending.get(id);
+    const pending = this.#book.get(id);
     if (pending === undefined) return [];
-    this.#pending.delete(id);
+    this.#book.done(id);
     let answer: unknown;
     try {
       answer = this.#requests.read(pending.prepared, bytes);
@@ -189,15 +203,15 @@ export class WsManShell {
    * @param mayRepeat there is time for another try @param isUnsent the request cannot have reached the server
    */
   lost(id: number, error: Error, mayRepeat: boolean, isUnsent = false): ShellEvent[] {
-    const pending = this.#pending.get(id);
+    const pending = this.#book.get(id);
     if (pending === undefined) return [];
     const isGone = this.#leaving !== null && this.#leaving.phase !== 'sending';
     if (mayRepeat && (pending.isRepeatable || isUnsent) && !this.#isDeleting && !isGone) {
       pending.isRepeated ||= !isUnsent;
-      this.#ready.push({ id, lane: pending.lane, bytes: pending.prepared.bytes });
+      this.#book.repeat(id, pending);
       return [];
     }
-    this.#pending.delete(id);
+    this.#book.done(id);
     if (this.#isDeleting) return this.#deleted();
     if (!isGone) return this.#fail(error);
     // Disconnect may have been taken or not; the server keeps the shell either way.
@@ -215,28 +229,8 @@ export class WsManShell {
     },
     isRepeatable = lane === 'poll',
   ): void {
-    const target = this.#place === null ? {} : this.#target(this.#place, lane);
-    const prepared = this.#requests.prepare(operation, request, target);
-    const id = this.#nextId++;
-    // What is read by the operation is what its handler takes.
-    const answered = on.answered as (answer: unknown) => ShellEvent[];
-    this.#pending.set(id, { prepared, lane, answered, refused: on.refused, isRepeatable, isRepeated: false });
-    this.#ready.push({ id, lane, bytes: prepared.bytes });
-  }
-
-  #target({ resourceUri, selectors }: ShellPlace, lane: Lane): Parameters<Requests['prepare']>[2] {
-    const size = lane === 'poll' && this.#answerBytes !== null ? { maxEnvelopeBytes: this.#answerBytes } : {};
-    return resourceUri === null ? { selectors, ...size } : { resourceUri, selectors, ...size };
-  }
-
-  #isBusy(lane: Lane): boolean {
-    return [...this.#pending.values()].some((pending) => pending.lane === lane);
-  }
-
-  /** A pipeline is being started: what is left of the one before can wait, the person does not. */
-  #isStarting(): boolean {
-    for (const { prepared } of this.#pending.values()) if (prepared.operation === OPERATIONS.command) return true;
-    return false;
+    const answerBytes = (lane === 'poll' ? this.#answerBytes : null) ?? this.#size.bytes;
+    this.#book.put(lane, operation, request, targetOf(this.#place, answerBytes), { ...on, isRepeatable });
   }
 
   /** Takes what the pool wants sent. */
@@ -257,7 +251,7 @@ export class WsManShell {
   }
 
   #nextSend(place: ShellPlace): void {
-    if (this.#isBusy('send')) return;
+    if (this.#book.isBusy('send')) return;
     const unit = this.#queue.take();
     if (unit === null) return;
     const { pipelineId, stream, bytes, isCommand, isWholeMessage } = unit;
@@ -308,12 +302,12 @@ export class WsManShell {
   }
 
   #nextControl(): void {
-    if (this.#isBusy('control')) return;
+    if (this.#book.isBusy('control')) return;
     // A signal waits for its command; one for a command that is gone is dropped.
     this.#controls = this.#controls.filter(({ pipelineId }) => this.#commands.has(pipelineId));
     const index = this.#controls.findIndex(
       ({ kind, pipelineId }) =>
-        this.#isThere(this.#commands.get(pipelineId)) && (kind === 'stop' || !this.#isStarting()),
+        this.#isThere(this.#commands.get(pipelineId)) && (kind === 'stop' || !this.#book.isStarting()),
     );
     const [next] = index < 0 ? [] : this.#controls.splice(index, 1);
     const command = next === undefined ? undefined : this.#commands.get(next.pipelineId);
@@ -355,11 +349,11 @@ export class WsManShell {
   // ---- leaving and coming back
 
   #nextLeave(leaving: Leaving): void {
-    if (leaving.phase !== 'sending' || this.#isBusy('send') || this.#isBusy('control')) return;
+    if (leaving.phase !== 'sending' || this.#book.isBusy('send') || this.#book.isBusy('control')) return;
     if (this.#controls.length > 0 || this.#polls((pipelineId) => this.#pool.isAmid(pipelineId))) return;
     leaving.phase = 'disconnecting';
     const idleTimeoutMs = idleTimeoutOf(leaving.idleTimeoutMs, this.#place?.maxIdleTimeoutMs ?? null);
-    this.#put('control', OPERATIONS.disconnect, { idleTimeoutMs, bufferMode: null }, {
+    this.#put('control', OPERATIONS.disconnect, { idleTimeoutMs, bufferMode: leaving.bufferMode }, {
       answered: () => {
         leaving.phase = 'gone';
         return [];
@@ -373,7 +367,7 @@ export class WsManShell {
 
   /** Polls that were under way are answered or refused before the shell is left for good. */
   #last(events: ShellEvent[]): ShellEvent[] {
-    if (this.#leaving?.phase !== 'gone' || this.#isBusy('poll')) return events;
+    if (this.#leaving?.phase !== 'gone' || this.#book.isBusy('poll')) return events;
     this.#leaving.phase = 'told';
     return [...events, { type: 'left' }];
   }
@@ -420,7 +414,7 @@ export class WsManShell {
     return isAny;
   }
 
-  #poll(of: { readonly pipelineId: string; readonly command: Command } | null, set: (isPolled: boolean) => void): void {
+  #poll(of: Polled | null, set: (isPolled: boolean) => void): void {
     const answerBytes = this.#answerBytes;
     this.#put('poll', OPERATIONS.receive, { commandId: of?.command.wireId ?? null }, {
       answered: (answer) => {
@@ -431,7 +425,7 @@ export class WsManShell {
         set(false);
         const isLeft = this.#leaving !== null && this.#leaving.phase !== 'sending';
         if (error.isTimeout || this.#isDeleting || isLeft) return [];
-        if (answerBytes !== null && ENVELOPE_REFUSED.has(error.number)) {
+        if (answerBytes !== null && isSizeRefused(error)) {
           // The target is set to less than others of its kind: the same is asked for in smaller pieces.
           this.#answerBytes = null;
           return [];
@@ -442,13 +436,12 @@ export class WsManShell {
     }); // prettier-ignore
   }
 
-  #received(
-    of: { readonly pipelineId: string; readonly command: Command } | null,
-    answer: ReceiveResponse,
-  ): ShellEvent[] {
+  #received(of: Polled | null, answer: ReceiveResponse): ShellEvent[] {
     const events: ShellEvent[] = [];
     for (const { bytes } of answer.streams) {
       this.takenBytes += bytes.length;
+      if (of !== null) of.command.receivedBytes += bytes.length;
+      if (of !== null && of.command.receivedBytes > this.#maxCommandBytes) return [...events, ...this.#cutOff(of)];
       if (bytes.length > 0) for (const event of this.#pool.receive(of?.pipelineId ?? null, bytes)) events.push(event);
     }
     if (of === null || answer.commandState?.state !== 'Done') return events;
@@ -460,11 +453,19 @@ export class WsManShell {
     return events;
   }
 
+  /** More came than may come: nothing of it is asked for any more, and the target frees it. */
+  #cutOff({ pipelineId, command }: Polled): ShellEvent[] {
+    command.isDone = true;
+    const limit = this.#maxCommandBytes;
+    const signalled = command.isStopTaken ? this.#pool.signalled(pipelineId) : [];
+    return [{ type: 'pipelineCutOff', pipelineId, limit }, ...signalled, ...this.#gone(pipelineId)];
+  }
+
   #gone(pipelineId: string): ShellEvent[] {
     return this.#pool.closePipeline(pipelineId) ? [] : this.#pool.closed(pipelineId);
   }
 
-  #pollRefused(of: { readonly pipelineId: string; readonly command: Command }, error: WsManFaultError): ShellEvent[] {
+  #pollRefused(of: Polled, error: WsManFaultError): ShellEvent[] {
     of.command.isDone = true;
     const { kind } = error.explanation;
     if (of.command.isClosing && (kind === 'gone' || kind === 'ending')) return [];
@@ -480,7 +481,7 @@ export class WsManShell {
     this.#controls = [];
     // While Create is under way there is nothing to delete yet.
     if (this.#place === null) return;
-    this.#ready.length = 0;
+    this.#book.dropReady();
     this.#sendDelete();
   }
 
@@ -494,15 +495,15 @@ export class WsManShell {
   #deleted(): ShellEvent[] {
     this.#isDeleted = true;
     this.#commands.clear();
-    this.#pending.clear();
+    this.#book.clear();
     return this.#pool.closed(null);
   }
 
   #fail(error: Error): ShellEvent[] {
     if (this.#isDeleting) return [];
     this.#controls = [];
-    this.#ready.length = 0;
-    this.#pending.clear();
+    this.#book.dropReady();
+    this.#book.clear();
     this.#commands.clear();
     return [{ type: 'shellFailed', error }, ...this.#pool.fail(error.message)];
   }

@@ -9,6 +9,7 @@ import {
 import type { ShellInfo } from '@sallyport/wsman';
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { EnvelopeSize } from './envelope-size.ts';
 import { TargetShells } from './target-shells.ts';
 
 const shell = (shellId: string, owner: string): ShellInfo => ({
@@ -39,7 +40,7 @@ function listing(parts: readonly (readonly ShellInfo[])[]): { shells: TargetShel
     const list = { shells: isCommands ? [] : [...(parts[at] ?? [])], commands: [], context };
     return Promise.resolve(new TextEncoder().encode(writeAnswer(name === 'Pull' ? O.pull : O.enumerate, ids, list)));
   };
-  return { shells: new TargetShells(requests, post), asked };
+  return { shells: new TargetShells(requests, new EnvelopeSize(null), post), asked };
 }
 
 describe('the shells of a target', () => {

@@ -16,6 +16,7 @@ import type {
   ShellInfo,
 } from '@sallyport/wsman';
 import { SallyportError } from '../../errors.ts';
+import { type EnvelopeSize, isSizeRefused } from './envelope-size.ts';
 import { toWsManTransportError } from './errors.ts';
 
 /** Parts of one list; more than a person could have shells. */
@@ -51,8 +52,11 @@ export class TargetShells {
   readonly #requests: Requests;
   readonly #post: (envelope: Uint8Array) => Promise<Uint8Array>;
 
-  constructor(requests: Requests, post: (envelope: Uint8Array) => Promise<Uint8Array>) {
+  readonly #size: EnvelopeSize;
+
+  constructor(requests: Requests, size: EnvelopeSize, post: (envelope: Uint8Array) => Promise<Uint8Array>) {
     this.#requests = requests;
+    this.#size = size;
     this.#post = post;
   }
 
@@ -124,10 +128,13 @@ export class TargetShells {
     request: Request,
     target: RequestTarget,
   ): Promise<Response> {
+    const { bytes: maxEnvelopeBytes } = this.#size;
     try {
-      const prepared = this.#requests.prepare(operation, request, target);
+      const prepared = this.#requests.prepare(operation, request, { ...target, maxEnvelopeBytes });
       return this.#requests.read(prepared, await this.#post(prepared.bytes));
     } catch (error) {
+      const isRefused = error instanceof WsManFaultError && isSizeRefused(error);
+      if (isRefused && this.#size.lower(maxEnvelopeBytes)) return this.#ask(operation, request, target);
       throw toWsManTransportError(error);
     }
   }

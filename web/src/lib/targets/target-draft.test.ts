@@ -68,6 +68,9 @@ describe('settings of WinRM', () => {
       operationTimeoutMs: 20_000,
       locale: 'de-DE',
       method: 'kerberos',
+      ...{ openTimeoutMs: 90_000, cancelTimeoutMs: 1500, maxObjectBytes: 65_536, maxCommandBytes: 5 * 2 ** 20 },
+      ...{ maxConnectionRetries: 0, maxEnvelopeKb: 100 },
+      applicationArguments: [{ name: 'Site', value: 'a=b' }, { name: 'Empty', value: '' }], // prettier-ignore
     });
     expect(wsManOf(wsManDraftOf(stored))).toEqual(stored);
     expect(draftOf({ ...({} as Target), offers: [], relaxations: [], wsman: stored }).wsman.idleMinutes).toBe('120');
@@ -88,6 +91,15 @@ describe('settings of WinRM', () => {
     [{ idleMinutes: '0' }, 'idleMinutes'],
     [{ operationS: '' }, 'operationS'],
     [{ spnHost: 'a b' }, 'spnHost'],
+    [{ openTimeoutMs: '0' }, 'openTimeoutMs'],
+    [{ cancelTimeoutMs: 'soon' }, 'cancelTimeoutMs'],
+    [{ maxObjectBytes: '201' }, 'maxObjectBytes'],
+    [{ maxCommandBytes: '0.01' }, 'maxCommandBytes'],
+    [{ maxConnectionRetries: '1.5' }, 'maxConnectionRetries'],
+    [{ maxEnvelopeKb: '31' }, 'maxEnvelopeKb'],
+    [{ argumentLines: 'no equals sign, and blanks' }, 'argumentLines'],
+    [{ argumentLines: 'A=1\na=2' }, 'argumentLines'],
+    [{ argumentLines: 'PSVersionTable=1' }, 'argumentLines'],
   ] as const)('say what is wrong with %j', (more, field) => {
     expect(wrong(winRm(more))).toEqual([field]);
     expect(wrong({ ...winRm(more), transport: 'ssh' })).toEqual([]);

@@ -1,7 +1,11 @@
 import type { WsManMethod, WsManSettings } from '@sallyport/shared/api/wsman';
+import { limitProblems, limitsOf, type LimitTexts, limitTextsOf } from './wsman-limits.ts';
+
+type Limits = ReturnType<typeof limitsOf>;
 
 /** Settings of WinRM as the form holds them: numbers as texts, whole units. */
-export interface WsManDraft extends Omit<WsManSettings, 'trust' | 'spn' | 'idleTimeoutMs' | 'operationTimeoutMs'> {
+export interface WsManDraft
+  extends Omit<WsManSettings, 'trust' | 'spn' | 'idleTimeoutMs' | 'operationTimeoutMs' | keyof Limits>, LimitTexts {
   pin: string;
   ca: string;
   skipCaCheck: boolean;
@@ -42,14 +46,18 @@ export const WSMAN_DRAFT: Readonly<WsManDraft> = {
   spnPort: false,
   idleMinutes: '',
   operationS: '60',
+  ...{ openTimeoutMs: '', cancelTimeoutMs: '', maxObjectBytes: '', maxCommandBytes: '', maxConnectionRetries: '' },
+  ...{ maxEnvelopeKb: '', argumentLines: '' },
 };
 
 const MINUTE = 60_000;
 
 /** The draft of settings that are stored. */
-export function wsManDraftOf({ trust, spn, idleTimeoutMs, operationTimeoutMs, ...rest }: WsManSettings): WsManDraft {
+export function wsManDraftOf(settings: WsManSettings): WsManDraft {
+  const { trust, spn, idleTimeoutMs, operationTimeoutMs, ...rest } = settings;
   return {
     ...rest,
+    ...limitTextsOf(settings),
     ...trust,
     spnService: spn.service,
     spnInCredSsp: spn.credSspService,
@@ -66,9 +74,10 @@ export const cleanPin = (text: string): string => text.replace(/[\s:]/g, '').toL
 /** The settings that the gateway takes. */
 export function wsManOf(draft: WsManDraft): WsManSettings {
   const { pin, ca, skipCaCheck, skipCnCheck, spnService, spnInCredSsp, spnHost, spnPort, ...others } = draft;
-  const { idleMinutes, operationS, ...rest } = others;
+  const { idleMinutes, operationS, argumentLines, ...rest } = others;
   return {
     ...rest,
+    ...limitsOf({ ...draft, argumentLines }),
     applicationName: rest.applicationName.trim(),
     configurationName: rest.configurationName.trim(),
     locale: rest.locale.trim(),
@@ -123,6 +132,7 @@ export function wsManProblems(draft: WsManDraft) {
     idleMinutes:
       draft.idleMinutes.trim() === '' || within(draft.idleMinutes, 1, 35_791) ? null : 'At least one minute, or empty.',
     operationS: within(draft.operationS, 1, 600) ? null : '1 to 600 seconds.',
+    ...limitProblems(draft),
   } satisfies Record<string, string | null>;
 }
 
