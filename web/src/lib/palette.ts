@@ -79,14 +79,14 @@ function looks(): PaletteEntry[] {
 }
 
 /** The gateway lets go of it; what runs goes on at the target. */
-function leave({ id, name }: ConsoleSession, keptMs: number | null): PaletteEntry {
-  const kept = keptMs === null ? 'as long as its own settings say' : `for ${formatDuration(keptMs)}`;
+function leave({ id }: ConsoleSession, keptMs: number | null): PaletteEntry {
+  const kept = keptMs === null ? 'as long as the target says' : `for ${formatDuration(keptMs)}`;
   const run = (): void => {
     leaveSession(id).catch((error: unknown) => {
       layers.say(error instanceof Error ? error.message : 'The session could not be left.');
     });
   };
-  return act('leave', 'detach', 'Leave running', run, { remark: `${name} keeps it ${kept}` });
+  return act('leave', 'detach', 'Leave running', run, { remark: `kept at the target ${kept}` });
 }
 
 /** Acts on the session that is shown. */

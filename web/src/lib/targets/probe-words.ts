@@ -42,5 +42,6 @@ export function diagnosis(name: string, { stations, hostKey }: ProbeResult): str
   if (failed.step === 'host-key' && hostKey?.state === 'changed')
     return `${name} shows another ${hostKey.type === 'x509' ? 'certificate' : 'host key'}`;
   if (failed.step === 'sign-in') return `${name}: the listener answers, the way to sign in is off`;
-  return `${name}: ${WORDS[failed.step].failed.toLowerCase()}`;
+  const { failed: words } = WORDS[failed.step];
+  return `${name}: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
 }

@@ -103,7 +103,7 @@ function methodProblem(draft: WsManDraft): string | null {
   if (NEEDS_VERIFIED.has(draft.method) && !isVerified(draft))
     return 'Basic and Digest go over HTTPS with a checked certificate only.';
   return draft.method === 'credssp' && !draft.isTrustedForDelegation
-    ? 'CredSSP hands the password over: this target must be marked as one that may receive it.'
+    ? 'CredSSP hands the password over: tick "The target may receive passwords" below, or choose another method.'
     : null;
 }
 
