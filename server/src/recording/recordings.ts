@@ -44,10 +44,12 @@ export interface RecordingsDeps {
   readonly onSealed?: (sessionId: SessionId, summary: RecordingSummary) => Promise<void>;
 }
 
-const chainOf = (sessionId: SessionId, key: Uint8Array): Chain => ({
-  key: createSecretKey(key),
-  sessionId: Buffer.from(sessionId, 'latin1'),
-});
+function chainOf(sessionId: SessionId, key: Uint8Array): Chain {
+  // Memory of its own: cut from Node's pool, 26 bytes hold on to 8 KiB for as long as a session lives.
+  const id = Buffer.alloc(sessionId.length);
+  id.write(sessionId, 'latin1');
+  return { key: createSecretKey(key), sessionId: id };
+}
 
 /** An open one whose head is known was put aside; `reopen` takes the head out before it writes. */
 const isRested = (row: RecordingRecord): boolean => row.state === 'open' && row.head !== '';
