@@ -1,36 +1,44 @@
 /**
  * The connections of one shell. A request takes one that is free, or a new one is made: a poll that the target holds, or a
- * Send that it delays, never holds up anything else. An idle session has two, one of them held by its poll; while a command
- * runs it has three.
+ * Send that it delays, never holds up anything else. An idle session has one, held by its poll; while a command runs it has
+ * three.
  */
 import type { Clock } from '../../clock.ts';
 import { SallyportError } from '../../errors.ts';
 import type { Lane } from './shell.ts';
 import { SignedOutError, type SignedConnection } from './signed-connection.ts';
 
+/** What is needed of one. */
+type Connection = Pick<SignedConnection, 'post' | 'isClosed' | 'close'>;
+
 /** At most. Polls leave two for what must go out. */
 const MAX_CONNECTIONS = 8;
 const MAX_POLLS = MAX_CONNECTIONS - 2;
 /** A free one is closed after this: HTTP.SYS closes them after 120 s, and what is closed in the very moment of a Send is lost. */
 const FREE_MS = 60_000;
+/**
+ * While another one is free. The next line goes out and is polled for over that one; what is beside it can wait for a new
+ * one. Each costs some 50 KiB outside the heap, and a session that opens makes three.
+ */
+const SPARE_MS = 5_000;
 
 const RANK: Readonly<Record<Lane, number>> = { control: 0, send: 1, poll: 2 };
 
 interface Waiting {
   readonly lane: Lane;
-  readonly use: (connection: SignedConnection) => void;
+  readonly use: (connection: Connection) => void;
   readonly fail: (error: unknown) => void;
 }
 interface Free {
-  readonly connection: SignedConnection;
+  readonly connection: Connection;
   readonly cancel: () => void;
 }
 
 /** Who owns it closes it. */
 export class Connections {
-  readonly #open: () => Promise<SignedConnection>;
+  readonly #open: () => Promise<Connection>;
   readonly #clock: Clock;
-  readonly #all = new Set<SignedConnection>();
+  readonly #all = new Set<Connection>();
   #free: Free[] = [];
   #waiting: Waiting[] = [];
   #opening = 0;
@@ -38,7 +46,7 @@ export class Connections {
   #isClosed = false;
 
   /** @param open makes another one, signed in */
-  constructor(first: SignedConnection, open: () => Promise<SignedConnection>, clock: Clock) {
+  constructor(first: Connection, open: () => Promise<Connection>, clock: Clock) {
     this.#open = open;
     this.#clock = clock;
     this.#all.add(first);
@@ -50,7 +58,7 @@ export class Connections {
     return this.#all.size;
   }
 
-  /** Sends one envelope. @throws what `SignedConnection.post` and making a connection throw */
+  /** Sends one envelope. @throws what `Connection.post` and making a connection throw */
   async post(lane: Lane, envelope: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     try {
       return await this.#post(lane, envelope, timeoutMs);
@@ -68,7 +76,7 @@ export class Connections {
     lane: Lane,
     envelope: Uint8Array,
     timeoutMs: number,
-    fresh: SignedConnection | null = null,
+    fresh: Connection | null = null,
   ): Promise<Uint8Array> {
     if (fresh !== null) this.#all.add(fresh);
     const connection = fresh ?? (await this.#take(lane));
@@ -90,7 +98,7 @@ export class Connections {
     for (const { fail } of this.#waiting.splice(0)) fail(new SallyportError('target_lost', 'the session was closed'));
   }
 
-  #take(lane: Lane): Promise<SignedConnection> {
+  #take(lane: Lane): Promise<Connection> {
     return new Promise((use, fail) => {
       this.#waiting.push({ lane, use, fail });
       this.#waiting.sort((a, b) => RANK[a.lane] - RANK[b.lane]);
@@ -112,7 +120,7 @@ export class Connections {
   }
 
   /** The one used last: the others may be let go. */
-  #takeFree(): SignedConnection | null {
+  #takeFree(): Connection | null {
     for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
       free.cancel();
       if (!free.connection.isClosed) return free.connection;
@@ -138,18 +146,27 @@ export class Connections {
     }
   }
 
-  #release(connection: SignedConnection): void {
+  #release(connection: Connection): void {
     if (connection.isClosed || this.#isClosed) {
       this.#all.delete(connection);
       connection.close();
     } else {
-      const cancel = this.#clock.after(FREE_MS, () => {
-        this.#free = this.#free.filter((free) => free.connection !== connection);
-        this.#all.delete(connection);
-        connection.close();
-      });
-      this.#free.push({ connection, cancel });
+      this.#keepFree(connection, SPARE_MS, FREE_MS - SPARE_MS);
     }
     this.#assign();
+  }
+
+  /** @param lastMs how much longer it stays when it is the only one that is free */
+  #keepFree(connection: Connection, ms: number, lastMs: number): void {
+    const cancel = this.#clock.after(ms, () => {
+      this.#free = this.#free.filter((free) => free.connection !== connection);
+      if (this.#free.length === 0 && lastMs > 0) {
+        this.#keepFree(connection, lastMs, 0);
+        return;
+      }
+      this.#all.delete(connection);
+      connection.close();
+    });
+    this.#free.push({ connection, cancel });
   }
 }

@@ -14,6 +14,7 @@ import { rejoin } from './rejoin.ts';
 import { TargetShells } from './target-shells.ts';
 import { faultWords, toWsManTransportError } from './errors.ts';
 import { WsManShell } from './shell.ts';
+import { ownText } from './shell-types.ts';
 import type { ShellEvent, ShellOpening, ShellRequest } from './shell.ts';
 
 /** A request is answered within its operation time-out, and this for the way. */
@@ -340,7 +341,7 @@ export class WsManPool implements PoolChannel {
     let refusedLeave: Error | null = null;
     for (const [i, event] of events.entries()) {
       if (event.type === 'shellCreated') {
-        const { shellId } = event.created;
+        const shellId = ownText(event.created.shellId);
         this.#shellId = shellId;
         this.#options.shellCreated(shellId);
       } else if (event.type === 'left') isLeft = true;

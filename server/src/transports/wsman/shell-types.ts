@@ -99,9 +99,14 @@ export interface Leaving {
   phase: 'sending' | 'disconnecting' | 'gone' | 'told';
 }
 
+/** A copy: what V8 cuts from a text holds on to all of that text, which is an envelope. */
+export const ownText = (text: string): string => Buffer.from(text).toString();
+
 /** Of a shell that was just made. */
 export const placeOf = ({ shell, resourceUri, selectors }: CreateResponse): ShellPlace => ({
-  ...{ resourceUri, selectors, isLeavable: canDisconnect(shell) },
+  resourceUri: resourceUri === null ? null : ownText(resourceUri),
+  selectors: selectors.map(({ name, value }) => ({ name: ownText(name), value: ownText(value) })),
+  isLeavable: canDisconnect(shell),
   maxIdleTimeoutMs: shell?.maxIdleTimeoutMs ?? null,
 });
 

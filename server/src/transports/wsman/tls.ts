@@ -1,12 +1,13 @@
 /** TLS to a target, and whether its certificate is one to trust. Nothing is sent before that is decided. */
 import { createHash, type X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import type { TlsTrust } from '@sallyport/shared/api/wsman';
 import { SallyportError } from '../../errors.ts';
 import type { ClientCertificateKey } from '../contract.ts';
 import type { CertificateInChain } from '@sallyport/shared/wire/questions';
+import { BelowTls } from './below-tls.ts';
 import { endPointBinding } from './end-point-binding.ts';
 
 /** Certificates shown at most. */
@@ -51,7 +52,7 @@ export function startTls(below: Duplex, options: TlsOptions): Promise<TlsConnect
       reject(new SallyportError(code, 'no TLS connection could be made', cause === undefined ? {} : { cause }));
     };
     const socket = connect({
-      socket: below,
+      socket: below instanceof Socket ? new BelowTls(below) : below,
       // An address has no name to indicate.
       ...(isIP(host) === 0 ? { servername: host } : {}),
       // Judged below, with all that is wrong, and with what the person accepts.
