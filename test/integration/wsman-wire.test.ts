@@ -95,9 +95,10 @@ describe.each(['default', 'negotiate', 'basic', 'digest', 'credssp'] as const)('
     if (place === 'HTTPS, answered in clear') expect(new Set(codes.values())).toEqual(new Set(['tls_failed']));
     if (sent.length > 0 && place !== 'HTTPS, answered in clear')
       expect(codes.get('wants a proxy to be used')).toBe('wsman_redirect_refused');
-    // The capture sees what is said: of NTLM the name is, in its proof.
+    // The capture sees what is said: of NTLM the name is, in its proof, as UTF-16. Shorter forms stand in what is random, too.
     const isProved = place === 'plain HTTP' && /default|negotiate/.test(method);
-    expect(secretForms('LAB').some((form) => sent.includes(form))).toBe(isProved);
+    const long = secretForms('LAB').filter(({ length }) => length >= 6);
+    expect(long.some((form) => sent.includes(form))).toBe(isProved);
   });
 
   it('says nothing at all where nothing proves the target and it is not trusted', async () => {
