@@ -9,7 +9,8 @@ import type { Credential, ProbeResult, Target, TargetBody } from '@sallyport/sha
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
-import { type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
+import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
+import { changeDatabase } from '../lab/people.ts';
 import { type LabSshd, isRoot, startSshd } from '../lab/sshd.ts';
 import { acceptHostKey, addLabTarget, recordedOutput } from '../lab/journeys.ts';
 import { type BuiltStandIn, buildStandIn, realPowerShells } from '../lab/powershell.ts';
@@ -438,6 +439,34 @@ test('a session that is left and then ended is ended at its target too, where th
   const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=credential.used');
   expect(events[0]).toMatchObject({ actor: 'gateway', detail: { session: own } });
   for (const shell of lab.shells.values()) shell.kill();
+  await untilNoShell();
+});
+
+test('one with a stored credential that is not the target’s own is picked up with a confirmed password only', async () => {
+  const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
+  const credential = { by: 'vault', credentialId: target.credentialId } as const;
+  const body = bodyOf({ name: 'of their choice', host: '127.0.0.1', credentialId: null, wsman });
+  const { id } = await ann.post<Target>('/api/targets', body);
+  lab.givesOwnShellIds = false;
+  const page = await ConsolePage.open(ann, { ...openBody(id, 'powershell'), credential });
+  await page.untilMessage('prompt', 1, 30_000);
+  await ann.post(`/api/sessions/${page.sessionId}/leave`);
+  const { cookie } = ann;
+  await gateway.terminate();
+  changeDatabase(dataDir, ['UPDATE logins SET steppedUpUntil = 1']);
+  gateway = await startGateway({ dataDir });
+  ann = gateway.nobody();
+  ann.cookie = cookie;
+  const before = lab.requests.length;
+  const refused = await ConsolePage.attach(ann, page.sessionId);
+  expect(await refused.untilClosed()).toMatchObject({ reason: 'step_up_required' });
+  expect(await ann.get<SessionRow>(`/api/sessions/${page.sessionId}`)).toMatchObject({ phase: 'left', endedAt: null });
+  expect(lab.requests).toHaveLength(before);
+  await ann.post('/api/step-up', { password: LAB_PASSWORD });
+  const back = await ConsolePage.attach(ann, page.sessionId);
+  await back.untilMessage('prompt', 1, 30_000);
+  back.submit('exit');
+  await back.untilMessage('ended');
   await untilNoShell();
 });
 

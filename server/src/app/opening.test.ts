@@ -22,7 +22,10 @@ import { createCredentials } from '../vault/credentials.ts';
 import { openVault } from '../vault/open.ts';
 import { createAuthority } from './authority.ts';
 import { keyReader } from './key-facts.ts';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { type OpeningDeps, planSession } from './opening.ts';
+import { planPickUp } from './picking-up.ts';
+import { reopenOf } from './reopening.ts';
 
 const clock = new FakeClock();
 const size = { cols: 80, rows: 24 };
@@ -155,6 +158,25 @@ describe('whose credential goes where', () => {
     await expect(plan(other.id, caller('administrator'))).rejects.toMatchObject({ code: 'step_up_required' });
     await plan(other.id, caller('administrator', { steppedUpUntil: clock.now() + 1000 }));
     await plan(mine.id, caller('administrator'));
+  });
+
+  it('asks the same of who picks up a session that was left with it', async () => {
+    const [mine, other] = [await password('mine'), await password('other')];
+    const wsman = WsManSettings.parse({});
+    const body = { ...targetBody('own', mine.id), transport: 'wsman', offers: ['powershell'], wsman } as const;
+    const own = await deps.inventory.create({ ...body, offers: ['powershell'] });
+    const open = (credentialId: string): OpenSession => ({
+      ...opening(own.id, { by: 'vault', credentialId }),
+      kind: 'powershell',
+    });
+    const again = (credentialId: string, who: Caller) => planPickUp(reopenOf(open(credentialId)), who, size, deps);
+    await again(mine.id, caller('operator'));
+    await expect(again(other.id, caller('operator'))).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(again(other.id, caller('administrator'))).rejects.toMatchObject({ code: 'step_up_required' });
+    await again(other.id, caller('administrator', { steppedUpUntil: clock.now() + 1000 }));
+    await expect(again(mine.id, caller('auditor'))).rejects.toMatchObject({ code: 'forbidden' });
+    await deps.inventory.delete(own.id);
+    await expect(again(mine.id, caller('administrator'))).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('is used for a token that may use credentials only, chosen or not', async () => {

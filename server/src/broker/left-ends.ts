@@ -28,6 +28,8 @@ const ENDS_SHELL: ReadonlySet<ErrorCode> = new Set([
   'revoked',
 ]);
 
+const HOUR_MS = 3_600_000;
+
 /** Ends what waits. */
 export class LeftEnds {
   readonly #deps: BrokerDeps;
@@ -38,8 +40,14 @@ export class LeftEnds {
   /** Targets that are being asked to end a shell. */
   readonly #asking = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  #lastLook: { readonly wall: number; readonly monotonic: number };
+  /** Monotonic time from which the wall clock is believed. */
+  #trustFrom: number;
 
   constructor(deps: BrokerDeps, isLive: (id: string) => boolean) {
+    const { clock } = deps;
+    this.#lastLook = { wall: clock.now(), monotonic: clock.monotonic() };
+    this.#trustFrom = clock.monotonic() + HOUR_MS;
     this.#deps = deps;
     this.#isLive = isLive;
   }
@@ -58,8 +66,20 @@ export class LeftEnds {
     return ending;
   }
 
-  /** Ends those whose time is over. */
+  /**
+   * Ends those whose time is over. A wall clock that jumped by more than an hour is not believed for an hour, nor one at all
+   * in the first: what is ended is ended at its target too, and cannot be had back.
+   */
   async overdue(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const [wall, monotonic] = [clock.now(), clock.monotonic()];
+    const driftMs = wall - this.#lastLook.wall - (monotonic - this.#lastLook.monotonic);
+    this.#lastLook = { wall, monotonic };
+    if (Math.abs(driftMs) > HOUR_MS) {
+      this.#trustFrom = monotonic + HOUR_MS;
+      log.warn({ driftMs: Math.round(driftMs) }, 'LeftSessionsPutOff');
+    }
+    if (monotonic < this.#trustFrom) return;
     for (const row of await this.#waiting(null)) {
       if (row.leftAt === null) continue;
       const { ms, reason } = limitOf(row, this.#deps.detachedHours());

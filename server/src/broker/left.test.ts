@@ -305,6 +305,25 @@ describe('a session that ends while it waits', () => {
     expect(told(at)).toEqual([[outcome, { shell: 'SHELL', ...detail }]]);
   });
 
+  it('is not ended by a wall clock that was set wrong, nor by one that a gateway started with', async () => {
+    const at = gateway();
+    const sessionId = await left(at);
+    at.clock.advance(HOUR_MS);
+    at.clock.jumpWall(100 * HOUR_MS);
+    await at.broker.endOverdue();
+    expect(at.rows.get(sessionId)?.endedAt).toBeNull();
+    at.clock.jumpWall(-100 * HOUR_MS);
+    await at.broker.endOverdue();
+    at.clock.jumpWall(100 * HOUR_MS);
+    const later = gateway(at.world);
+    await later.broker.endOverdue();
+    expect(later.rows.get(sessionId)?.endedAt).toBeNull();
+    expect((await later.broker.get(ann, sessionId)).phase).toBe('left');
+    later.clock.advance(HOUR_MS);
+    await later.broker.endOverdue();
+    expect(later.rows.get(sessionId)?.endReason).toBe('detached_too_long');
+  });
+
   it('is not waited for by a gateway that stops, nor asked about when the target has let go of it', async () => {
     const at = gateway();
     at.shells.answer = () => new Promise(() => undefined);
@@ -468,6 +487,22 @@ describe('a session that cannot be picked up', () => {
     expect(at.ledgered.at(-1)).toBe('end 3 lost');
     expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
   });
+
+  it('waits on when its person may not have it now, or nobody accepts the certificate there', async () => {
+    const at = gateway();
+    const { sessionId } = await running(at);
+    await at.broker.leave(ann, sessionId);
+    const refusal = () => Promise.reject(new SallyportError('step_up_required', 'as the plan says'));
+    expect(await code(at.broker.pickUp(ann, sessionId, refusal))).toBe('step_up_required');
+    for (const reason of ['tls_certificate_changed', 'target_timeout', 'target_auth_failed', 'wsman_redirect_refused'] as const) {
+      await pickUp(at, sessionId, ann, failing(reason));
+      await at.until(() => at.broker.counts().sessions === 0);
+      expect(await at.broker.get(ann, sessionId), reason).toMatchObject({ phase: 'left', endedAt: null });
+    }
+    expect(at.shells.ended).toEqual([]);
+    await ended(at, sessionId, (await pickUp(at, sessionId)).terminal);
+    expect((await at.recordings.check(SessionId.parse(sessionId))).chain).toBe('verified');
+  }); // prettier-ignore
 
   it('is picked up once, however many pages come', async () => {
     const at = gateway();
