@@ -479,7 +479,8 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
     const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
     const command = [shells[0]?.program ?? '', '-s', '-NoLogo', '-NoProfile'] as const;
     real = await startLabWsMan({ command, acceptor, tls: labCertificate() });
-    const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
+    const applicationArguments = [{ name: 'Site', value: 'Zürich <1>' }];
+    const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true, applicationArguments });
     const { credentialId } = target;
     const place = { name: 'outlives', host: '127.0.0.1', port: real.port };
     session = await ann.post<Target>('/api/targets', bodyOf({ ...place, credentialId, wsman }));
@@ -500,6 +501,9 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
   test('stopped, then killed: what runs comes back with every number once, as one session and one ledger row', async () => {
     const first = await ConsolePage.open(ann, openBody(session.id, 'powershell'));
     await first.untilMessage('prompt', 1, 60_000);
+    const sender =
+      '$a = $PSSenderInfo.ApplicationArguments; "$($a.Site), $($a.PSVersionTable.PSRemotingProtocolVersion)"';
+    expect(await first.run(sender)).toMatch(/^Zürich <1>, 2\.\d\r?$/m);
     // An answer that is on its way when the gateway is killed is lost: WS-Management has no acknowledgement. So the line
     // waits where it is killed, and runs on when it is gone.
     const go = path.join(dataDir, 'go');
@@ -524,12 +528,13 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
     expect((await recordedOutput(ann, first.sessionId)).equals(whole)).toBe(true);
     const { sessions } = await ann.get<{ sessions: SessionRow[] }>('/api/sessions');
     const rows = sessions.filter(({ facts }) => facts.targetName === 'outlives');
-    expect(rows).toMatchObject([{ id: first.sessionId, phase: 'ended', endReason: 'exited', commandCount: 3 }]);
+    expect(rows).toMatchObject([{ id: first.sessionId, phase: 'ended', endReason: 'exited', commandCount: 4 }]);
     const ledger = await ann.get<LedgerPage>(`/api/ledger?session=${first.sessionId}`);
     expect(ledger.rows.map(({ number, state }) => [number, state])).toEqual([
       [1, 'completed'],
       [2, 'completed'],
       [3, 'completed'],
+      [4, 'completed'],
     ]);
     expect(await ann.get<RecordingInfo>(`/api/recordings/${first.sessionId}`)).toMatchObject({ chain: 'verified' });
     const { events } = await ann.get<AuditPage>('/api/audit?limit=200');
