@@ -7,12 +7,11 @@ import {
   windowsCaptures,
   windowsFile,
 } from '../../../test/lab/windows-captures.ts';
+import { shapeOf } from '../../../test/lab/recorded-shape.ts';
 import type { RecordedExchange } from '../../../test/lab/windows-captures.ts';
 import {
   OPERATIONS,
-  parseDuration,
   readRequest,
-  readXml,
   Requests,
   WsManError,
   WsManFaultError,
@@ -20,7 +19,7 @@ import {
   POWERSHELL_RESOURCE,
   SHELL_RESOURCE,
 } from './index.ts';
-import type { AnswerCodec, Operation, Prepared, ReceivedRequest, ReceiveResponse, XmlElement } from './index.ts';
+import type { AnswerCodec, Operation, Prepared, ReceivedRequest, ReceiveResponse } from './index.ts';
 
 const exchanges = recordedExchanges();
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -166,44 +165,6 @@ function checkListed(answer: unknown, text: string, id: string): void {
     commands: all(text, /<rsp:CommandId>([^<]*)</g).map((commandId) => ({ commandId, label: '', state: 'Running' })),
     context: null,
   });
-}
-
-/**
- * Where our requests differ from the recorded ones, each with its reason. What is left must be the same elements,
- * attributes and texts; the order in a header is free.
- */
-const DIFFERENCES: readonly { readonly why: string; readonly path: RegExp; readonly change: (text: string) => string | null }[] = [
-  { why: 'PT20S there, PT20.000S here: the same time', path: /\/OperationTimeout$/, change: (text) => String(parseDuration(text)) },
-  { why: 'True there, TRUE here: the same value', path: /\/Option\[WSMAN_CMDSHELL_OPTION_KEEPALIVE\]$/, change: (text) => text.toLowerCase() },
-  { why: 'TRUE there, 1 here: the same value; that it must be complied with is said here only', path: /\/Option\[WINRS_NOPROFILE\](@MustComply)?$/, change: () => '' },
-  { why: 'an empty label there, a blank here as native clients write', path: /\/Command$/, change: (text) => text.trim() },
-  { why: 'the shell does not end its idle time in another form', path: /\/IdleTimeOut$/, change: (text) => String(parseDuration(text)) },
-]; // prettier-ignore
-
-/** WINRS_SKIP_CMD_SHELL means nothing to PowerShell; a set of options with nothing else is not written by us. */
-const isForTextShells = (each: XmlElement): boolean =>
-  each.attribute('Name') === 'WINRS_SKIP_CMD_SHELL' ||
-  (each.name === 'OptionSet' && each.children.every(isForTextShells));
-
-/** Elements and attributes with their texts, one line each, sorted in the header. */
-function shapeOf(xml: string): string[] {
-  const lines: string[] = [];
-  const put = (path: string, text: string): void => {
-    const rule = DIFFERENCES.find((each) => each.path.test(path));
-    const changed = rule === undefined ? text : rule.change(text);
-    if (changed !== null) lines.push(`${path} = ${changed}`);
-  };
-  const visit = (each: XmlElement, above: string): void => {
-    const key = each.name === 'Option' || each.name === 'Selector' ? `[${each.attribute('Name') ?? ''}]` : '';
-    const path = `${above}/${each.name}${key}`;
-    if (isForTextShells(each)) return;
-    put(path, each.children.length === 0 ? each.text : '');
-    lines.push(`${path} is of ${each.namespace}`);
-    for (const { name, value } of each.attributes) if (key === '' || name !== 'Name') put(`${path}@${name}`, value);
-    for (const child of each.children) visit(child, path);
-  };
-  visit(readXml(xml), '');
-  return lines.sort();
 }
 
 describe('recorded requests', () => {
