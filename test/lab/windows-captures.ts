@@ -32,19 +32,27 @@ export const windowsCaptures = find();
 /** For tests that are skipped then. */
 export const NO_WINDOWS_CAPTURES = 'the recordings of Windows servers are not installed (SALLYPORT_WINDOWS_CAPTURES)';
 
+/** Names of all that is recorded, one file each, in order. */
+export const recordedScenarios = (): string[] =>
+  windowsCaptures === null
+    ? []
+    : readdirSync(windowsCaptures)
+        .filter((name) => name.endsWith('.jsonl'))
+        .map((name) => name.slice(0, -'.jsonl'.length))
+        .sort();
+
 /** Every recorded exchange, in order of scenarios. */
 export function recordedExchanges(): RecordedExchange[] {
   const folder = windowsCaptures;
   if (folder === null) return [];
-  const scenarios = readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
-  return scenarios.sort().flatMap((name) => {
-    const lines = readFileSync(path.join(folder, name), 'utf8').split('\n');
+  return recordedScenarios().flatMap((name) => {
+    const lines = readFileSync(path.join(folder, `${name}.jsonl`), 'utf8').split('\n');
     return lines
       .filter((line) => line !== '')
       .map((line) => {
         const row = JSON.parse(line) as { n: number; request: string; response: string | null; status?: number };
         const { n, request, response, status } = row;
-        return { id: `${name.slice(0, -6)} ${n}`, request, response, status: status ?? 200 };
+        return { id: `${name} ${n}`, request, response, status: status ?? 200 };
       });
   });
 }
