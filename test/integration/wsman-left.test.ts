@@ -183,7 +183,8 @@ describe('a session that is left', () => {
   });
 
   it('is asked for nothing more while what came is not written down; what is sent there goes on', async () => {
-    const person = await open();
+    // No poll ends by itself in this time: that would have the target asked anew.
+    const person = await open({ settings: { operationTimeoutMs: 600_000 } });
     await person.run('1+1');
     // Only the poll of the shell is under way.
     await expect.poll(() => [lab.polls, lab.busy], { timeout: 30_000 }).toEqual([1, 0]);
@@ -193,8 +194,13 @@ describe('a session that is left', () => {
     await person.until(() => person.started.length === 2);
     const pipelineId = person.started[1]?.pipelineId ?? '';
     await lab.until(() => shell()?.has(pipelineId) === true && lab.busy === 0);
-    expect(namesSince(from)).toContain('Command');
+    // Somebody else connects and signs in meanwhile: time for a poll that should not come, to come.
+    const other = await connectWsMan(lab);
+    for (let i = 0; i < 2; i++) expect(await other.listShells()).toHaveLength(1);
+    await other.close();
+    expect(namesSince(from)).toEqual(expect.arrayContaining(['Command', 'Enumerate']));
     expect(namesSince(from)).not.toContain('Receive');
+    expect(person.ends).toHaveLength(1);
     person.terminal?.hold?.(false);
     await person.until(() => person.ends.length === 2);
     expect(person.text).toContain('held\r\n');

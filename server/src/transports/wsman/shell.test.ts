@@ -404,18 +404,19 @@ describe('a shell over WS-Management', () => {
     expect(run()).toEqual(['output late', 'pipelineState Stopped', 'pipelineSignalled']);
   });
 
-  it('asks for nothing while the reader is behind', () => {
+  it.each(['behind', 'held'])('asks for nothing while the reader is behind, or it is held: %s', (what) => {
     const { shell, pool, peer, run } = start();
+    const wait = (is: boolean): void => (what === 'held' ? shell.hold(is) : is ? shell.pause() : shell.resume());
     run();
     const pipelineId = pool.createPipeline(script('1'));
     run();
     peer.pool.sendOutput(pipelineId, 'a');
-    shell.pause();
+    wait(true);
     expect(run()).toEqual(['output a']);
     peer.pool.sendOutput(pipelineId, 'b');
     expect(run()).toEqual([]);
     expect(peer.waitingBytes).toBeGreaterThan(0);
-    shell.resume();
+    wait(false);
     expect(run()).toEqual(['output b']);
   });
 
