@@ -129,6 +129,24 @@ describe('a session that its owner leaves', () => {
     );
   });
 
+  it('tells every page that shows it, and no page has it then', async () => {
+    const at = gateway();
+    const { terminal, sessionId, page, socket } = await running(at);
+    const viewer = await at.attach(sessionId, 15);
+    expect([page.role, viewer.page.role]).toEqual(['controller', 'viewer']);
+    terminal.print('bye');
+    await at.broker.leave(ann, sessionId);
+    for (const each of [socket, viewer.socket]) {
+      await each.until(() => each.closed !== null);
+      expect(each.closed).toEqual([4502, 'session_left']);
+      // What was told before it was left has been shown, and nothing comes behind the end.
+      expect(each.order.slice(-2)).toEqual(['bytes bye', 'ended']);
+      expect(each.controls.filter(({ type }) => type === 'ended')).toMatchObject([{ reason: 'session_left' }]);
+    }
+    expect(at.broker.counts()).toEqual({ sessions: 0, pages: 0 });
+    await at.broker.terminate(ann, sessionId);
+  });
+
   it('is shown its last output when a new page picks it up', async () => {
     const at = gateway();
     const { sessionId } = await running(at);
