@@ -63,6 +63,15 @@ export function windowsFile(name: string): string | null {
   return file !== null && existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
 
+/** Names of the single files. */
+export const windowsFiles = (): string[] =>
+  windowsCaptures === null
+    ? []
+    : readdirSync(path.join(windowsCaptures, 'other'), { withFileTypes: true })
+        .filter((each) => each.isFile())
+        .map(({ name }) => name)
+        .sort();
+
 /** Names of the invented bad envelopes. */
 export const badEnvelopes = (): string[] =>
   windowsCaptures === null ? [] : readdirSync(path.join(windowsCaptures, 'other', 'malformed')).sort();

@@ -7,6 +7,7 @@ import {
   recordedScenarios,
   windowsCaptures,
   windowsFile,
+  windowsFiles,
 } from '../../../test/lab/windows-captures.ts';
 import { shapeOf } from '../../../test/lab/recorded-shape.ts';
 import type { RecordedExchange } from '../../../test/lab/windows-captures.ts';
@@ -281,6 +282,19 @@ describe('other recorded files', () => {
     expect(read('receive_response.xml', OPERATIONS.receive, relatesTo)).toMatchObject({
       streams: [{ name: 'stdout' }],
     });
+  });
+
+  it('are read, or named here', (ctx) => {
+    ctx.skip(windowsCaptures === null, NO_WINDOWS_CAPTURES);
+    const notRead = [
+      'LICENSE-ironPosh-MIT.txt',
+      // Messages of PSRP by themselves, which this package carries and does not read.
+      ...['command_completion_get_ser.xml', 'creationXml', 'error_record.xml'],
+      // Sealed with a key that nobody has.
+      'real_encrypted_soap.txt',
+    ];
+    const readHere = ['error_response.xml', 'receive_response.xml', 'resource_created.xml'];
+    expect(windowsFiles()).toEqual([...notRead, ...readHere].sort());
   });
 
   it('a fault about our form', (ctx) => {
