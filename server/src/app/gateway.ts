@@ -60,6 +60,7 @@ import { openDoors, testConnection } from './probing.ts';
 import { LiveSessionFiles } from './session-files.ts';
 import { listShells } from './shells.ts';
 import { answerRecovery } from './recovery.ts';
+import { collectAtRest, processHeap } from './resting-heap.ts';
 import { keepRetention, repeat, watchSpace } from './upkeep.ts';
 
 export interface GatewayOptions {
@@ -344,6 +345,7 @@ function startUpkeep(
     repeat(clock, RECHECK_EVERY_MS, log, 'RecheckFailed', () => broker.recheck(null)),
     repeat(clock, RECHECK_EVERY_MS, log, 'LeftSessionsNotEnded', () => broker.endOverdue()),
     watchSpace({ recordings, metrics, clock, log }),
+    collectAtRest(processHeap(), clock, log),
     keepRetention({ recordings, audit, clock, log, days: () => settings.get().retentionDays }),
     answerRecovery({
       ...{ dataDir: config.dataDir, publicUrl: door.publicUrl, clock, log },
