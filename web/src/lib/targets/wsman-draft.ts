@@ -136,6 +136,16 @@ export function wsManProblems(draft: WsManDraft) {
   } satisfies Record<string, string | null>;
 }
 
+/** Whether one of these fields is not what a new target has. */
+export const isChanged = (draft: WsManDraft, names: readonly (keyof WsManDraft)[]): boolean =>
+  names.some((name) => draft[name] !== WSMAN_DRAFT[name]);
+
+/** Whether something is wrong with one of these fields. */
+export const isWrong = (
+  problems: Readonly<Partial<Record<keyof ReturnType<typeof wsManProblems>, string | null>>>,
+  names: readonly (keyof ReturnType<typeof wsManProblems>)[],
+): boolean => names.some((name) => (problems[name] ?? null) !== null);
+
 /** The name of a way to sign in, and what it means. */
 export const METHOD_WORDS: Readonly<Record<WsManMethod, string>> = {
   default: 'Default: Kerberos, else NTLM where that is allowed',
