@@ -1,6 +1,6 @@
 /**
- * WinRM as a person meets it: what protects a session in its bar, CredSSP asked about, a session left and picked up, a
- * gateway killed under a running line. The certificate of a target: certificates.e2e.test.ts.
+ * WinRM as a person meets it: a target made in its form, what protects a session in its bar, CredSSP asked about, a session
+ * left and picked up, a gateway killed under a running line. The certificate of a target: certificates.e2e.test.ts.
  */
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -162,6 +162,127 @@ describe('what protects a session stands in its bar', () => {
       expect((await credSsp.given())[0]).toEqual(['LAB', 'ada', PEOPLE.ada]);
       await exit();
     });
+  });
+});
+
+describe('the form of a target', () => {
+  const form = () => tab.page.locator('aside form');
+  const field = (label: string) => form().getByLabel(label, { exact: true });
+  const box = (words: string) => form().getByRole('checkbox', { name: words });
+  const FOLDS = ['Which certificate is accepted', 'Language', 'Advanced settings of WinRM', 'Limits of a session'];
+  const fold = (title: string) => form().locator('summary', { hasText: title });
+  /** A value that is wrong, what is said of it, the value that is stored, and its change. */
+  const TEXTS: readonly (readonly [label: string, wrong: string, problem: string, first: string, then: string])[] = [
+    ['Name', '', 'A name is needed. It appears in every record.', 'desk', 'desk01'],
+    ['Only the certificate with this SHA-256', 'ab:cd', 'A SHA-256 has 64 hexadecimal digits.', pin, pin],
+    ['Configuration name', '', 'An endpoint has a name.', 'Elsewhere', 'Helpdesk'],
+    ['Messages', 'german!', 'A language tag, such as de-DE.', 'de-CH', 'fr-CH'],
+    ['Numbers and dates', '1,5', 'A language tag, such as de-DE.', 'de-DE', 'it-CH'],
+    ['Path of the address', '/wsman', 'A path without a slash in front, usually wsman.', 'other', 'ps/wsman'],
+    ['Host in it', 'a host', 'A host name.', 'win.lab.example', 'localhost'],
+    ['A shell that was left lives, minutes', '0', 'At least one minute, or empty.', '90', '30'],
+    ['A request is held, seconds', '601', '1 to 600 seconds.', '45', '20'],
+    ['Opening may take, seconds', '0', '1 to 600, or empty.', '90', '120'],
+    ['Stopping may take, seconds', 'soon', '1 to 600, or empty.', '30', ''],
+    ['One object may have, MiB', '201', '0.0625 to 200, or empty.', '8', '0.5'],
+    ['One line may bring, MiB', '0', '0.0625 to 1048576, or empty.', '64', '128'],
+    ['A broken connection is made again, times', '1.5', '0 to 100, or empty.', '0', '3'],
+    ['Largest message, KB', '31', '32 to 2048, or empty.', '300', '250'],
+    ['Names and texts for scripts there', 'a=1\nA=2', 'A name stands there twice.', 'Site=Bern\nDesk=7', 'Site=Thun'],
+    ['Wait, seconds', '4', '5 to 180 seconds.', '60', '45'],
+  ];
+  const CHOICES: readonly (readonly [label: string, first: string, then: string])[] = [
+    ['Sign-in method', 'kerberos', 'negotiate'],
+    ['Service name for Kerberos', 'HOST', 'WSMAN'],
+    ['Ticket of the user for other machines (Kerberos delegation)', 'always', 'policy'],
+    ['Output while nobody reads', 'Drop', 'Block'],
+  ];
+  const TICKS: readonly (readonly [words: string, first: boolean, then: boolean])[] = [
+    ['With the port', true, false],
+    ["Without the user's profile", false, true],
+    ['Seal messages inside HTTPS too', false, true],
+    ['Follow redirects', true, false],
+    ['Headers of sealed parts begin with a tab', true, false],
+    ['NTLM may be used although', true, false],
+  ];
+  /** The message beside a field that is wrong, when it can be seen. */
+  const said = (label: string): Promise<string | null> =>
+    field(label).evaluate((node) => {
+      const note = document.getElementById(node.getAttribute('aria-describedby') ?? '');
+      const isSaid = node.getAttribute('aria-invalid') === 'true' && note?.checkVisibility() === true;
+      return isSaid ? note.textContent.trim() : null;
+    });
+  const fill = async (which: 'first' | 'then'): Promise<void> => {
+    for (const [label, , , first, then] of TEXTS) await field(label).fill(which === 'first' ? first : then);
+    for (const [label, first, then] of CHOICES) await field(label).selectOption(which === 'first' ? first : then);
+    for (const [words, first, then] of TICKS) await box(words).setChecked(which === 'first' ? first : then);
+  };
+  /** Comes back to the target with a page that knows nothing, and reads what its form shows. */
+  const stored = async (): Promise<void> => {
+    await tab.page.getByRole('button', { name: 'Open PowerShell' }).waitFor();
+    await tab.page.reload();
+    await tab.page.getByRole('button', { name: 'Edit', exact: true }).click();
+  };
+  const shown = async () => ({
+    texts: await Promise.all(TEXTS.map(async ([label]) => [label, await field(label).inputValue()])),
+    choices: await Promise.all(CHOICES.map(async ([label]) => [label, await field(label).inputValue()])),
+    ticks: await Promise.all(TICKS.map(async ([words]) => [words, await box(words).isChecked()])),
+  });
+  const meant = (which: 'first' | 'then') => ({
+    texts: TEXTS.map(([label, , , first, then]) => [label, which === 'first' ? first : then]),
+    choices: CHOICES.map(([label, first, then]) => [label, which === 'first' ? first : then]),
+    ticks: TICKS.map(([words, first, then]) => [words, which === 'first' ? first : then]),
+  });
+
+  test('names what is wrong beside its field, keeps what is set, and what is set counts in a session', async () => {
+    const { page } = tab;
+    const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
+    const at = await labs.start({ acceptor, configurationName: 'Helpdesk', path: 'ps/wsman', refusesTab: true });
+    await page.goto(`${gateway.url}/targets/new`);
+    await page.getByRole('button', { name: 'WinRM', exact: true }).click();
+    await form().getByLabel('HTTP; each message').check();
+    expect(await field('Port').inputValue()).toBe('5985');
+    await form().getByLabel('HTTPS; the certificate').check();
+    expect(await field('Port').inputValue()).toBe('5986');
+    await field('Host name or address').fill('localhost');
+    await field('Port').fill('70000');
+    for (const title of FOLDS) await fold(title).click();
+    for (const [label, wrong] of TEXTS) await field(label).fill(wrong);
+    await field('Sign-in method').selectOption('credssp');
+    for (const title of FOLDS) await fold(title).click();
+    expect(await field('Messages').isVisible()).toBe(false);
+    await form().getByRole('button', { name: 'Add target' }).click();
+    // Each fold around something wrong has opened, and the keyboard is where mending begins.
+    expect(await Promise.all(TEXTS.map(async ([label]) => [label, await said(label)]))).toEqual(
+      TEXTS.map(([label, , problem]) => [label, problem]),
+    );
+    expect(await said('Port')).toBe('A port is 1 to 65535.');
+    expect(await said('Sign-in method')).toContain('CredSSP hands the password over: tick');
+    expect(await field('Name').evaluate((node) => node === document.activeElement)).toBe(true);
+    expect(await violationsInBothThemes(tab, 'form of WinRM')).toEqual([]);
+
+    await fill('first');
+    await field('Port').fill(String(at.port));
+    await field('Signs in with').selectOption({ value: ntlm });
+    await form().getByRole('button', { name: 'Add target' }).click();
+    await stored();
+    expect(await shown()).toEqual(meant('first'));
+    await fill('then');
+    await form().getByRole('button', { name: 'Save target' }).click();
+    await stored();
+    expect(await shown()).toEqual(meant('then'));
+    expect(await field('Port').inputValue()).toBe(String(at.port));
+
+    await form().getByRole('button', { name: 'Discard' }).click();
+    await page.getByRole('button', { name: 'Open PowerShell' }).click();
+    await tab.seen(PS_PROMPT);
+    expect(await bar()).toContain('HTTPS, NTLM');
+    const create = at.requests.find(({ name }) => name === 'Create')?.header;
+    expect(create).toMatchObject({ locale: 'fr-CH', dataLocale: 'it-CH', maxEnvelopeBytes: 250 * 1024 });
+    expect(create?.resourceUri.endsWith('/Helpdesk')).toBe(true);
+    expect(create?.options).toContainEqual(expect.objectContaining({ name: 'WINRS_NOPROFILE', value: '1' }));
+    expect(at.requests.find(({ name }) => name === 'Receive')?.header.operationTimeoutMs).toBe(20_000);
+    await exit();
   });
 });
 
