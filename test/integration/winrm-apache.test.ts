@@ -4,7 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf } from '../../server/src/errors.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { basicSignIn } from '../../server/src/transports/wsman/auth/basic.ts';
-import type { HttpSignIn } from '../../server/src/transports/wsman/auth/contract.ts';
+import type {
+  ConnectionSignIn,
+  HttpSignIn,
+  SignInAnswer,
+  SignInStep,
+} from '../../server/src/transports/wsman/auth/contract.ts';
 import { certificateSignIn } from '../../server/src/transports/wsman/auth/certificate.ts';
 import { digestSignIn } from '../../server/src/transports/wsman/auth/digest.ts';
 import type { ClientCertificateKey } from '../../server/src/transports/contract.ts';
@@ -43,6 +48,42 @@ describe.skipIf(missing !== null)(`WinRM's HTTP with Apache${missing === null ? 
       expect(Buffer.compare(await signed.post(sent, 60_000), sent)).toBe(0);
     }
     expect(signed.isClosed).toBe(false);
+  });
+
+  it('believes the proof of Apache that it knows the password of Digest, and no other', async () => {
+    const told: string[] = [];
+    const begin = (change: (info: string) => string): HttpSignIn => {
+      const way = digestSignIn(who());
+      const heard = ({ session, kind }: Extract<SignInStep, { readonly kind: 'done' }>): SignInStep => {
+        const accepted = (answer: SignInAnswer): void => {
+          const { authenticationInfo } = answer;
+          told.push(authenticationInfo ?? '');
+          session.accepted?.({ ...answer, authenticationInfo: change(authenticationInfo ?? '') });
+        };
+        return { kind, session: { ...session, accepted } };
+      };
+      const next =
+        (attempt: ConnectionSignIn): ConnectionSignIn['next'] =>
+        async (answer, signal) => {
+          const step = await attempt.next(answer, signal);
+          return step.kind === 'done' ? heard(step) : step;
+        };
+      return {
+        close: () => way.close(),
+        begin(place) {
+          const attempt = way.begin(place);
+          return { next: next(attempt), close: () => attempt.close() };
+        },
+      };
+    };
+    expect(
+      await attempt(
+        '/digest',
+        begin((info) => info),
+      ),
+    ).toBe('ok');
+    expect(told).toEqual([expect.stringMatching(/rspauth="[0-9a-f]{32}"/)]);
+    expect(await attempt('/digest', begin((info) => info.replace(/rspauth="./, 'rspauth="z')))).toBe('wsman_server_unproven'); // prettier-ignore
   });
 
   it('names a refused password and a method that is not offered', async () => {

@@ -140,6 +140,7 @@ export class SignedConnection {
       throw new SallyportError(code, 'the target does not accept the sign-in');
     }
     try {
+      this.#session.accepted?.(answer);
       return this.sealing === null ? readClear(answer) : await this.#unseal(this.sealing, answer);
     } catch (error) {
       // A body that does not fit its frame may be somebody else's too: what both sides count is not to be relied on then.

@@ -18,6 +18,8 @@ export interface SignInAnswer {
   readonly status: number;
   /** Values of `WWW-Authenticate`, one per header line, as they came. */
   readonly challenges: readonly string[];
+  /** Value of `Authentication-Info`; null, or not given, without one. */
+  readonly authenticationInfo?: string | null;
 }
 
 export type SignInStep =
@@ -38,6 +40,8 @@ export interface SignedIn {
   authorize?(request: { readonly method: string; readonly path: string }): string;
   /** An answer to an authorized request, for methods that learn from it (Digest: `stale`). @returns true = send it once more */
   answered?(answer: SignInAnswer): boolean;
+  /** An answer to a request that was taken. @throws SallyportError wsman_server_unproven when it proves the wrong thing */
+  accepted?(answer: SignInAnswer): void;
 }
 
 /** Sealing of bodies, winrm-auth.md section 5. Sequence numbers are kept inside: strictly one request after the other. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../secret.ts';
 import type { SignInPlace } from './contract.ts';
@@ -67,6 +68,36 @@ describe('a connection with Digest', () => {
     expect(isTaken('Digest realm="r", nonce="1", qop="auth", stale=true')).toBe(false);
     expect(isTaken('Digest realm="r", nonce="2", qop="auth", stale=TRUE')).toBe(true);
     expect(sign()).toMatch(/nonce="2".*nc=00000001/);
+  });
+  it('takes the next nonce that the server names, and no server that shows another proof', async () => {
+    const attempt = digestSignIn({ user: 'u', password: new Secret('p') }).begin(PLACE);
+    const { signal } = new AbortController();
+    await attempt.next(null, signal);
+    const step = await attempt.next(refused('Digest realm="r", nonce="1", qop="auth", algorithm=SHA-256'), signal);
+    if (step.kind !== 'done') throw new Error('not done');
+    const { session } = step;
+    const sign = (): string => session.authorize?.({ method: 'POST', path: '/wsman' }) ?? '';
+    const told = (authenticationInfo: string | null): void =>
+      session.accepted?.({ status: 200, challenges: [], authenticationInfo });
+    const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+    // By hand, as RFC 7616 section 3.5 has it: no method before the colon.
+    const proofOf = (signed: string, nonce: string): string => {
+      const part = (name: string): string => new RegExp(`${name}="?([^",]+)`).exec(signed)?.[1] ?? '';
+      return sha256(`${sha256('u:r:p')}:${nonce}:${part('nc')}:${part('cnonce')}:auth:${sha256(':/wsman')}`);
+    };
+    let signed = sign();
+    told(null);
+    told('');
+    told(`rspauth="${proofOf(signed, '1')}", qop=auth, nextnonce="2"`);
+    signed = sign();
+    expect(signed).toContain('nonce="2", uri="/wsman", algorithm=SHA-256, qop=auth, nc=00000001');
+    told(`RSPAUTH="${proofOf(signed, '2').toUpperCase()}"`);
+    signed = sign();
+    expect(signed).toContain('nc=00000002');
+    for (const wrong of ['1', 'x'])
+      expect(() => told(`rspauth="${proofOf(signed, wrong)}"`)).toThrow(
+        expect.objectContaining({ code: 'wsman_server_unproven' }),
+      );
   });
   it('ends where Digest is not offered', async () => {
     const attempt = digestSignIn({ user: 'u', password: new Secret('p') }).begin(PLACE);

@@ -92,7 +92,7 @@ const hasherOf = (algorithm: DigestAlgorithm) => (text: string) =>
     .update(text)
     .digest('hex');
 
-/** RFC 7616 section 3.4.1 Response. */
+/** RFC 7616 section 3.4.1 Response; with an empty method that of the server, section 3.5. */
 export function digestResponse(challenge: DigestChallenge, input: DigestInput): string {
   const { realm, nonce, algorithm, hasQop } = challenge;
   const { user, password, method, path, count, cnonce } = input;
@@ -153,6 +153,8 @@ class DigestConnection implements ConnectionSignIn {
 
   #session(first: DigestChallenge): SignedIn {
     let challenge = first;
+    /** What the server's own proof is made over: the last request. */
+    let proof = '';
     return {
       mechanism: 'Digest',
       sealing: null,
@@ -160,7 +162,9 @@ class DigestConnection implements ConnectionSignIn {
         this.#count += 1;
         const who = { user: this.#user, password: this.#password.reveal() };
         const cnonce = randomBytes(16).toString('base64url');
-        return digestAuthorization(challenge, { ...who, method, path, count: this.#count, cnonce });
+        const input = { ...who, method, path, count: this.#count, cnonce };
+        proof = challenge.hasQop ? digestResponse(challenge, { ...input, method: '' }) : '';
+        return digestAuthorization(challenge, input);
       },
       answered: ({ challenges }) => {
         const fresh = findDigest(challenges);
@@ -169,6 +173,20 @@ class DigestConnection implements ConnectionSignIn {
         challenge = fresh;
         this.#count = 0;
         return true;
+      },
+      // RFC 7616 section 3.5 The Authentication-Info and Proxy-Authentication-Info Header Fields.
+      accepted: ({ authenticationInfo }) => {
+        const info = parametersOf((authenticationInfo ?? '').slice(0, MAX_CHALLENGE_CHARS));
+        const said = info?.get('rspauth');
+        if (said !== undefined && proof !== '' && said.toLowerCase() !== proof)
+          throw new SallyportError(
+            'wsman_server_unproven',
+            'digest: the proof of the server is not that of the password',
+          );
+        const nonce = info?.get('nextnonce');
+        if (nonce === undefined) return;
+        challenge = { ...challenge, nonce };
+        this.#count = 0;
       },
     };
   }
