@@ -191,6 +191,12 @@ describe('signing in', () => {
     for (let i = 0; i < 4; i++) expect(await person.run('1+1')).toBe('2\r\n');
     const identity = { kind: 'password', user: LAB_USER.user, password: new Secret('wrong') } as const;
     expect(await openCode({ identity, ...settings({ method: 'digest' }) })).toBe('target_auth_failed');
+    // Whoever is there has not got the password, or has changed the answer.
+    lab.intercept = (_request, response) => {
+      response.setHeader('Authentication-Info', `rspauth="${'0'.repeat(64)}"`);
+      return false;
+    };
+    expect(await openCode(settings({ method: 'digest' }))).toBe('wsman_server_unproven');
     await restart({ acceptor: basicAcceptor(LAB_USER.user, LAB_USER.password) });
     expect(await openCode(settings({ method: 'digest' }))).toBe('wsman_method_disabled');
   });
@@ -418,6 +424,37 @@ describe('a session', () => {
   });
 });
 
+describe('an address of IPv6', () => {
+  it('stands in brackets where it is part of a URL, and bare in the certificate; TLS is told no name', async () => {
+    await restart({ listen: '::1' });
+    const heard = new Set<string>();
+    lab.intercept = ({ headers, socket }) => {
+      heard.add(`${String(headers.host)} ${String('servername' in socket && socket.servername)}`);
+      return false;
+    };
+    const { problems, port } = nobody();
+    const there = { host: '::1', ip: '::1', port, ...settings({ trust: { ca: tls.cert } }) };
+    expect(await (await open(there)).run('1+1')).toBe('2\r\n');
+    const place = `[::1]:${String(lab.port)}`;
+    expect([...heard]).toEqual([`${place} false`]);
+    expect(new Set(lab.requests.map(({ header }) => header.to))).toEqual(new Set([`https://${place}/wsman`]));
+    // The certificate has this address and no other.
+    expect(await openCode({ ...there, host: 'fd00::2' })).toBe('tls_certificate_untrusted');
+    expect(problems).toEqual([null, 'it is not for the name fd00::2']);
+  });
+
+  it('gets NTLM over plain HTTP only where the target is trusted for it', async () => {
+    const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
+    await restart({ listen: '::1', acceptor, tls: null });
+    const over = (more: Record<string, unknown>) =>
+      openCode({ host: '::1', ip: '::1', settings: WsManSettings.parse({ tls: false, ...more }) });
+    expect(await over({})).toBe('ntlm_not_trusted');
+    expect(lab.connections).toBe(1);
+    expect(lab.requests).toEqual([]);
+    expect(await over({ isTrustedForNtlm: true })).toBe('opened');
+  });
+});
+
 describe('a target that sends elsewhere', () => {
   const granted = settings({ redirects: true });
   const sendTo = (location: () => string): void => {
@@ -426,7 +463,7 @@ describe('a target that sends elsewhere', () => {
   const asked: [string, boolean][] = [];
   const port: Partial<WsManPort> = {
     redirected: (to, isElsewhere) => {
-      asked.push([`${to.host}:${String(to.port)}/${to.applicationName}`, isElsewhere]);
+      asked.push([`${to.host}:${String(to.port)}/${to.applicationName}${to.query}`, isElsewhere]);
       return Promise.resolve({ host: to.host, port: to.port, resolve: () => Promise.resolve('127.0.0.1') });
     },
   };
@@ -441,20 +478,22 @@ describe('a target that sends elsewhere', () => {
     sendTo(() => `https://127.0.0.1:${String(second.port)}/there`);
     await open({ ...granted, port });
     const there = `:${String(second.port)}/there`;
-    expect(asked).toEqual([[`localhost${there}`, false], [`127.0.0.1${there}`, true]]); // prettier-ignore
+    expect(asked).toEqual([[`localhost${there}?PSVersion=5.1`, false], [`127.0.0.1${there}`, true]]); // prettier-ignore
+    const [to] = new Set(second.requests.map(({ header }) => header.to));
+    expect(to).toBe(`https://localhost${there}?PSVersion=5.1`);
     expect(first.requests).toEqual([]);
   });
 
   it.each([
-    ['in a circle', () => `https://localhost:${String(lab.port)}/wsman`],
-    ['to plain HTTP', () => 'http://localhost:5985/wsman'],
-    ['with a user', () => 'https://ann:pw@localhost/wsman'],
-    ['nowhere', () => 'mailto:x'],
-  ])('is refused when it sends %s', async (_, location) => {
+    ['in a circle', 5, () => `https://localhost:${String(lab.port)}/wsman`],
+    ['to plain HTTP', 0, () => 'http://localhost:5985/wsman'],
+    ['with a user', 0, () => 'https://ann:pw@localhost/wsman'],
+    ['nowhere', 0, () => 'mailto:x'],
+  ])('is refused when it sends %s, after %i places', async (_, followed, location) => {
     asked.length = 0;
     sendTo(location);
     expect(await openCode({ ...granted, port })).toBe('wsman_redirect_refused');
-    expect(asked.length).toBeLessThanOrEqual(5);
+    expect(asked).toHaveLength(followed);
   });
 });
 

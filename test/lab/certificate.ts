@@ -17,7 +17,7 @@ export function makeCertificate(
 ): LabCertificate {
   const certFile = path.join(directory, `${name}.pem`);
   const keyFile = path.join(directory, `${name}.key`);
-  const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host},DNS:localhost,IP:127.0.0.1`];
+  const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host},DNS:localhost,IP:127.0.0.1,IP:::1`];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile];
   const by =
     signer === null ? [] : ['-CA', signer.certFile, '-CAkey', signer.keyFile, '-addext', 'basicConstraints=CA:FALSE'];

@@ -316,10 +316,10 @@ export async function reach(
   const connection = await prepared(hops?.connection, async () => {
     const { identity: who, timeouts } = await deps.request(last);
     const through = hops === null ? {} : { through: hops.connection };
-    const here: Pick<WsManConnectRequest, 'endpoint' | 'settings' | 'redirects' | 'at'> =
+    const here: Pick<WsManConnectRequest, 'endpoint' | 'settings' | 'redirects' | 'at' | 'query'> =
       led === null || typeof led === 'string' ? { endpoint, settings: wsman, ...(led !== null && { at: led }) } : led;
-    const { settings, redirects = 0, at: shellAt = '' } = here;
-    const there = { endpoint: here.endpoint, settings, redirects, at: shellAt };
+    const { settings, redirects = 0, at: shellAt = '', query = '' } = here;
+    const there = { endpoint: here.endpoint, settings, redirects, at: shellAt, query };
     const request = { ...there, identity: who, timeouts, language, ...through };
     const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
     return connectWinRm(request, last.via, at, deps.port(last), opening);

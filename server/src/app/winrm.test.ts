@@ -99,7 +99,7 @@ it('writes down that the gateway itself signs in, or it does not', async () => {
 }); // prettier-ignore
 
 it('writes down who was sent where, hop by hop, and what was said to it', async () => {
-  const hop = (host: string) => ({ host, port: 5986, isTls: true, applicationName: 'wsman' });
+  const hop = (host: string) => ({ host, port: 5986, isTls: true, applicationName: 'wsman', query: '' });
   const two = async (port: WsManPort): Promise<void> => {
     await port.redirected(hop('win02'), true);
     await port.redirected(hop('win03'), true);

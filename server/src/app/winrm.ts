@@ -179,7 +179,7 @@ async function followRedirect(
 ): Promise<Endpoint> {
   const host = parseHost(to.host);
   if (host.value === null) throw new SallyportError('wsman_redirect_refused', 'redirected to no host');
-  const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}`;
+  const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}${to.query}`;
   const note = (outcome: 'ok' | 'refused') =>
     deps.audit.append({
       ...{ type: 'winrm.redirected', actor: caller.actor, subject: addressOf(from.host, from.port), outcome },

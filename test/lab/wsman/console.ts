@@ -30,6 +30,8 @@ export interface LabConnect {
   readonly settings?: Partial<WsManSettings>;
   readonly identity?: Identity;
   readonly host?: string;
+  /** What the name leads to; 127.0.0.1 without. */
+  readonly ip?: string;
   readonly clock?: Clock;
   readonly kerberos?: Kerberos;
   readonly gateway?: GatewayAccount;
@@ -74,7 +76,7 @@ export function connectWsMan({ port }: Pick<LabWsMan, 'port'>, options: LabConne
     gateway: options.gateway ?? null,
   }).connect(
     {
-      endpoint: { host: options.host ?? 'localhost', port, resolve: () => Promise.resolve('127.0.0.1') },
+      endpoint: { host: options.host ?? 'localhost', port, resolve: () => Promise.resolve(options.ip ?? '127.0.0.1') },
       identity: options.identity ?? { kind: 'password', user, password: new Secret(password) },
       settings: WsManSettings.parse({ method: 'basic', ...options.settings }),
       timeouts: options.timeouts ?? { tcpMs: 30_000, handshakeMs: 30_000, loginMs: 30_000 },

@@ -60,6 +60,8 @@ export interface LabWsManOptions {
     readonly ca?: string;
     readonly asksForCertificate?: boolean;
   } | null;
+  /** 127.0.0.1 without. */
+  readonly listen?: '127.0.0.1' | '::1';
   /** Any free one without. */
   readonly port?: number;
   readonly path?: string;
@@ -165,7 +167,7 @@ export class LabWsMan {
 
   static async start(options: LabWsManOptions): Promise<LabWsMan> {
     const lab = new LabWsMan(options);
-    await new Promise<void>((resolve) => lab.#server.listen(options.port ?? 0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => lab.#server.listen(options.port ?? 0, options.listen ?? '127.0.0.1', resolve));
     return lab;
   }
   get port(): number {
@@ -207,7 +209,7 @@ export class LabWsMan {
     const body = await readAll(request);
     if (this.intercept(request, response, body)) return;
     const path = request.url ?? '';
-    if (path !== `/${this.#options.path ?? 'wsman'}`) {
+    if (path.replace(/\?PSVersion=[^?]*$/, '') !== `/${this.#options.path ?? 'wsman'}`) {
       response.writeHead(404).end();
       return;
     }

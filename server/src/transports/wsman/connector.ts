@@ -38,6 +38,8 @@ export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | '
   readonly redirects?: number;
   /** Where the target redirected to once and the shell is. All that is asked of a redirection is asked again. */
   readonly at?: string;
+  /** Behind the path of the address that a redirection named. */
+  readonly query?: string;
   /** Of the person, for messages and formats where the target's settings name none; '' = en-US. */
   readonly language: string;
 }
@@ -158,10 +160,10 @@ class Way {
     this.#request = request;
     this.#port = port;
     this.#clock = clock;
-    const { endpoint, settings } = request;
+    const { endpoint, settings, query = '' } = request;
     this.options = sessionOptionsOf(settings, request.language);
     const { tls: isTls, applicationName, partHeaderTab: hasTab } = settings;
-    this.#url = new URL(endpointUrl({ host: endpoint.host, port: endpoint.port, isTls, applicationName }));
+    this.#url = new URL(endpointUrl({ host: endpoint.host, port: endpoint.port, isTls, applicationName }) + query);
     this.#rules = { isRequired: !isTls || settings.alwaysSeal, hasTab };
   }
 
@@ -326,7 +328,8 @@ class Way {
     const { endpoint, settings, timeouts } = this.#request;
     if (clock !== null) this.#port.step('signing-in');
     this.#signIn ??= await this.#makeSignIn(clock);
-    const { host: hostHeader, pathname: path } = this.#url;
+    const { host: hostHeader, pathname, search } = this.#url;
+    const path = `${pathname}${search}`;
     const http = new HttpConnection(socket, { hostHeader, path }, this.#clock, () => undefined);
     const host = settings.spn.host === '' ? endpoint.host : settings.spn.host;
     const place = { host, port: endpoint.port, isTls: settings.tls, channelBinding };
@@ -432,6 +435,7 @@ async function redirected(
     ...request,
     endpoint: await port.redirected(to, isElsewhere),
     settings: settingsAt(settings, to, isElsewhere),
+    query: to.query,
   };
 }
 

@@ -17,6 +17,8 @@ export interface Redirection {
   readonly port: number;
   readonly isTls: boolean;
   readonly applicationName: string;
+  /** `?PSVersion=5.1`, or nothing: all that is kept of a query. */
+  readonly query: string;
 }
 
 /** Asks who is there, so that a target that sends elsewhere does it now. @throws WsManRedirectError, SallyportError */
@@ -48,7 +50,7 @@ export const refusedRedirect = (why: string, to = ''): SallyportError =>
   new SallyportError('wsman_redirect_refused', `redirect refused: ${why}`, { peerText: visibleText(to, 1000) });
 
 /** The place that `Location` names. @param from where it was said @throws SallyportError wsman_redirect_refused */
-export function readRedirect(location: string | null, from: Omit<Redirection, 'applicationName'>): Redirection {
+export function readRedirect(location: string | null, from: Pick<Redirection, 'host' | 'port' | 'isTls'>): Redirection {
   if (location === null || !URL.canParse(location, endpointUrl(from))) throw refusedRedirect('no address');
   const url = new URL(location, endpointUrl(from));
   if (!/^https?:$/.test(url.protocol)) throw refusedRedirect('no address');
@@ -57,7 +59,8 @@ export function readRedirect(location: string | null, from: Omit<Redirection, 'a
   if (from.isTls && !isTls) throw refusedRedirect('from HTTPS to HTTP', location);
   const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
   const applicationName = url.pathname.slice(1) === '' ? 'wsman' : url.pathname.slice(1);
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, isTls, applicationName };
+  const query = /^\?PSVersion=[0-9.]{1,20}$/i.test(url.search) ? url.search : '';
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, isTls, applicationName, query };
 }
 
 /** The settings there: what was said of one machine is not said of another. */
