@@ -20,7 +20,7 @@ import { basicAcceptor, certificateAcceptor, digestAcceptor, ntlmAcceptor } from
 import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
 import { startCredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
 import { missingForAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
-import type { LabWsMan } from '../lab/wsman/server.ts';
+import { FAULTS, type LabWsMan } from '../lab/wsman/server.ts';
 import { winRmBody, wholeSession } from '../lab/wsman/whole-session.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-'));
@@ -388,6 +388,7 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   lab.givesOwnShellIds = true;
   const page = await ConsolePage.open(ann, openBody(loose.id, 'powershell'));
   await page.untilMessage('prompt');
+  lab.refusals.set('Delete', FAULTS.notSupported);
   page.submit('exit');
   await page.untilMessage('ended');
   const [row] = (await ann.get<LedgerPage>(`/api/ledger?session=${page.sessionId}`)).rows;
@@ -406,6 +407,14 @@ test('keeps what was weakened in bar and audit log, the shell that the target na
   expect(events.map(({ type }) => type)).toEqual(
     expect.arrayContaining(['hostkey.accepted', 'hostkey.changed', 'winrm.connected', 'credential.used']),
   );
+  // The target did not delete the shell: whoever reads the log knows where it may still be.
+  const kept = async () => (await ann.get<AuditPage>('/api/audit?limit=1&type=winrm.notDeleted')).events[0];
+  await expect.poll(kept, { timeout: 20_000 }).toMatchObject({
+    ...{ actor: 'ann', outcome: 'failed', subject: `127.0.0.1:${String(lab.port)}` },
+    detail: { session: page.sessionId, shellId: row?.shellId },
+  });
+  for (const shell of lab.shells.values()) shell.kill();
+  await untilNoShell();
   expect(await ann.post<AuditVerdict>('/api/audit/verify')).toMatchObject({ ok: true, firstBad: null });
   expect(JSON.stringify(events) + gateway.stdout() + gateway.stderr()).not.toContain(LAB_USER.password);
 });

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import type { LabConsole } from '../lab/console.ts';
 import { connectWsMan, type LabConnect } from '../lab/wsman/console.ts';
-import type { LabWsMan, LabWsManOptions } from '../lab/wsman/server.ts';
+import { FAULTS, type LabWsMan, type LabWsManOptions } from '../lab/wsman/server.ts';
 import { StandInWsMan } from '../lab/wsman/stand-in.ts';
 
 const winrm = new StandInWsMan();
@@ -208,18 +208,25 @@ describe('the settings of a target', () => {
     expect(lab.names().at(-1)).toBe('Delete');
   }); // prettier-ignore
 
-  it('say how long the end of a shell is waited for; one that is not confirmed is told', async () => {
-    const clock = new FakeClock();
-    const connection = await connectWsMan(lab, { ...settings({ cancelTimeoutMs: 20_000 }), clock });
+  /** A pool that is open, and the shells whose end it says nobody confirmed. */
+  async function openPool(connection: Awaited<ReturnType<typeof connectWsMan>>) {
     const kept: string[] = [];
-    const open = connection.openPool({ shellCreated: () => undefined, retrying: () => undefined, notDeleted: (id) => kept.push(id) }); // prettier-ignore
+    const make = connection.openPool({ shellCreated: () => undefined, retrying: () => undefined, notDeleted: (id) => kept.push(id) }); // prettier-ignore
     let isOpen = (): void => undefined;
     const opened = new Promise<void>((resolve) => (isOpen = resolve));
     const events = { events: (all: readonly { type: string }[]) => { if (all.some(({ type }) => type === 'poolState')) isOpen(); }, leftChanged: () => undefined, closed: () => undefined }; // prettier-ignore
-    const pool = open({ poolId: '00112233-4455-6677-8899-aabbccddeeff', newId: () => crypto.randomUUID() }, events);
+    const pool = make({ poolId: '00112233-4455-6677-8899-aabbccddeeff', newId: () => crypto.randomUUID() }, events);
     await pool.connect();
     pool.open({ hostInfo: consoleHostInfo({ cols: 80, rows: 24 }), applicationArguments: versionTable() });
     await opened;
+    return { pool, kept };
+  }
+  const SHELL_ID = '00112233-4455-6677-8899-AABBCCDDEEFF';
+
+  it('say how long the end of a shell is waited for; one that is not confirmed is told', async () => {
+    const clock = new FakeClock();
+    const connection = await connectWsMan(lab, { ...settings({ cancelTimeoutMs: 20_000 }), clock });
+    const { pool, kept } = await openPool(connection);
     const held = holds('/Delete');
     const closed = pool.close();
     await held;
@@ -227,7 +234,24 @@ describe('the settings of a target', () => {
     expect(kept).toEqual([]);
     clock.advance(1);
     await closed;
-    expect(kept).toEqual(['00112233-4455-6677-8899-AABBCCDDEEFF']);
+    expect(kept).toEqual([SHELL_ID]);
+    await connection.close();
+  });
+
+  it.each<[string, () => void, string[]]>([
+    ['deletes it', () => undefined, []],
+    ['does not know it any more', () => void lab.refusals.set('Delete', FAULTS.shellNotFound), []],
+    ['refuses that', () => void lab.refusals.set('Delete', FAULTS.notSupported), [SHELL_ID]],
+    ['goes away', () => void (lab.cut = (name) => (name === 'Delete' ? 'before' : null)), [SHELL_ID]],
+    // What is polled for is of no interest any more, however it ends.
+    ['cuts the poll first', () => void (lab.cut = (name) => (name === 'Receive' ? 'before' : null)), []],
+  ])('a shell is told to be there still when its target %s, or not', async (_, does, told) => {
+    const connection = await connectWsMan(lab, settings({}));
+    const { pool, kept } = await openPool(connection);
+    await lab.until(() => lab.polls === 1 && lab.busy === 0);
+    does();
+    await pool.close();
+    expect(kept).toEqual(told);
     await connection.close();
   });
 

@@ -313,7 +313,7 @@ export async function reach(
   if (last === undefined) throw new SallyportError('internal', 'a way without an end');
   const hops = legs.length === 1 ? null : await connectChain(legs.slice(0, -1), deps, signal);
   const endpoint = deps.endpoint(last);
-  const connection = await prepared(hops?.connection, async () => {
+  const { connection, at } = await prepared(hops?.connection, async () => {
     const { identity: who, timeouts } = await deps.request(last);
     const through = hops === null ? {} : { through: hops.connection };
     const here: Pick<WsManConnectRequest, 'endpoint' | 'settings' | 'redirects' | 'at' | 'query'> =
@@ -321,10 +321,10 @@ export async function reach(
     const { settings, redirects = 0, at: shellAt = '', query = '' } = here;
     const there = { endpoint: here.endpoint, settings, redirects, at: shellAt, query };
     const request = { ...there, identity: who, timeouts, language, ...through };
-    const at = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
-    return connectWinRm(request, last.via, at, deps.port(last), opening);
+    const endpointAt = (host: string, to: number) => deps.endpoint({ ...last, host, port: to });
+    return connectWinRm(request, last.via, endpointAt, deps.port(last), opening);
   });
-  const notDeleted = noteNotDeleted(last, opening);
+  const notDeleted = noteNotDeleted(at, opening);
   const openPool = bounded(poolOf(connection, port, notDeleted), maxObjectBytes);
   const told = { shellCreated: () => undefined, retrying: () => undefined, notDeleted };
   const files = new WinRmFiles(bounded(connection.openPool(told, 'files'), maxObjectBytes), opening.deps.clock);

@@ -4,7 +4,7 @@ import type { NewAuditEvent } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
 import type { WsManConnection, WsManPort } from '../transports/wsman/connector.ts';
-import { connectWinRm, type WinRmOpening } from './winrm.ts';
+import { connectWinRm, noteNotDeleted, type WinRmOpening } from './winrm.ts';
 
 const ACTOR = { userId: 'u', name: 'Ann', address: '', via: 'login' } as const;
 const CONNECTION = { protection: 'HTTPS, CredSSP', weakened: [] } as unknown as WsManConnection;
@@ -129,4 +129,19 @@ it('writes down that a ticket may be given away before it can be', async () => {
   seen.length = 0;
   const unwritten = await opened(look, { more: { method: 'kerberos', ticketDelegation: 'always' }, failing: 'credential.delegated' });
   expect([unwritten.result, seen]).toMatchObject([{ code: 'audit_unavailable' }, []]);
+}); // prettier-ignore
+
+it('writes down a shell whose end its target did not confirm: where, which, and of whose session', async () => {
+  const events: NewAuditEvent[] = [];
+  const noted = (append: (event: NewAuditEvent) => Promise<unknown>): void => {
+    const opening = { caller: { actor: ACTOR }, port: { sessionId: 's1' }, deps: { audit: { append } } };
+    noteNotDeleted({ host: 'win02', port: 5986 }, opening as unknown as WinRmOpening)('SHELL');
+  };
+  noted(async (event) => void events.push(event));
+  expect(events).toEqual([
+    { type: 'winrm.notDeleted', actor: ACTOR, subject: 'win02:5986', outcome: 'failed', detail: { session: 's1', shellId: 'SHELL' } },
+  ]);
+  // The session is over: an audit log that cannot be written ends nothing more.
+  noted(() => Promise.reject(new SallyportError('audit_unavailable', 'no audit')));
+  await new Promise(setImmediate);
 }); // prettier-ignore

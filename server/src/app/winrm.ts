@@ -206,14 +206,17 @@ async function followRedirect(
   return endpointAt(host.value, to.port);
 }
 
-/** Connects and tells the page what protects the session. @throws SallyportError */
+/**
+ * Connects and tells the page what protects the session. @returns the connection, and the place that it leads to, which is
+ * another one than the target's own where that redirected @throws SallyportError
+ */
 export async function connectWinRm(
   request: WsManConnectRequest,
   via: string,
   endpointAt: (host: string, port: number) => Endpoint,
   asks: Pick<ConnectPort, 'askSecret' | 'askUser' | 'step'>,
   opening: WinRmOpening,
-): Promise<WsManConnection> {
+): Promise<{ readonly connection: WsManConnection; readonly at: Pick<Endpoint, 'host' | 'port'> }> {
   // Where the way leads now: redirections may follow each other.
   let at: Pick<Endpoint, 'host' | 'port'> = request.endpoint;
   const redirected: WsManPort['redirected'] = async (to, isElsewhere) => {
@@ -249,19 +252,19 @@ export async function connectWinRm(
     await connection.close();
     throw error;
   }
-  return connection;
+  return { connection, at };
 }
 
-/** A shell whose end the target did not confirm in time is written down: what ran in it may go on there. */
+/** A shell whose end the target did not confirm is written down: what ran in it may go on there. */
 export const noteNotDeleted =
   (
-    { host, port }: Pick<Endpoint, 'host' | 'port'>,
-    { caller, deps }: Pick<WinRmOpening, 'caller'> & { readonly deps: Pick<WinRmDeps, 'audit'> },
+    { host, port: at }: Pick<Endpoint, 'host' | 'port'>,
+    { caller, deps, port: { sessionId: session } }: Pick<WinRmOpening, 'caller' | 'port' | 'deps'>,
   ) =>
   (shellId: string): void => {
-    const event = { type: 'winrm.notDeleted', actor: caller.actor, subject: addressOf(host, port) } as const;
+    const event = { type: 'winrm.notDeleted', actor: caller.actor, subject: addressOf(host, at) } as const;
     // The session is over; an audit log that cannot be written raises its own alarm.
-    deps.audit.append({ ...event, outcome: 'refused', detail: { shellId } }).catch(() => undefined);
+    deps.audit.append({ ...event, outcome: 'failed', detail: { session, shellId } }).catch(() => undefined);
   };
 
 /** The pool of a connection, with what the page is told of it. */

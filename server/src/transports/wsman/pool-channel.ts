@@ -51,7 +51,7 @@ export interface WsManPoolOptions {
   readonly at?: string;
   /** The id that the target gave the shell. */
   shellCreated(shellId: string): void;
-  /** The target has not said in time that the shell is deleted: what runs there may go on. */
+  /** The target has not said, or not in time, that the shell is deleted: what runs there may go on. */
   notDeleted?(shellId: string): void;
   /** Requests are made again because their connections broke; told once until one comes through. */
   retrying(): void;
@@ -221,14 +221,13 @@ export class WsManPool implements PoolChannel {
     this.#shell.abandon();
     const deleted = new Promise<void>((resolve) => (this.#over = resolve));
     this.send();
-    if (this.#shell.isOver) return;
-    const { clock, options } = this.#options;
-    const cancel = clock.after(options.cancelTimeoutMs ?? DELETE_MS, () => {
-      if (this.#shellId !== null) this.#options.notDeleted?.(this.#shellId);
-      this.#over();
-    });
-    await deleted;
-    cancel();
+    if (!this.#shell.isOver) {
+      const { clock, options } = this.#options;
+      const cancel = clock.after(options.cancelTimeoutMs ?? DELETE_MS, () => this.#over());
+      await deleted;
+      cancel();
+    }
+    if (this.#shellId !== null && this.#shell.end !== 'known') this.#options.notDeleted?.(this.#shellId);
   }
 
   // ---- leaving

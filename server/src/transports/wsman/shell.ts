@@ -20,6 +20,8 @@ type Control = { readonly kind: 'stop' | 'terminate'; readonly pipelineId: strin
 export class WsManShell {
   /** Bytes of output that answers to polls have brought so far. */
   takenBytes = 0;
+  /** It is over: `known`, the server has said that nothing is open there any more; `supposed`, nobody can know. */
+  end: 'known' | 'supposed' | null = null;
   readonly #requests: Requests;
   readonly #pool: ClientPool;
   readonly #queue: SendQueue;
@@ -29,7 +31,6 @@ export class WsManShell {
   #place: ShellPlace | null = null;
   #isShellPolled = false;
   #isDeleting = false;
-  #isDeleted = false;
   readonly #waits = { isPaused: false, isHeld: false };
   #isReconnecting = false;
   #answersUnderWay = 0;
@@ -72,7 +73,7 @@ export class WsManShell {
         return [{ type: 'shellCreated', created }];
       },
       refused: (error) => {
-        if (this.#isDeleting) return this.#deleted();
+        if (this.#isDeleting) return this.#deleted(true);
         if (!isSizeRefused(error) || !this.#size.lower(bytes)) return this.#fail(error);
         // Nothing was opened: the same again, with the next smaller size.
         this.#fit();
@@ -155,12 +156,12 @@ export class WsManShell {
 
   /** Nothing is open on the server any more, as far as can be known. */
   get isOver(): boolean {
-    return this.#isDeleted || (this.#place === null && this.#book.isEmpty);
+    return this.end !== null || (this.#place === null && this.#book.isEmpty);
   }
 
   /** What carries the shell cannot go on: not an answer to a request, and none will come. */
   failed(error: Error): ShellEvent[] {
-    return this.#isDeleting ? this.#deleted() : this.#fail(error);
+    return this.#isDeleting ? this.#deleted(false) : this.#fail(error);
   }
 
   /** The requests to make now. */
@@ -212,7 +213,8 @@ export class WsManShell {
       return [];
     }
     this.#book.done(id);
-    if (this.#isDeleting) return this.#deleted();
+    // What was polled for is of no interest then: the answer to Delete counts.
+    if (this.#isDeleting) return pending.lane === 'poll' ? [] : this.#deleted(false);
     if (!isGone) return this.#fail(error);
     // Disconnect may have been taken or not; the server keeps the shell either way.
     if (this.#leaving?.phase === 'disconnecting' && pending.lane === 'control') this.#leaving.phase = 'gone';
@@ -487,13 +489,13 @@ export class WsManShell {
 
   #sendDelete(): void {
     this.#put('control', OPERATIONS.deleteShell, null, {
-      answered: () => this.#deleted(),
-      refused: () => this.#deleted(),
+      answered: () => this.#deleted(true),
+      refused: ({ explanation: { kind } }) => this.#deleted(kind === 'gone' || kind === 'ending'),
     });
   }
 
-  #deleted(): ShellEvent[] {
-    this.#isDeleted = true;
+  #deleted(isKnown: boolean): ShellEvent[] {
+    this.end = isKnown ? 'known' : 'supposed';
     this.#commands.clear();
     this.#book.clear();
     return this.#pool.closed(null);
