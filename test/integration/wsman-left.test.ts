@@ -3,21 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { LeftTerminal } from '../../server/src/terminals/contract.ts';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import { LabConsole } from '../lab/console.ts';
 import { connectWsMan, LAB_USER, type LabConnect } from '../lab/wsman/console.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
-import { StandInWsMan } from '../lab/wsman/stand-in.ts';
+import { standInForEachTest } from '../lab/wsman/stand-in.ts';
 
-const winrm = new StandInWsMan();
 let lab: LabWsMan;
-beforeEach(async () => {
-  lab = await winrm.start();
-});
-afterEach(() => winrm.end());
-afterAll(() => winrm.remove());
-const open = (options?: LabConnect): Promise<LabConsole> => winrm.open(lab, options);
+const { restart, open, openCode, abandon } = standInForEachTest((started) => (lab = started));
 
 describe('a session that is left', () => {
   const numbers = (...texts: readonly string[]): number[] =>
@@ -107,7 +101,7 @@ describe('a session that is left', () => {
     if (left === undefined) throw new Error('not left');
     const second = new LabConsole();
     second.answers = [{ kind: 'fields', values: [value] }];
-    await winrm.open(lab, { rejoin: left, console: second });
+    await open({ rejoin: left, console: second });
     await second.until(() => second.lineId === 1);
     expect(second.questions).toEqual(first.questions);
     expect(second.text).toContain(shown);
@@ -127,7 +121,7 @@ describe('a session that is left', () => {
     second.terminal?.stop();
     await second.until(() => second.lineId === 1);
     expect(second.ends).toMatchObject([{ state: 'stopped' }]);
-    winrm.abandon(first);
+    abandon(first);
   });
 
   it('is not taken from somebody who is there, and is found by who looks for it', async () => {
@@ -142,7 +136,7 @@ describe('a session that is left', () => {
     });
     const found = { shellId: listed?.shellId ?? '', poolId: listed?.poolId ?? '', holder: null };
     const rejoin = { ...found, pipelineId: null, remote: '', calls: [] };
-    expect(await winrm.openCode(lab, { rejoin })).toBe('target_shell_in_use');
+    expect(await openCode({ rejoin })).toBe('target_shell_in_use');
     expect(await first.terminal?.leave(null)).toMatchObject({ shellId: found.shellId });
     expect(await connection.listShells()).toMatchObject([{ state: 'Disconnected' }]);
     await connection.close();
@@ -164,11 +158,11 @@ describe('a session that is left', () => {
     await second.terminal?.leave(null);
     shell()?.kill();
     await lab.until(() => lab.shells.size === 0);
-    expect(await winrm.openCode(lab, { rejoin: left })).toBe('target_shell_gone');
+    expect(await openCode({ rejoin: left })).toBe('target_shell_gone');
   });
 
   it('cannot be where the server keeps no shell; the session goes on', async () => {
-    lab = await winrm.restart({ isOld: true });
+    await restart({ isOld: true });
     const person = await open();
     expect(person.left).toBeUndefined();
     await expect(person.terminal?.leave(null)).rejects.toMatchObject({ code: 'session_not_leavable' });

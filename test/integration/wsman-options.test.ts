@@ -2,29 +2,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { consoleHostInfo, ServerPool, toDictionary, toText, versionTable } from '@sallyport/psrp';
 import { OPERATIONS, readRequest } from '@sallyport/wsman';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import type { LabConsole } from '../lab/console.ts';
 import { connectWsMan, type LabConnect } from '../lab/wsman/console.ts';
-import { FAULTS, type LabWsMan, type LabWsManOptions } from '../lab/wsman/server.ts';
-import { StandInWsMan } from '../lab/wsman/stand-in.ts';
+import { FAULTS, type LabWsMan } from '../lab/wsman/server.ts';
+import { settings, standInForEachTest } from '../lab/wsman/stand-in.ts';
 
-const winrm = new StandInWsMan();
 let lab: LabWsMan;
-beforeEach(async () => {
-  lab = await winrm.start();
-});
-afterEach(() => winrm.end());
-afterAll(() => winrm.remove());
-const restart = async (options: Partial<LabWsManOptions>): Promise<void> => {
-  lab = await winrm.restart(options);
-};
-const settings = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'basic', ...more }) });
+const { restart, open: openWith, openCode } = standInForEachTest((started) => (lab = started));
 const open = (more: Record<string, unknown>, options: LabConnect = {}): Promise<LabConsole> =>
-  winrm.open(lab, { ...settings(more), ...options });
+  openWith({ ...settings(more), ...options });
 const shell = () => [...lab.shells.values()][0];
 const sizesOf = (wanted: string): (number | null)[] =>
   lab.requests.filter(({ name }) => name === wanted).map(({ header }) => header.maxEnvelopeBytes);
@@ -59,7 +49,7 @@ describe('a target that takes envelopes', () => {
     expect(person.notices).toEqual([]);
     const left = await person.terminal?.leave(null);
     if (left === undefined) throw new Error('not left');
-    const again = await winrm.open(lab, { ...settings({ maxEnvelopeKb }), rejoin: left });
+    const again = await open({ maxEnvelopeKb }, { rejoin: left });
     await again.until(() => again.lineId === 1);
     expect(await again.run(`'${LONG}'`)).toContain(LONG);
     expect(lab.largest.request).toBeLessThanOrEqual(used);
@@ -275,7 +265,7 @@ describe('the settings of a target', () => {
     await connection.close();
     // What is left holds for the pool.
     const held = holds('/Create');
-    const opening = winrm.openCode(lab, { ...limit, ...thinks(0, 4000) });
+    const opening = openCode({ ...limit, ...thinks(0, 4000) });
     await held;
     const said: string[] = [];
     void opening.then((code) => said.push(code));
@@ -309,13 +299,13 @@ describe('the service of the lab', () => {
     expect(shell()?.state).toBe('Disconnected');
     clock.advance(1);
     await lab.until(() => lab.shells.size === 0);
-    expect(await winrm.openCode(lab, { ...settings({}), rejoin: left })).toBe('target_shell_gone');
+    expect(await openCode({ ...settings({}), rejoin: left })).toBe('target_shell_gone');
   });
 
   it('has room for as many shells as it is told', async () => {
     await restart({ maxShells: 1 });
     const person = await open({});
-    expect(await winrm.openCode(lab, settings({}))).toBe('target_quota');
+    expect(await openCode(settings({}))).toBe('target_quota');
     expect(await person.run('1+1')).toBe('2\r\n');
   });
 });

@@ -1,35 +1,20 @@
 /** The way to a target over WinRM: who is trusted, what is sent before that, and what happens when it breaks. */
 import type { Socket } from 'node:net';
-import { WsManSettings } from '@sallyport/shared/api/wsman';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { WsManPort } from '../../server/src/transports/wsman/connector.ts';
 import { type Clock, systemClock } from '../../server/src/clock.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { SallyportError } from '../../server/src/errors.ts';
 import { poolContract } from '../contracts/pool.ts';
 import { FakeClock } from '../contracts/fake-clock.ts';
-import type { LabConsole } from '../lab/console.ts';
 import { startWireTap } from '../lab/wire-tap.ts';
 import { basicAcceptor, digestAcceptor, ntlmAcceptor } from '../lab/wsman/acceptors.ts';
-import { connectWsMan, labCertificate, LAB_USER, type LabConnect } from '../lab/wsman/console.ts';
+import { connectWsMan, labCertificate, LAB_USER } from '../lab/wsman/console.ts';
 import { FAULTS, type LabWsMan, type LabWsManOptions } from '../lab/wsman/server.ts';
-import { codeOf, StandInWsMan } from '../lab/wsman/stand-in.ts';
+import { codeOf, settings, standInForEachTest } from '../lab/wsman/stand-in.ts';
 
-const winrm = new StandInWsMan();
-const { tls } = winrm;
 let lab: LabWsMan;
-beforeEach(async () => {
-  lab = await winrm.start();
-});
-afterEach(() => winrm.end());
-afterAll(() => winrm.remove());
-const restart = async (options: Partial<LabWsManOptions>): Promise<void> => {
-  lab = await winrm.restart(options);
-};
-const open = (options?: LabConnect): Promise<LabConsole> => winrm.open(lab, options);
-const settings = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'basic', ...more }) });
-/** Connects and opens: Basic is judged with the first request. */
-const openCode = (options?: LabConnect): Promise<string> => winrm.openCode(lab, options);
+const { tls, start, restart, open, openCode } = standInForEachTest((started) => (lab = started));
 
 /** A person who takes no certificate; keeps what was wrong with it. */
 function nobody(): { problems: (string | null)[]; port: Partial<WsManPort> } {
@@ -106,7 +91,7 @@ describe('the certificate of the target', () => {
     await lab.until(() => count('Signal') === count('Command') && lab.busy === 0);
     await lab.stop();
     const { cert, key } = labCertificate();
-    lab = await winrm.start({ port, tls: { cert, key } });
+    lab = await start({ port, tls: { cert, key } });
     await person.until(() => person.end !== null);
     expect(person.end?.reason).toBe('tls_certificate_changed');
     expect(lab.requests).toEqual([]);
@@ -447,7 +432,7 @@ describe('an address of IPv6', () => {
     const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
     await restart({ listen: '::1', acceptor, tls: null });
     const over = (more: Record<string, unknown>) =>
-      openCode({ host: '::1', ip: '::1', settings: WsManSettings.parse({ tls: false, ...more }) });
+      openCode({ host: '::1', ip: '::1', ...settings({ method: 'default', tls: false, ...more }) });
     expect(await over({})).toBe('ntlm_not_trusted');
     expect(lab.connections).toBe(1);
     expect(lab.requests).toEqual([]);
@@ -471,7 +456,7 @@ describe('a target that sends elsewhere', () => {
   it('is followed where that is granted, with a credential of its own connection', async () => {
     asked.length = 0;
     const first = lab;
-    const second = await winrm.start({ path: 'there' });
+    const second = await start({ path: 'there' });
     sendTo(() => `https://localhost:${String(second.port)}/there?PSVersion=5.1`);
     const person = await open({ ...granted, port });
     expect(await person.run('1+1')).toBe('2\r\n');
@@ -498,7 +483,7 @@ describe('a target that sends elsewhere', () => {
 });
 
 describe('NTLM', () => {
-  const over = (more: Record<string, unknown>) => ({ settings: WsManSettings.parse({ method: 'negotiate', ...more }) });
+  const over = (more: Record<string, unknown>) => settings({ method: 'negotiate', ...more });
   const plain = { tls: false, isTrustedForNtlm: true };
   const heard: string[] = [];
   const startNtlm = async (options: Partial<LabWsManOptions>): Promise<void> => {
