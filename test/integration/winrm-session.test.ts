@@ -21,11 +21,15 @@ import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts
 import { startCredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
 import { missingForAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import { FAULTS, type LabWsMan } from '../lab/wsman/server.ts';
+import { startWireTap, type WireTap } from '../lab/wire-tap.ts';
 import { winRmBody, wholeSession } from '../lab/wsman/whole-session.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-winrm-'));
 const shells = realPowerShells();
 let gateway: LabGateway;
+let proxy: WireTap;
+/** What is said of proxies counts for nothing: the address that was checked is the one that is connected to. */
+const OPTIONS = { dataDir, env: {} as Record<string, string> };
 let standIn: BuiltStandIn;
 let lab: LabWsMan;
 let sshd: LabSshd;
@@ -43,8 +47,12 @@ const bodyOf = (more: Partial<TargetBody> = {}) => winRmBody(lab, { user: LAB_US
 const selectedShell = () => lab.requests.find(({ name }) => name === 'Command')?.header.selectors[0]?.value;
 
 beforeAll(async () => {
-  standIn = await buildStandIn();
-  [gateway, lab, sshd] = await Promise.all([startGateway({ dataDir }), startLab(), startSshd()]);
+  [standIn, proxy] = await Promise.all([buildStandIn(), startWireTap(null)]);
+  const at = `http://127.0.0.1:${String(proxy.port)}`;
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'])
+    OPTIONS.env[name] = OPTIONS.env[name.toLowerCase()] = at;
+  OPTIONS.env['NODE_USE_ENV_PROXY'] = '1';
+  [gateway, lab, sshd] = await Promise.all([startGateway(OPTIONS), startLab(), startSshd()]);
   ann = await gateway.setUp();
   const { id } = await ann.post<Credential>('/api/credentials', {
     ...{ label: 'win', kind: 'password', user: LAB_USER.user, secret: LAB_USER.password, passphrase: null },
@@ -53,7 +61,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await gateway.stop();
-  await Promise.all([lab.stop(), sshd.stop()]);
+  await Promise.all([lab.stop(), sshd.stop(), proxy.stop()]);
   standIn.remove();
   rmSync(dataDir, { recursive: true, force: true });
 });
@@ -63,7 +71,12 @@ test('asks about the certificate once, then runs, records and keeps the ledger',
   const message = await page.untilMessage('question');
   expect(message.question).toMatchObject({
     ...{ kind: 'hostKey', keyType: 'x509', host: 'localhost', problem: 'it is self-signed' },
-    chain: [{ subject: 'CN=localhost', names: 'DNS:localhost, DNS:localhost, IP Address:127.0.0.1' }],
+    chain: [
+      {
+        subject: 'CN=localhost',
+        names: 'DNS:localhost, DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1',
+      },
+    ],
   });
   expect(lab.requests).toEqual([]);
   page.answer(message, { kind: 'accept' });
@@ -463,7 +476,7 @@ test('one with a stored credential that is not the target’s own is picked up w
   const { cookie } = ann;
   await gateway.terminate();
   changeDatabase(dataDir, ['UPDATE logins SET steppedUpUntil = 1']);
-  gateway = await startGateway({ dataDir });
+  gateway = await startGateway(OPTIONS);
   ann = gateway.nobody();
   ann.cookie = cookie;
   const before = lab.requests.length;
@@ -500,7 +513,7 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
   const numbersIn = (text: string): number[] => (text.match(/^\d+(?=\r?$)/gm) ?? []).map(Number);
   /** The page of before comes back to the gateway that was started after. */
   const comeBack = async (page: ConsolePage): Promise<ConsolePage> => {
-    gateway = await startGateway({ dataDir });
+    gateway = await startGateway(OPTIONS);
     ann = await gateway.signIn('ann');
     const row = await ann.get<SessionRow>(`/api/sessions/${page.sessionId}`);
     expect(row).toMatchObject({ phase: 'left', endedAt: null });
@@ -553,4 +566,8 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
     ]);
     expect(await ann.post<AuditVerdict>('/api/audit/verify')).toMatchObject({ ok: true });
   }, 240_000);
+});
+
+test('no session of all these went over a proxy, whatever the environment says', () => {
+  expect(proxy.connections).toBe(0);
 });
