@@ -210,7 +210,10 @@ export const ERROR_TEXT = {
     'There is too little room left for recordings, so no new session is opened. An administrator must make room.',
   recording_corrupt: 'The recording was changed or damaged. The part before that is verified and can be played.',
   audit_unavailable: 'The audit log cannot be written, so this was refused.',
-  too_many_sessions: 'You have as many live sessions as one person may have. End one first.',
+  too_many_sessions:
+    'You have as many sessions as one person may have; those that you left at their targets count too. End one first.',
+  too_many_left_sessions:
+    'You have left as many sessions at this target as one person may leave there. Pick one of them up or end it, then leave this one; it goes on here.',
   // ---- starting
   config_invalid: 'The configuration is not valid.',
   insecure_listen:

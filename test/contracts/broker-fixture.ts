@@ -5,7 +5,7 @@ import { parseServerFrame } from '@sallyport/shared/wire/frames';
 import type { NewAuditEvent } from '../../server/src/audit/contract.ts';
 import { createBroker } from '../../server/src/broker/broker.ts';
 import type { OpenRequest, Requester, SessionSocket } from '../../server/src/broker/contract.ts';
-import type { ShellEnd, StoredSession } from '../../server/src/broker/deps.ts';
+import type { BrokerDeps, ShellEnd, StoredSession } from '../../server/src/broker/deps.ts';
 import { systemClock } from '../../server/src/clock.ts';
 import type { LedgerEntry } from '../../server/src/ledger/contract.ts';
 import { SallyportError, toError } from '../../server/src/errors.ts';
@@ -102,7 +102,7 @@ type World = ReturnType<typeof newWorld>;
 /** A broker over real recordings; the rest is in memory and in the test's hand. */
 export function brokerIn(
   directory: string,
-  limits = { sessionsPerUser: 20, opensPerMinute: 30 },
+  limits: Partial<BrokerDeps['limits']> = {},
   change: {
     readonly files?: RecordingFiles;
     readonly audit?: () => void;
@@ -187,7 +187,7 @@ export function brokerIn(
     },
     clock,
     log: silentLog(),
-    limits,
+    limits: { sessionsPerUser: 20, opensPerMinute: 30, leftPerTarget: 5, ...limits },
     detachedHours: () => 8,
     subjectOf: (userId) =>
       Promise.resolve(gone.has(userId) ? null : { userId, role: roles.get(userId) ?? 'operator', tokenScopes: null }),

@@ -476,7 +476,8 @@ test('one with a stored credential that is not the target’s own is picked up w
   const { cookie } = ann;
   await gateway.terminate();
   changeDatabase(dataDir, ['UPDATE logins SET steppedUpUntil = 1']);
-  gateway = await startGateway(OPTIONS);
+  // From now on nobody leaves any there.
+  gateway = await startGateway({ ...OPTIONS, env: { ...OPTIONS.env, SALLYPORT_LEFT_SESSIONS_PER_TARGET: '0' } });
   ann = gateway.nobody();
   ann.cookie = cookie;
   const before = lab.requests.length;
@@ -487,6 +488,9 @@ test('one with a stored credential that is not the target’s own is picked up w
   await ann.post('/api/step-up', { password: LAB_PASSWORD });
   const back = await ConsolePage.attach(ann, page.sessionId);
   await back.untilMessage('prompt', 1, 30_000);
+  const again = await ann.request('POST', `/api/sessions/${page.sessionId}/leave`);
+  expect(again).toMatchObject({ status: 429, body: { error: { code: 'too_many_left_sessions' } } });
+  expect(await back.run('1+1')).toContain('2');
   back.submit('exit');
   await back.untilMessage('ended');
   await untilNoShell();

@@ -169,7 +169,11 @@ async function openRooms(config: Config, options: GatewayOptions) {
     sessions: storage.sessions,
     clock,
     log,
-    limits: { sessionsPerUser: config.sessionsPerUser, opensPerMinute: config.sessionOpensPerMinute },
+    limits: {
+      sessionsPerUser: config.sessionsPerUser,
+      opensPerMinute: config.sessionOpensPerMinute,
+      leftPerTarget: config.leftSessionsPerTarget,
+    },
     detachedHours: () => settings.get().detachedHours,
     subjectOf,
     hasRecording: async (id) => recordingAdmin(storage, recordings).exists(id),

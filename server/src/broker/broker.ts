@@ -25,6 +25,7 @@ import { pastCommands, recoverSessions, toSessionRow } from './history.ts';
 import { type Before, type LeftSession, RESUME_MS } from './left.ts';
 import { isLeft, leftTerminalOf, readBefore } from './left.ts';
 import { LeftEnds } from './left-ends.ts';
+import { LeftLimits } from './left-limits.ts';
 import { Making, firstFacts } from './making.ts';
 import { Openings } from './openings.ts';
 import { ResumeTokens } from './resume-tokens.ts';
@@ -38,6 +39,7 @@ class SessionBroker implements Broker {
   readonly #tokens: ResumeTokens;
   readonly #shells: ShellOwners;
   readonly #leftEnds: LeftEnds;
+  readonly #leftLimits: LeftLimits;
   readonly #openings: Openings;
   /** Sessions that are picked up now: whoever else comes waits for that. */
   readonly #pickUps = new Map<string, Promise<void>>();
@@ -48,7 +50,9 @@ class SessionBroker implements Broker {
     this.#tokens = new ResumeTokens(deps.clock);
     this.#openings = new Openings(deps, (userId) => this.#live().filter(({ ownerId }) => ownerId === userId).length);
     this.#shells = new ShellOwners(deps);
-    this.#leftEnds = new LeftEnds(deps, (id) => this.#sessions.has(id) || this.#pickUps.has(id));
+    const isLive = (id: string): boolean => this.#sessions.has(id) || this.#pickUps.has(id);
+    this.#leftEnds = new LeftEnds(deps, isLive);
+    this.#leftLimits = new LeftLimits(deps, isLive);
   }
 
   async open(
@@ -57,7 +61,8 @@ class SessionBroker implements Broker {
     openTerminal: OpenTerminal,
   ): Promise<{ readonly sessionId: string }> {
     this.#requireMayOpen(who, request);
-    return this.#openings.counted(who, async (isRevoked) => {
+    const waiting = async (): Promise<number> => (await this.#leftLimits.waitingOf(who.subject.userId)).length;
+    return this.#openings.counted(who, waiting, async (isRevoked) => {
       const session = await this.#shells.taking(who, request, () => this.#make(who, request));
       this.#begin(session, openTerminal, isRevoked());
       return { sessionId: session.sessionId };
@@ -81,7 +86,8 @@ class SessionBroker implements Broker {
   }
 
   async leave(who: Requester, sessionId: string): Promise<void> {
-    await this.#sessionFor(who, 'session.control', sessionId).leave();
+    const session = this.#sessionFor(who, 'session.control', sessionId);
+    await this.#leftLimits.leaving(session, () => session.leave());
   }
 
   async pickUp(who: Requester, sessionId: string, plan: (reopen: string) => Promise<PlannedPickUp>): Promise<void> {
@@ -113,7 +119,9 @@ class SessionBroker implements Broker {
     // Policy first: who may not is told nothing, and nothing is touched.
     const { request, openTerminal } = await plan(row.reopen);
     this.#requireMayOpen(who, request);
-    await this.#openings.counted(who, async (isRevoked) => {
+    // It counted while it waited, too.
+    const none = (): Promise<number> => Promise.resolve(0);
+    await this.#openings.counted(who, none, async (isRevoked) => {
       const sessionId = SessionId.parse(row.id);
       const making = new Making(this.#deps, sessionId);
       await this.#deps.audit.append({

@@ -139,7 +139,7 @@ export interface Broker {
    */
   attach(who: Requester, sessionId: string, request: AttachRequest, socket: SessionSocket): Promise<Page>;
   /**
-   * Leaves a live session running at its target. @throws SallyportError not_found, session_not_leavable, and why the
+   * Leaves a live session running at its target. @throws SallyportError not_found, session_not_leavable, too_many_left_sessions, and why the
    * target would not; it goes on then
    */
   leave(who: Requester, sessionId: string): Promise<void>;

@@ -73,7 +73,13 @@ export interface BrokerDeps {
   readonly sessions: SessionTable;
   readonly clock: Clock;
   readonly log: Log;
-  readonly limits: { readonly sessionsPerUser: number; readonly opensPerMinute: number };
+  readonly limits: {
+    /** Live, and waiting at targets. */
+    readonly sessionsPerUser: number;
+    readonly opensPerMinute: number;
+    /** Of one person, waiting at one machine. */
+    readonly leftPerTarget: number;
+  };
   /** How long a session may go on without a page. */
   readonly detachedHours: () => number;
   /** The role that a user has now; null: deleted or disabled. For `recheck`. */

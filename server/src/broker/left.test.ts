@@ -467,6 +467,63 @@ describe('a gateway that ends', () => {
   });
 });
 
+describe('sessions of one person that wait', () => {
+  /** One that can be left, at the machine of the fixture. */
+  const leavable = async (at: Gateway, who = ann) => {
+    const { terminal, sessionId } = await at.open('powershell', who);
+    terminal.standsAt(place());
+    return { terminal, sessionId };
+  };
+
+  it('count like live ones, also after a restart: nobody fills a target by leaving and opening again', async () => {
+    const before = gateway(undefined, { sessionsPerUser: 3 });
+    for (let i = 0; i < 2; i++) await before.broker.leave(ann, (await leavable(before)).sessionId);
+    const [third, fourth] = await Promise.all([code(before.open()), code(before.open())]);
+    expect([third, fourth]).toEqual(['none', 'too_many_sessions']);
+    expect(await code(before.open('pty', requester('bob')))).toBe('none');
+    await before.broker.closeAll('draining', 10_000);
+    const at = gateway(before.world, { sessionsPerUser: 2 });
+    expect(await code(at.open())).toBe('too_many_sessions');
+    const [waiting] = [...at.rows.values()].filter(({ endedAt }) => endedAt === null);
+    await at.broker.terminate(ann, waiting?.id ?? '');
+    expect(await code(at.open())).toBe('none');
+  });
+
+  it('are but a few at one machine; one more is not left, and goes on', async () => {
+    const at = gateway(undefined, { leftPerTarget: 2 });
+    const all = [await leavable(at), await leavable(at), await leavable(at)];
+    const left = await Promise.all(all.map(({ sessionId }) => code(at.broker.leave(ann, sessionId))));
+    expect(left).toEqual(['none', 'none', 'too_many_left_sessions']);
+    const third = all[2]?.sessionId ?? '';
+    expect((await at.broker.get(ann, third)).phase).toBe('live');
+    expect(all[2]?.terminal.calls).not.toContain('leave');
+    // Of somebody else, and at another machine.
+    expect(await code(at.broker.leave(requester('bob'), (await leavable(at, requester('bob'))).sessionId))).toBe(
+      'none',
+    );
+    const far = new FakeTerminal('powershell');
+    const there = await at.broker.open(ann, { ...request('powershell'), address: 'web02:22' }, far.open);
+    far.standsAt(place());
+    expect(await code(at.broker.leave(ann, there.sessionId))).toBe('none');
+    // A place is free again when one is picked up or ended.
+    const back = await pickUp(at, all[0]?.sessionId ?? '');
+    expect(await code(at.broker.leave(ann, third))).toBe('none');
+    await ended(at, all[0]?.sessionId ?? '', back.terminal);
+  });
+
+  it('are not refused to a gateway that stops, and count then', async () => {
+    const before = gateway(undefined, { leftPerTarget: 1 });
+    for (let i = 0; i < 3; i++) await leavable(before);
+    await before.broker.closeAll('draining', 10_000);
+    const at = gateway(before.world, { leftPerTarget: 1 });
+    expect([...at.rows.values()].map(({ endedAt, left }) => [endedAt, left !== null])).toEqual(
+      Array(3).fill([null, true]),
+    );
+    expect(await code(at.broker.leave(ann, (await leavable(at)).sessionId))).toBe('too_many_left_sessions');
+    await at.broker.closeAll('draining', 10_000);
+  });
+});
+
 describe('a session that cannot be picked up', () => {
   it('nor ended as if nothing was, when its recording was cut on the disk: that stays as evidence', async () => {
     for (const how of ['pickUp', 'terminate'] as const) {
@@ -539,12 +596,13 @@ describe('a session that cannot be picked up', () => {
   });
 
   it('counts against the limits like an opening', async () => {
-    const at = gateway(undefined, { sessionsPerUser: 1, opensPerMinute: 30 });
-    const { sessionId } = await running(at);
-    await at.broker.leave(ann, sessionId);
-    const other = await at.open('pty');
-    expect(await code(pickUp(at, sessionId))).toBe('too_many_sessions');
-    await ended(at, other.sessionId, other.terminal);
+    // It waits since a time with another limit.
+    const before = gateway();
+    const { sessionId } = await running(before);
+    const other = await before.open('pty');
+    await before.broker.leave(ann, sessionId);
+    await ended(before, other.sessionId, other.terminal);
+    const at = gateway(before.world, { sessionsPerUser: 1 });
     const again = await pickUp(at, sessionId);
     expect(await code(at.open('pty'))).toBe('too_many_sessions');
     await ended(at, sessionId, again.terminal);

@@ -21,14 +21,22 @@ export class Openings {
     this.#liveOf = liveOf;
   }
 
-  /** Counts one against the limits while it is made. @throws SallyportError rate_limited, too_many_sessions */
-  async counted<T>(who: Requester, make: (isRevoked: () => boolean) => Promise<T>): Promise<T> {
+  /**
+   * Counts one against the limits while it is made. @param waiting how many sessions of theirs wait at targets and count
+   * too @throws SallyportError rate_limited, too_many_sessions
+   */
+  async counted<T>(
+    who: Requester,
+    waiting: () => Promise<number>,
+    make: (isRevoked: () => boolean) => Promise<T>,
+  ): Promise<T> {
     const { userId } = who.subject;
-    this.#take(userId);
+    const before = this.#take(userId);
     this.#making.set(userId, (this.#making.get(userId) ?? 0) + 1);
     const opening = { who, isRevoked: false };
     this.#opening.add(opening);
     try {
+      this.#requireRoom(before + (await waiting()));
       return await make(() => opening.isRevoked);
     } finally {
       this.#opening.delete(opening);
@@ -43,7 +51,8 @@ export class Openings {
     for (const opening of this.#opening) opening.isRevoked ||= hashes.has(opening.who.loginHash);
   }
 
-  #take(userId: string): void {
+  /** @returns how many there were before it */
+  #take(userId: string): number {
     const { limits, clock } = this.#deps;
     const now = clock.monotonic();
     const recent = (this.#opens.get(userId) ?? []).filter((at) => now - at < MINUTE_MS);
@@ -53,8 +62,14 @@ export class Openings {
       const retryAfterS = Math.max(1, Math.ceil((oldest + MINUTE_MS - now) / 1000));
       throw new SallyportError('rate_limited', 'too many sessions opened in a minute', { retryAfterS });
     }
-    if (this.#liveOf(userId) + (this.#making.get(userId) ?? 0) >= limits.sessionsPerUser)
-      throw new SallyportError('too_many_sessions', 'too many live sessions of one user');
+    const before = this.#liveOf(userId) + (this.#making.get(userId) ?? 0);
+    this.#requireRoom(before);
     recent.push(now);
+    return before;
+  }
+
+  #requireRoom(before: number): void {
+    if (before >= this.#deps.limits.sessionsPerUser)
+      throw new SallyportError('too_many_sessions', 'too many sessions of one user');
   }
 }

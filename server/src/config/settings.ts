@@ -36,6 +36,8 @@ export const ConfigSchema = z.strictObject({
   logLevel: z.enum(['debug', 'info', 'warn', 'error']),
   sessionsPerUser: whole(1, 1000),
   sessionOpensPerMinute: whole(1, 10_000),
+  /** Sessions that one person may leave at one machine. */
+  leftSessionsPerTarget: whole(0, 1000),
   /** Largest PSRP object from a target, MiB. */
   maxObjectMiB: whole(1, 200),
   /** Socket of an ssh-agent at the gateway's host; on Windows also the OpenSSH pipe, or `pageant`. Null: none is used. */
@@ -69,6 +71,7 @@ export const DEFAULTS: Config = {
   logLevel: 'info',
   sessionsPerUser: 20,
   sessionOpensPerMinute: 30,
+  leftSessionsPerTarget: 5,
   maxObjectMiB: 32,
   agentSocket: null,
   kerberosRealms: [],
@@ -93,6 +96,7 @@ export const ENVIRONMENT: Record<SettingName, string> = {
   logLevel: 'SALLYPORT_LOG_LEVEL',
   sessionsPerUser: 'SALLYPORT_SESSIONS_PER_USER',
   sessionOpensPerMinute: 'SALLYPORT_SESSION_OPENS_PER_MINUTE',
+  leftSessionsPerTarget: 'SALLYPORT_LEFT_SESSIONS_PER_TARGET',
   maxObjectMiB: 'SALLYPORT_MAX_OBJECT_MIB',
   agentSocket: 'SALLYPORT_AGENT_SOCKET',
   kerberosRealms: 'SALLYPORT_KERBEROS_REALMS',

@@ -84,7 +84,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'credssp_relayed',
     'implicit_not_allowed',
   ],
-  429: ['rate_limited', 'too_many_sessions', 'too_many_questions', 'slow_reader'],
+  429: ['rate_limited', 'too_many_sessions', 'too_many_left_sessions', 'too_many_questions', 'slow_reader'],
   500: ['internal', 'secret_unreadable', 'config_invalid', 'key_missing', 'key_mismatch', 'schema_newer'],
   502: [
     'target_unreachable',
