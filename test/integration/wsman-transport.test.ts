@@ -80,6 +80,11 @@ describe('the certificate of the target', () => {
       for (const trust of [{ skipCaCheck: true }, { skipCaCheck: true, skipCnCheck: true }])
         expect(await openCode({ ...nobody(), ...settings({ method, trust }) })).toBe('wsman_clear_refused');
     expect(lab.requests).toEqual([]);
+    // Nor are they taken for sealed where everything is to be.
+    const signed: string[] = [];
+    lab.intercept = ({ headers }) => signed.push(headers.authorization ?? '') < 0;
+    expect(await openCode(settings({ alwaysSeal: true }))).toBe('wsman_clear_refused');
+    expect(signed).toEqual(['']);
   });
 
   it('must stay the same for all connections of a session', async () => {

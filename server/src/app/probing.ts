@@ -72,7 +72,7 @@ async function probeOverHttp(
   };
   const request: WinRmProbeRequest = {
     endpoint: deps.endpoint(host, port, caller.actor, via !== ''),
-    ...{ wsman, timeouts: timeoutsOf(connectTimeoutMs), onRecord },
+    ...{ wsman, timeouts: timeoutsOf(connectTimeoutMs), now: deps.clock.now(), onRecord },
     ...(through === null ? {} : { through }),
   };
   try {

@@ -29,7 +29,7 @@ import { requestsOf, sessionOptionsOf } from './session-options.ts';
 import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
 import { clientFor } from './client-certificate.ts';
 import { TargetShells, type TargetShell } from './target-shells.ts';
-import { startTls, type PresentedCertificate } from './tls.ts';
+import { problemLeft, startTls, type PresentedCertificate } from './tls.ts';
 
 export interface WsManConnectRequest extends Pick<ConnectRequest, 'endpoint' | 'timeouts' | 'through' | 'place'> {
   readonly identity: Identity;
@@ -309,11 +309,9 @@ class Way {
       ...(trust.skipCaCheck && problems.chain !== null ? [`certificate not checked: ${problems.chain}`] : []),
       ...(trust.skipCnCheck && problems.name !== null ? [`name of the certificate not checked: ${problems.name}`] : []),
     ];
-    const left = [trust.skipCaCheck ? null : problems.chain, trust.skipCnCheck ? null : problems.name, problems.time];
-    const problem = left.filter((each) => each !== null).join('; ');
     this.#port.step('host-key');
     const { endpoint } = this.#request;
-    const check = () => this.#port.checkCertificate(presented, problem === '' ? null : problem, endpoint);
+    const check = () => this.#port.checkCertificate(presented, problemLeft(problems, trust), endpoint);
     const verdict = await (clock === null ? check() : clock.hold(check));
     if (verdict === 'verified') this.weakened.push(...skipped);
     this.#trusted = { fingerprint, isVerified: verdict === 'pinned' || skipped.length === 0 };

@@ -40,7 +40,7 @@ function request(port: number, wsman: Wanted, more: Partial<WinRmProbeRequest> =
     endpoint: { host: 'win01', port, resolve: () => Promise.resolve('127.0.0.1') },
     wsman: WsManSettings.parse({ tls: false, ...wsman }),
     timeouts: { tcpMs: 5000, handshakeMs: 5000 },
-    onRecord: () => Promise.resolve(null),
+    ...{ now: Date.now(), onRecord: () => Promise.resolve(null) },
     ...more,
   };
 }
@@ -109,6 +109,19 @@ describe('probe of WinRM', () => {
     }
     const elsewhere = { host: 'win02', port, resolve: () => Promise.resolve('127.0.0.1') };
     expect((await withTrust({ ca: tls.cert.toString() }, { endpoint: elsewhere })).hostKey?.state).toBe('unknown');
+    // Each check is skipped by itself, and the time by none: as when a session is opened.
+    const atOther = async (skip: object): Promise<string | undefined> =>
+      (await withTrust(skip, { endpoint: elsewhere })).hostKey?.state;
+    expect(await atOther({ skipCnCheck: true })).toBe('unknown');
+    expect(await atOther({ skipCaCheck: true })).toBe('unknown');
+    expect(await atOther({ skipCaCheck: true, skipCnCheck: true })).toBe('pinned');
+    const late = { now: Date.now() + 3 * 86_400_000 };
+    const expired = await withTrust({ skipCaCheck: true }, late);
+    expect(expired.hostKey?.state).toBe('unknown');
+    expect(expired.stations.find(({ step }) => step === 'host-key')?.detail).toBe(
+      `SHA-256 ${pin}; it is not valid now`,
+    );
+    expect((await withTrust({ pin }, late)).hostKey?.state).toBe('pinned');
   });
 
   it.each([

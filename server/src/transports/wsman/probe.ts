@@ -1,9 +1,8 @@
 /** How far a connection over WinRM comes, without signing in: TLS, the listener, the ways to sign in that it offers. */
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { connect as connectTcp, isIP } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, connect as connectTls, rootCertificates, type TLSSocket } from 'node:tls';
 import { errorText, type ErrorCode } from '@sallyport/shared/error-codes';
 import type { ProbeResult } from '@sallyport/shared/api/targets';
 import type { WsManMethod, WsManSettings } from '@sallyport/shared/api/wsman';
@@ -11,6 +10,7 @@ import { winRmRemedies } from '@sallyport/shared/winrm';
 import { SallyportError, codeOf } from '../../errors.ts';
 import type { Endpoint, Hop } from '../contract.ts';
 import { findChallenge } from './auth/challenges.ts';
+import { problemLeft, startTls, type TlsConnection } from './tls.ts';
 
 type Station = ProbeResult['stations'][number];
 type Step = Station['step'];
@@ -22,6 +22,8 @@ export interface WinRmProbeRequest {
   /** The last jump host on the way; closed by who opened it. */
   readonly through?: Pick<Hop, 'openTunnel'>;
   readonly timeouts: { readonly tcpMs: number; readonly handshakeMs: number };
+  /** Wall clock, UTC milliseconds. */
+  readonly now: number;
   /** Compares a certificate (base64 of its DER) with what is on record; null when nothing is. */
   onRecord(certificate: string): Promise<'pinned' | 'changed' | null>;
 }
@@ -84,46 +86,32 @@ async function openTcp(ip: string, request: WinRmProbeRequest, signal: AbortSign
 }
 
 /** TLS without judging; what is wrong with the certificate is said apart, since it may be on record. */
-async function openTls(raw: Duplex, request: WinRmProbeRequest, signal: AbortSignal): Promise<TLSSocket> {
-  const { host } = request.endpoint;
-  const { ca } = request.wsman.trust;
-  const socket = connectTls({
-    socket: raw,
-    host,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(ca === '' ? {} : { ca: [...rootCertificates, ca] }),
-    rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
-  });
+async function openTls(raw: Duplex, request: WinRmProbeRequest, signal: AbortSignal): Promise<TlsConnection> {
+  const { endpoint, wsman, timeouts, now } = request;
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(timeouts.handshakeMs)]);
+  const abort = (): void => void raw.destroy();
+  ends.addEventListener('abort', abort, { once: true });
   try {
-    await opened(socket, 'secureConnect', request.timeouts.handshakeMs, signal);
-    return socket;
-  } catch (error) {
-    socket.destroy();
-    throw new Stop('tls', isTimeout(error) ? 'target_timeout' : 'tls_failed');
+    return await startTls(raw, { host: endpoint.host, trust: wsman.trust, now });
+  } catch {
+    throw new Stop('tls', ends.aborted ? 'target_timeout' : 'tls_failed');
+  } finally {
+    ends.removeEventListener('abort', abort);
   }
 }
 
 /** Who shows what, and whether that is the one on record, the pinned one, one to trust by itself, or unknown. */
-async function judge(socket: TLSSocket, request: WinRmProbeRequest, seen: Seen): Promise<void> {
-  const certificate = socket.getPeerCertificate(true);
+async function judge({ socket, presented }: TlsConnection, request: WinRmProbeRequest, seen: Seen): Promise<void> {
+  const { fingerprint, leaf, problems } = presented;
   const { trust } = request.wsman;
-  const digest = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
-  const wrongName = checkServerIdentity(request.endpoint.host, certificate);
-  const other = trust.skipCaCheck ? null : 'not of a known authority, or not valid now';
-  const problem = socket.authorized
-    ? null
-    : wrongName === undefined
-      ? other
-      : trust.skipCnCheck
-        ? null
-        : 'another name';
-  const recorded = trust.pin === '' ? await request.onRecord(certificate.raw.toString('base64')) : null;
-  const pinned = trust.pin === '' ? recorded : trust.pin === digest ? 'pinned' : 'changed';
+  const problem = problemLeft(problems, trust);
+  const recorded = trust.pin === '' ? await request.onRecord(Buffer.from(leaf).toString('base64')) : null;
+  const pinned = trust.pin === '' ? recorded : trust.pin === fingerprint ? 'pinned' : 'changed';
   const state = pinned ?? (problem === null ? 'pinned' : 'unknown');
   seen.detail.set('tls', `${socket.getProtocol() ?? 'TLS'}, ${socket.getCipher().name}`);
-  seen.detail.set('host-key', [`SHA-256 ${digest}`, pinned === null ? problem : null].filter(Boolean).join('; '));
-  seen.hostKey = { type: 'x509', fingerprint: digest, state };
+  const said = [`SHA-256 ${fingerprint}`, pinned === null ? problem : null];
+  seen.detail.set('host-key', said.filter((each) => each !== null).join('; '));
+  seen.hostKey = { type: 'x509', fingerprint, state };
   if (state === 'changed') throw new Stop('host-key', 'tls_certificate_changed');
 }
 
@@ -175,7 +163,7 @@ async function walk(request: WinRmProbeRequest, seen: Seen, signal: AbortSignal)
   try {
     if (wsman.tls) {
       const secure = await openTls(socket, request, signal);
-      socket = secure;
+      socket = secure.socket;
       await judge(secure, request, seen);
     }
     readOffer(await ask(socket, request, signal), request, seen);

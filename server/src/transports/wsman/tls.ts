@@ -24,6 +24,14 @@ export interface PresentedCertificate {
   /** What is wrong with it, each in words; null when nothing is. */
   readonly problems: { readonly chain: string | null; readonly name: string | null; readonly time: string | null };
 }
+/** What is left of that where the target's settings let something pass; null when nothing is. A time is never let pass. */
+export function problemLeft(
+  { chain, name, time }: PresentedCertificate['problems'],
+  { skipCaCheck, skipCnCheck }: Pick<TlsTrust, 'skipCaCheck' | 'skipCnCheck'>,
+): string | null {
+  const left = [skipCaCheck ? null : chain, skipCnCheck ? null : name, time].filter((each) => each !== null);
+  return left.length === 0 ? null : left.join('; ');
+}
 export interface TlsOptions {
   readonly host: string;
   readonly trust: Pick<TlsTrust, 'ca'>;
