@@ -89,6 +89,9 @@ describe('what protects a session stands in its bar', () => {
     await tab.seen(PS_PROMPT);
     expect(await bar()).toContain('HTTPS, NTLM');
     expect(await bar()).not.toContain('weakened');
+    // The settings name no language: it is that of the browser.
+    const create = lab.requests.find(({ name }) => name === 'Create')?.header;
+    expect(create).toMatchObject({ locale: 'en-GB', dataLocale: 'en-GB' });
     await exit();
     const plain = await labs.start({ tls: null, acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password) });
     await open(await add('ntlm-http', plain, ntlm, { tls: false, isTrustedForNtlm: true }));

@@ -7,6 +7,7 @@ import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/
 import type { RecordingInfo, SessionRow } from '@sallyport/shared/api/sessions';
 import type { Credential, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { SESSION_OPTIONS } from '@sallyport/wsman';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
@@ -529,7 +530,15 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
     await first.untilMessage('prompt', 1, 60_000);
     const sender =
       '$a = $PSSenderInfo.ApplicationArguments; "$($a.Site), $($a.PSVersionTable.PSRemotingProtocolVersion)"';
-    expect(await first.run(sender)).toMatch(/^Zürich <1>, 2\.\d\r?$/m);
+    // The table of session options is held against the real type.
+    const options = '[Management.Automation.Remoting.PSSessionOption].GetProperties().Name -join ","';
+    const told = await first.run(`${sender}; ${options}`);
+    expect(told).toMatch(/^Zürich <1>, 2\.\d\r?$/m);
+    const names = (/^\w+(?:,\w+){9,}(?=\r?$)/m.exec(told)?.[0] ?? '').replace(
+      'ConnectionRedirectionCount',
+      'Redirection',
+    );
+    expect(names.split(',').sort()).toEqual(Object.keys(SESSION_OPTIONS).sort());
     // An answer that is on its way when the gateway is killed is lost: WS-Management has no acknowledgement. So the line
     // waits where it is killed, and runs on when it is gone.
     const go = path.join(dataDir, 'go');

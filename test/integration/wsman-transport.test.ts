@@ -541,7 +541,9 @@ describe('NTLM', () => {
     expect(connection.protection).toBe('HTTPS, NTLM');
     await connection.close();
     expect(await (await open(over({}))).run('1+1')).toBe('2\r\n');
+    heard.length = 0;
     expect(await (await open(over({ alwaysSeal: true, partHeaderTab: false }))).run('1+1')).toBe('2\r\n');
+    expect(heard.some((body) => body.startsWith('--Encrypted Boundary'))).toBe(true);
     heard.length = 0;
     const identity = { kind: 'password', user: LAB_USER.user, password: new Secret('wrong') } as const;
     expect(await openCode({ identity, ...over({}) })).toBe('target_auth_failed');

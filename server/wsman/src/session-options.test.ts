@@ -97,6 +97,14 @@ describe('session options', () => {
     );
   });
 
+  it('are those of New-PSSessionOption, every one', () => {
+    // [PSSessionOption].GetProperties() of PowerShell 7.6.5; the first is the parameter MaximumRedirection.
+    const properties =
+      'MaximumConnectionRedirectionCount,NoCompression,NoMachineProfile,ProxyAccessType,ProxyAuthentication,ProxyCredential,SkipCACheck,SkipCNCheck,SkipRevocationCheck,OperationTimeout,NoEncryption,UseUTF16,IncludePortInSPN,OutputBufferingMode,MaxConnectionRetryCount,Culture,UICulture,MaximumReceivedDataSizePerCommand,MaximumReceivedObjectSize,ApplicationArguments,OpenTimeout,CancelTimeout,IdleTimeout';
+    const parameters = properties.replace('ConnectionRedirectionCount', 'Redirection').split(',');
+    expect(Object.keys(SESSION_OPTIONS).sort()).toEqual(parameters.sort());
+  });
+
   it('stand in the README with what becomes of them and why', () => {
     for (const [name, { standing, why }] of Object.entries(SESSION_OPTIONS)) {
       const cells = readme
