@@ -10,6 +10,8 @@ it.each([
   ['wsman_endpoint_missing', ['Get-PSSessionConfiguration']],
   ['target_quota', ['MaxShellsPerUser']],
   ['kerberos_clock_skew', ['w32tm']],
+  ['target_auth_failed', ['4625', 'opens TLS', 'ComputeHash']],
+  ['wsman_binding_refused', ['opens TLS', 'ComputeHash', 'CbtHardeningLevel']],
 ])('%s comes with what to do', (code, parts) => {
   for (const part of parts) expect(text(code)).toContain(part);
 });

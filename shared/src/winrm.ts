@@ -36,6 +36,13 @@ const HTTPS_LISTENER = windows(
   'New-Item -Path WSMan:\\localhost\\Listener -Transport HTTPS -Address * -CertificateThumbPrint $cert.Thumbprint -Force',
   "New-NetFirewallRule -DisplayName 'WinRM over HTTPS' -Direction Inbound -Protocol TCP -LocalPort 5986 -Action Allow",
 );
+const readFingerprint = (title: string, ...more: string[]): Remedy =>
+  windows(
+    title,
+    'Get-ChildItem WSMan:\\localhost\\Listener\\*\\CertificateThumbprint',
+    'Get-ChildItem Cert:\\LocalMachine\\My | ForEach-Object { $_.Subject; [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($_.RawData)) }',
+    ...more,
+  );
 const LOOK = windows(
   'See what listens, and which ways to sign in are on',
   'winrm enumerate winrm/config/listener',
@@ -56,12 +63,22 @@ export function winRmRemedies(code: string, schemes: readonly string[] = []): Re
       return [LOOK, ENABLE];
     case 'tls_failed':
     case 'tls_certificate_untrusted':
+      return [HTTPS_LISTENER, readFingerprint('Read the fingerprint of the certificate at the machine, and compare')];
+    case 'target_auth_failed':
       return [
-        HTTPS_LISTENER,
         windows(
-          'Read the fingerprint of the certificate at the machine, and compare',
-          'Get-ChildItem WSMan:\\localhost\\Listener\\*\\CertificateThumbprint',
-          'Get-ChildItem Cert:\\LocalMachine\\My | ForEach-Object { $_.Subject; [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($_.RawData)) }',
+          'A wrong password, an unknown user and a locked account look the same from here: see why the machine refused',
+          "Get-WinEvent -FilterHashtable @{ LogName = 'Security'; Id = 4625 } -MaxEvents 5 | Format-List TimeCreated, Message",
+        ),
+        readFingerprint(
+          'Over HTTPS, NTLM gets the same answer when something in between opens TLS: compare the fingerprint at the machine with the one that the test of the connection shows',
+        ),
+      ];
+    case 'wsman_binding_refused':
+      return [
+        readFingerprint(
+          'See whether something in between opens TLS: compare the fingerprint at the machine with the one that the test of the connection shows',
+          '(Get-Item WSMan:\\localhost\\Service\\Auth\\CbtHardeningLevel).Value',
         ),
       ];
     case 'wsman_method_disabled':

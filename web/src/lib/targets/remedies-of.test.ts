@@ -17,5 +17,8 @@ it('says what to do by what the target is reached over: a WinRM service for one,
   expect(titles('target_unreachable', 'web01:5986', undefined)).toMatch(/WinRM/);
   expect(titles('target_unreachable', 'web01:22', undefined)).toMatch(/SSH server/);
   expect(titles('kerberos_no_kdc', 'web01:5985', winrm)).toMatch(/domain controller/);
+  expect(titles('target_auth_failed', 'web01:7777', winrm)).toMatch(/locked account.*opens TLS/);
+  expect(titles('target_auth_failed', 'web01:5985', { wsman: null, subsystem: 'pwsh' })).not.toMatch(/TLS/);
+  expect(titles('target_auth_failed', 'web01:22', undefined)).not.toMatch(/TLS/);
   expect(titles('exited', 'web01:5985', winrm)).toBe('');
 });

@@ -23,7 +23,9 @@ export function remediesAt(
   if (!isErrorCode(reason)) return [];
   const isWinRm = target === undefined ? winRmPort.test(address) : target.wsman !== null;
   const overSsh = remediesFor(reason, target?.subsystem ?? 'powershell');
-  return isWinRm || overSsh.length === 0 ? winRmRemedies(reason) : overSsh;
+  // Both have it; the other codes of WinRM say by themselves what the way was.
+  const isOfBoth = reason === 'target_auth_failed';
+  return isWinRm || (overSsh.length === 0 && !isOfBoth) ? winRmRemedies(reason) : overSsh;
 }
 
 /** @param address of the session, `host:port` */
