@@ -1,13 +1,15 @@
 /** A target over WinRM through the real program: its certificate asked about once, the console, ledger, recording, audit. */
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AuditPage, AuditVerdict, LedgerPage } from '@sallyport/shared/api/audit';
 import type { RecordingInfo, SessionRow } from '@sallyport/shared/api/sessions';
 import type { Credential, ProbeResult, Target, TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
-import { SESSION_OPTIONS } from '@sallyport/wsman';
+import { isIdentify, SESSION_OPTIONS } from '@sallyport/wsman';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
@@ -30,7 +32,7 @@ const shells = realPowerShells();
 let gateway: LabGateway;
 let proxy: WireTap;
 /** What is said of proxies counts for nothing: the address that was checked is the one that is connected to. */
-const OPTIONS = { dataDir, env: {} as Record<string, string> };
+const OPTIONS = { dataDir, env: { SALLYPORT_TARGET_RANGES: '127.0.0.1/32,::1/128' } as Record<string, string> };
 let standIn: BuiltStandIn;
 let lab: LabWsMan;
 let sshd: LabSshd;
@@ -211,8 +213,10 @@ test('is led elsewhere by a fault of Create alone, where that is granted, and no
     page.submit('exit');
     await page.untilMessage('ended');
     const { events } = await ann.get<AuditPage>('/api/audit?limit=50&type=winrm.redirected');
-    expect(events.map(({ subject, detail }) => [subject, detail])).toEqual([
-      [`localhost:${String(lab.port)}`, { to: at(other), session: page.sessionId }],
+    const subject = `localhost:${String(lab.port)}`;
+    expect(events).toMatchObject([
+      { subject, outcome: 'ok', detail: { to: at(other), session: page.sessionId } },
+      { subject, outcome: 'refused', detail: { to: at(other), session: refused.sessionId } },
     ]);
     // One that is left there is picked up there, and everything is asked of that place again.
     const elsewhere = `https://127.0.0.1:${String(other.port)}/wsman`;
@@ -255,6 +259,70 @@ test('is led elsewhere by a fault of Create alone, where that is granted, and no
   } finally {
     lab.createsAt = null;
     await other.stop();
+  }
+});
+
+test('goes nowhere a target must not be, however it is led there: told, written down, nothing sent', async () => {
+  const { credentialId } = target;
+  const wsman = WsManSettings.parse({ redirects: true });
+  const { id } = await ann.post<Target>('/api/targets', bodyOf({ name: 'misled', credentialId, wsman }));
+  const near = createServer().listen(0, '127.0.0.2');
+  await once(near, 'listening');
+  const dialled: string[] = [];
+  const before = new Set<number>();
+  near.on('connection', () => dialled.push('127.0.0.2'));
+  const { port: nearPort } = near.address() as AddressInfo;
+  const { port: ownPort, host: own } = new URL(gateway.url);
+  const address = (host: string, port: number | string, ip: string, reason: string) => ({
+    ...{ reason: 'target_address_refused', refused: [`${host}:${String(port)}`, { ip, reason }] },
+  });
+  const no = { reason: 'wsman_redirect_refused', refused: undefined };
+  const cases = [
+    ['https://169.254.169.254/latest/meta-data', address('169.254.169.254', 443, '169.254.169.254', 'link-local')],
+    ['https://[fe80::1]:5986/wsman', address('fe80::1', 5986, 'fe80::1', 'link-local')],
+    ['https://[fd00:ec2::254]/wsman', address('fd00:ec2::254', 443, 'fd00:ec2::254', 'metadata')],
+    ['https://[::ffff:169.254.169.254]/', address('::ffff:a9fe:a9fe', 443, '::ffff:a9fe:a9fe', 'link-local')],
+    // Numbers and letters that only look like others.
+    ['https://0xA9FEA9FE/', address('169.254.169.254', 443, '169.254.169.254', 'link-local')],
+    ['https://１６９。254.169.254/', address('169.254.169.254', 443, '169.254.169.254', 'link-local')],
+    // The machine of the gateway, where the target is not; the gateway itself, where it is.
+    [`https://127.0.0.2:${String(nearPort)}/`, address('127.0.0.2', nearPort, '127.0.0.2', 'loopback')],
+    [`https://localhost:${ownPort}/wsman`, address('localhost', ownPort, '127.0.0.1', 'own-listener')],
+    [`http://${own}/wsman`, no],
+    [`https://ann:hunter2@localhost:${String(lab.port)}/`, no],
+    ['file:///etc/passwd', no],
+    ['//', no],
+  ] as const;
+  try {
+    for (const [at, [location, expected]] of cases.entries()) {
+      // As an HTTP status, or as a fault of Create.
+      const isFault = at % 2 === 1 || /[^ -~]/.test(location);
+      lab.createsAt = isFault ? location : null;
+      lab.intercept = (_request, response, body) => {
+        if (isFault || body.length === 0 || !isIdentify(body)) return false;
+        response.writeHead(307, { Location: location }).end();
+        return true;
+      };
+      const page = await ConsolePage.open(ann, openBody(id, 'powershell'));
+      expect([location, (await page.untilMessage('ended')).reason]).toEqual([location, expected.reason]);
+      // Nobody is asked about a place that it does not go to.
+      expect(page.all('question')).toEqual([]);
+      const { events } = await ann.get<AuditPage>('/api/audit?limit=10');
+      const of = (type: string) => events.find((event) => event.type === type && !before.has(event.sequence));
+      const refused = of('ssrf.refused');
+      expect(refused && [refused.subject, refused.detail]).toEqual(expected.refused);
+      expect(of('winrm.redirected')).toMatchObject({
+        ...{ outcome: 'refused', subject: `localhost:${String(lab.port)}`, detail: { session: page.sessionId } },
+      });
+      for (const { sequence } of events) before.add(sequence);
+    }
+    expect(dialled).toEqual([]);
+    expect(gateway.stderr()).not.toContain('hunter2');
+  } finally {
+    lab.createsAt = null;
+    lab.intercept = () => false;
+    near.close();
+    await untilNoShell();
   }
 });
 

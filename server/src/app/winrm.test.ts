@@ -4,6 +4,7 @@ import type { NewAuditEvent } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
 import type { WsManConnection, WsManPort } from '../transports/wsman/connector.ts';
+import { readRedirect } from '../transports/wsman/redirect.ts';
 import { connectWinRm, noteNotDeleted, type WinRmOpening } from './winrm.ts';
 
 const ACTOR = { userId: 'u', name: 'Ann', address: '', via: 'login' } as const;
@@ -16,7 +17,13 @@ async function opened(
     index = 0,
     failing = '',
     more = {},
-  }: { readonly index?: number; readonly failing?: string; readonly more?: object } = {},
+    resolve = () => Promise.resolve('192.0.2.7'),
+  }: {
+    readonly index?: number;
+    readonly failing?: string;
+    readonly more?: object;
+    readonly resolve?: () => Promise<string>;
+  } = {},
 ): Promise<{ asked: NewQuestion[]; events: NewAuditEvent[]; result: unknown }> {
   const asked: NewQuestion[] = [];
   const events: NewAuditEvent[] = [];
@@ -47,7 +54,7 @@ async function opened(
       },
     },
   } as unknown as WinRmOpening;
-  const endpoint = { host: 'win01', port: 5986, resolve: () => Promise.resolve('192.0.2.7') };
+  const endpoint = { host: 'win01', port: 5986, resolve };
   const request = {
     ...{ endpoint, settings: WsManSettings.parse({ method: 'credssp', ...more }), language: '' },
     ...{ identity: { kind: 'ask' as const, user: 'ann' }, timeouts: { tcpMs: 1, handshakeMs: 1, loginMs: 1 } },
@@ -144,4 +151,19 @@ it('writes down a shell whose end its target did not confirm: where, which, and 
   // The session is over: an audit log that cannot be written ends nothing more.
   noted(() => Promise.reject(new SallyportError('audit_unavailable', 'no audit')));
   await new Promise(setImmediate);
+}); // prettier-ignore
+
+it('asks about a place in letters that nobody can take for others, and about none that it may not go to', async () => {
+  const from = { host: 'win01', port: 5986, isTls: true };
+  const led = (location: string) => async (port: WsManPort): Promise<void> => {
+    await port.redirected(readRedirect(location, from), true);
+  };
+  const { asked } = await opened(led('https://w\u0456n01/'), { index: 1 });
+  expect(asked).toMatchObject([{ caption: 'Sign in at xn--wn01-l9d instead?' }]);
+  const resolve = () => Promise.reject(new SallyportError('target_address_refused', 'as the gate says'));
+  const refused = await opened(led('https://169.254.169.254/'), { resolve });
+  expect([refused.asked, refused.result]).toMatchObject([[], { code: 'target_address_refused' }]);
+  expect(refused.events).toMatchObject([{ type: 'winrm.redirected', outcome: 'refused', detail: { to: 'https://169.254.169.254:443/wsman', session: 's1' } }]);
+  const unread = await opened((port) => port.redirectRefused('file:///etc/passwd'));
+  expect(unread.events[0]).toMatchObject({ type: 'winrm.redirected', subject: 'win01:5986', outcome: 'refused', detail: { to: 'file:///etc/passwd' } });
 }); // prettier-ignore

@@ -1,6 +1,7 @@
 /** Opening a target over WinRM: its certificate on record or accepted, then the connection that its pool goes over. */
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import type { OpeningPort } from '../broker/contract.ts';
-import { SallyportError } from '../errors.ts';
+import { codeOf, SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import { decide } from '../policy.ts';
 import { parseHost } from '../targets/address.ts';
@@ -178,7 +179,10 @@ async function followRedirect(
   { caller, port, signal, deps }: WinRmOpening,
 ): Promise<Endpoint> {
   const host = parseHost(to.host);
-  if (host.value === null) throw new SallyportError('wsman_redirect_refused', 'redirected to no host');
+  if (host.value === null) {
+    await noteRefusedRedirect(from, to.host, { caller, deps, port });
+    throw new SallyportError('wsman_redirect_refused', 'redirected to no host');
+  }
   const address = `${to.isTls ? 'https' : 'http'}://${addressOf(host.value, to.port)}/${to.applicationName}${to.query}`;
   const note = (outcome: 'ok' | 'refused') =>
     deps.audit.append({
@@ -186,6 +190,12 @@ async function followRedirect(
       detail: { to: address, session: port.sessionId },
     });
   port.notice('info', 'redirected', `The target sends the connection on to ${address}.`);
+  const endpoint = endpointAt(host.value, to.port);
+  // Nobody is asked about a place that is not gone to. What is connected to is resolved and checked again.
+  await endpoint.resolve(signal).catch(async (refusal: unknown) => {
+    if (codeOf(refusal) === 'target_address_refused') await note('refused');
+    throw refusal;
+  });
   if (isElsewhere) {
     const consent = {
       caption: `Sign in at ${host.value} instead?`,
@@ -203,7 +213,19 @@ async function followRedirect(
     }
   }
   await note('ok');
-  return endpointAt(host.value, to.port);
+  return endpoint;
+}
+
+/** A redirection that is not followed, whatever it names. */
+async function noteRefusedRedirect(
+  from: Pick<Endpoint, 'host' | 'port'>,
+  to: string,
+  { caller, deps, port: { sessionId: session } }: Pick<WinRmOpening, 'caller' | 'deps' | 'port'>,
+): Promise<void> {
+  await deps.audit.append({
+    ...{ type: 'winrm.redirected', actor: caller.actor, subject: addressOf(from.host, from.port), outcome: 'refused' },
+    detail: { to: visibleText(to, 1000), session },
+  });
 }
 
 /**
@@ -234,6 +256,7 @@ export async function connectWinRm(
       confirmDelegation: (user) => confirmDelegation(user, at, opening),
       useGateway: (account) => useGateway(account, at, opening),
       redirected,
+      redirectRefused: (to) => noteRefusedRedirect(at, to, opening),
     },
     opening.signal,
   );

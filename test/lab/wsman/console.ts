@@ -65,6 +65,7 @@ const YES: WsManPort = {
   confirmDelegation: () => Promise.resolve(false),
   useGateway: () => Promise.resolve(),
   redirected: ({ host, port }) => Promise.resolve({ host, port, resolve: () => Promise.resolve('127.0.0.1') }),
+  redirectRefused: () => Promise.resolve(),
   checkCertificate: (_certificate, problem) => Promise.resolve(problem === null ? 'verified' : 'pinned'),
 };
 

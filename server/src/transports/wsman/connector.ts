@@ -16,15 +16,7 @@ import { EnvelopeSize } from './envelope-size.ts';
 import { certificateChanged, printOf, toWsManTransportError } from './errors.ts';
 import { HttpConnection } from './http-connection.ts';
 import { WsManPool, type WsManPoolOptions } from './pool-channel.ts';
-import {
-  MAX_REDIRECTS,
-  meetsRedirect,
-  readRedirect,
-  redirectIn,
-  type Redirection,
-  refusedRedirect,
-  settingsAt,
-} from './redirect.ts';
+import { followed, meetsRedirect, redirectIn, type Redirection, settingsAt, withoutUser } from './redirect.ts';
 import { requestsOf, sessionOptionsOf } from './session-options.ts';
 import { signInOn, type SealingRules, type SignedConnection } from './signed-connection.ts';
 import { clientFor } from './client-certificate.ts';
@@ -69,6 +61,8 @@ export interface WsManPort extends Pick<ConnectPort, 'askSecret' | 'askUser' | '
    * @throws SallyportError wsman_redirect_refused
    */
   redirected(to: Redirection, isElsewhere: boolean): Promise<Endpoint>;
+  /** The target sends elsewhere, and nobody follows. @param to as the target says it, without a user and password */
+  redirectRefused(to: string): Promise<void>;
 }
 
 /** A signed-in way to a target's shells. */
@@ -413,7 +407,7 @@ async function startOf(asked: WsManConnectRequest, port: WsManPort): Promise<WsM
 function orRefuse<T>(work: Promise<T>, { through, place }: WsManConnectRequest): Promise<T> {
   return work.catch(async (refusal: unknown) => {
     await through?.close();
-    throw placed(toRefusal(refusal), place ?? '');
+    throw placed(toWsManTransportError(refusal), place ?? '');
   });
 }
 
@@ -425,9 +419,13 @@ async function redirected(
   port: WsManPort,
 ): Promise<WsManConnectRequest> {
   const { settings, endpoint } = request;
-  if (!(error instanceof WsManRedirectError) || !settings.redirects) throw error;
-  if (hops >= MAX_REDIRECTS) throw refusedRedirect(`more than ${String(MAX_REDIRECTS)} redirections`);
-  const to = readRedirect(error.location, { host: endpoint.host, port: endpoint.port, isTls: settings.tls });
+  if (!(error instanceof WsManRedirectError)) throw error;
+  const from = { host: endpoint.host, port: endpoint.port, isTls: settings.tls };
+  const to = followed(error, hops, settings.redirects, from);
+  if (to instanceof SallyportError) {
+    await port.redirectRefused(withoutUser(error.location));
+    throw to;
+  }
   const isElsewhere = to.host.toLowerCase() !== endpoint.host.toLowerCase();
   return {
     ...request,
@@ -435,11 +433,6 @@ async function redirected(
     settings: settingsAt(settings, to, isElsewhere),
     query: to.query,
   };
-}
-
-function toRefusal(error: unknown): SallyportError {
-  if (error instanceof WsManRedirectError) return refusedRedirect('not granted for this target', error.location ?? '');
-  return toWsManTransportError(error);
 }
 
 function connectionOf(
@@ -492,7 +485,7 @@ function connectionOf(
       }),
     redirection: async (error) => {
       const led = redirectIn(error);
-      if (led === null || !settings.redirects) return null;
+      if (led === null) return null;
       const hops = request.redirects ?? 0;
       return { ...(await redirected(led, request, hops, port)), redirects: hops + 1 };
     },

@@ -49,18 +49,40 @@ export function redirectIn(error: unknown): WsManRedirectError | null {
 export const refusedRedirect = (why: string, to = ''): SallyportError =>
   new SallyportError('wsman_redirect_refused', `redirect refused: ${why}`, { peerText: visibleText(to, 1000) });
 
+/** What is between the scheme and the last `@` of the authority is nobody's business. */
+export const withoutUser = (location: string | null): string =>
+  (location ?? '').replace(/^([a-z][a-z0-9+.-]*:)?[\\/]*[^\\/?#]*@/i, '$1//');
+
 /** The place that `Location` names. @param from where it was said @throws SallyportError wsman_redirect_refused */
 export function readRedirect(location: string | null, from: Pick<Redirection, 'host' | 'port' | 'isTls'>): Redirection {
   if (location === null || !URL.canParse(location, endpointUrl(from))) throw refusedRedirect('no address');
   const url = new URL(location, endpointUrl(from));
   if (!/^https?:$/.test(url.protocol)) throw refusedRedirect('no address');
-  if (url.username !== '' || url.password !== '') throw refusedRedirect('an address with a user', location);
+  if (url.username !== '' || url.password !== '')
+    throw refusedRedirect('an address with a user', withoutUser(location));
   const isTls = url.protocol === 'https:';
   if (from.isTls && !isTls) throw refusedRedirect('from HTTPS to HTTP', location);
   const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
   const applicationName = url.pathname.slice(1) === '' ? 'wsman' : url.pathname.slice(1);
   const query = /^\?PSVersion=[0-9.]{1,20}$/i.test(url.search) ? url.search : '';
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port, isTls, applicationName, query };
+}
+
+/** Where it leads, or why nobody goes there. @param hops that were followed before */
+export function followed(
+  { location }: WsManRedirectError,
+  hops: number,
+  isGranted: boolean,
+  from: Parameters<typeof readRedirect>[1],
+): Redirection | SallyportError {
+  try {
+    if (!isGranted) throw refusedRedirect('not granted for this target', withoutUser(location));
+    if (hops >= MAX_REDIRECTS) throw refusedRedirect(`more than ${String(MAX_REDIRECTS)} redirections`);
+    return readRedirect(location, from);
+  } catch (refusal) {
+    if (refusal instanceof SallyportError) return refusal;
+    throw refusal;
+  }
 }
 
 /** The settings there: what was said of one machine is not said of another. */
