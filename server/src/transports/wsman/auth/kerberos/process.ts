@@ -65,10 +65,11 @@ export class KerberosRun {
   #nextId = 1;
   #isOver = false;
 
-  constructor(settings: KerberosSettings, clock: Clock) {
+  /** @param before arguments of Node before the program, for tests */
+  constructor(settings: KerberosSettings, clock: Clock, before: readonly string[] = []) {
     const configuration = settings.configFile === null ? toConfiguration(settings) : '';
     this.#clock = clock;
-    this.#child = spawn(process.execPath, ['--no-warnings', ...programme()], {
+    this.#child = spawn(process.execPath, ['--no-warnings', ...before, ...programme()], {
       // Nothing of the gateway's environment: it may hold keys, and names of caches that are not ours to use.
       env: {
         LC_ALL: 'C',
