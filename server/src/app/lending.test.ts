@@ -56,7 +56,8 @@ function lend(
       },
     } as unknown as LendingDeps['credentials'],
     inventory: {
-      byId: (id) => Promise.resolve(id === 't' ? ({ usingCredentials: named } as unknown as Target) : null),
+      byId: (id) =>
+        Promise.resolve(id === 't' ? ({ usingCredentials: named, credentialId: '6' } as unknown as Target) : null),
     },
     subjectOf: (userId) => Promise.resolve(role === null ? null : { userId, role, tokenScopes: null }),
   };
