@@ -8,7 +8,7 @@
 /** At least 1 MiB back, once there was so much, and a frame's worth of room to write into. */
 const MOST_BYTES = 1024 * 1024 + 64 * 1024;
 /** A session that shows little holds little: the ring begins so small and doubles. */
-const FIRST_BYTES = 4 * 1024;
+const FIRST_BYTES = 1024;
 const LINE_FEED = 0x0a;
 
 interface EchoMark {

@@ -1,4 +1,5 @@
 /** The upgrade: origin, login and subprotocol are checked before it; then one ConsoleSocket per page. */
+import type { ServerResponse } from 'node:http';
 import websocket from '@fastify/websocket';
 import { SUBPROTOCOL } from '@sallyport/shared/wire/control';
 import { MAX_FRAME_BYTES } from '@sallyport/shared/wire/credit';
@@ -63,6 +64,7 @@ const bytesOf = (data: RawData): Uint8Array =>
 /** Declares `GET /api/sessions/socket`. */
 export function serveSockets(app: FastifyInstance, join: SocketsJoin): void {
   const byLogin = new Map<string, Set<ConsoleSocket>>();
+  const upgrades = new WeakMap<FastifyRequest, ServerResponse>();
   const stopListening = join.identity.onEnded(({ loginHashes }) => {
     for (const hash of loginHashes) for (const socket of [...(byLogin.get(hash) ?? [])]) socket.revoke();
   });
@@ -74,12 +76,13 @@ export function serveSockets(app: FastifyInstance, join: SocketsJoin): void {
     {
       websocket: true,
       config: join.routeConfig,
-      preValidation: async (request) => {
+      preValidation: async (request, reply) => {
         const principal = checkUpgrade(join, request);
         if ((byLogin.get(principal.loginHash)?.size ?? 0) >= MAX_SOCKETS_PER_LOGIN)
           throw new SallyportError('rate_limited', 'too many sockets of one login', { retryAfterS: 5 });
         // A proxy that does not pass the upgrade on.
         if (!request.ws) throw new SallyportError('upgrade_failed', 'the request is no upgrade');
+        upgrades.set(request, reply.raw);
       },
     },
     (ws, request) => {
@@ -88,6 +91,13 @@ export function serveSockets(app: FastifyInstance, join: SocketsJoin): void {
         ws.terminate();
         return;
       }
+      // Request and response of the upgrade, 6 KiB, would live as long as the socket: the plugin's listener holds them.
+      ws.removeAllListeners('error');
+      ws.on('error', (error) => {
+        join.log.debug({ err: error }, 'Socket error'); // ws has closed it, with 1002, 1007 or 1009.
+        ws.terminate();
+      });
+      upgrades.get(request)?.detachSocket(request.raw.socket);
       const socket = new ConsoleSocket(join, new WireSocket(ws, request.raw.socket, join.clock), principal);
       const mine = byLogin.get(principal.loginHash) ?? new Set();
       byLogin.set(principal.loginHash, mine.add(socket));
@@ -99,9 +109,6 @@ export function serveSockets(app: FastifyInstance, join: SocketsJoin): void {
       // Each ping is answered at once, so it counts like a message.
       ws.on('ping', () => {
         socket.countFrame();
-      });
-      ws.on('error', (error) => {
-        join.log.debug({ err: error }, 'Socket error'); // ws closes it itself, with 1002, 1007 or 1009.
       });
       ws.on('close', () => {
         stopPings();

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, type ClientOptions } from 'ws';
 import { FakeClock } from '../../../test/contracts/fake-clock.ts';
+import { processHeap } from '../app/resting-heap.ts';
 import type { AttachRequest, Page, PageMessage, SessionSocket } from '../broker/contract.ts';
 import { SallyportError } from '../errors.ts';
 import { requireOrigin } from '../http/front-door.ts';
@@ -18,6 +19,7 @@ import { randomId } from '../random.ts';
 import { closeCodeOf } from '../broker/close-code.ts';
 import { prepareSockets, serveSockets } from './plugin.ts';
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const SESSION = randomId();
 const principal = (name: string): Principal => ({
   user: {
@@ -41,6 +43,7 @@ const principal = (name: string): Principal => ({
 class World {
   readonly heard: (PageMessage | Uint8Array)[] = [];
   readonly sockets: SessionSocket[] = [];
+  readonly upgrades: WeakRef<object>[] = [];
   readonly tickets = new Map<string, Principal>();
   /** Stands still: what counts in a second counts the same on a slow machine. */
   readonly clock = new FakeClock();
@@ -116,7 +119,10 @@ class World {
       requireOrigin: (request) => {
         requireOrigin(request.headers, door);
       },
-      principalOf: (request) => request.principal,
+      principalOf: (request) => {
+        this.upgrades.push(new WeakRef(request.raw));
+        return request.principal;
+      },
       routeConfig: { access: { kind: 'user', action: 'session.attach' }, isSocket: true },
     });
     await app.listen({ host: '127.0.0.1', port: 0 });
@@ -305,6 +311,21 @@ describe('each message', () => {
     ws.send(message);
     expect(await closed(ws)).toEqual([code, reason]);
     expect([world.heard, world.gone]).toEqual([[], 1]);
+  });
+
+  it('lives on without what its upgrade was made of', async () => {
+    const world = await start();
+    const ws = await world.attached();
+    const heap = processHeap();
+    const isHeld = () => world.upgrades.some((one) => one.deref() !== undefined);
+    // What was looked at is held until the turn is over.
+    for (let turns = 0; turns < 20 && isHeld(); turns++) {
+      await nextTurn();
+      heap.collect();
+    }
+    expect(world.upgrades.length).toBeGreaterThan(0);
+    expect(isHeld()).toBe(false);
+    expect(ws.readyState).toBe(ws.OPEN);
   });
 
   it('is valid UTF-8 (1007), well framed (1002), and of at most 16 fragments', async () => {

@@ -47,7 +47,8 @@ export class ClientPool {
   readonly id: string;
   readonly #options: ClientPoolOptions;
   readonly #limits: PsrpLimits;
-  readonly #reader: CliXmlReader;
+  /** What it remembers is worth keeping while pipelines run. */
+  #reader: CliXmlReader | null = null;
   readonly #out: OutgoingQueue;
   readonly #streams = new Map<string, Reassembler>();
   readonly #pipelines = new Map<string, ClientPipeline>();
@@ -66,7 +67,6 @@ export class ClientPool {
     this.id = options.poolId;
     this.#options = options;
     this.#limits = withLimits(DEFAULT_LIMITS, options.limits);
-    this.#reader = new CliXmlReader(this.#limits);
     this.#key = new ClientSessionKey(options.cipher);
     this.#out = new OutgoingQueue(DESTINATION.server, options.poolId, options.fragmentBytes ?? DEFAULT_FRAGMENT_BYTES);
   }
@@ -326,7 +326,7 @@ export class ClientPool {
     if (pipelineId !== null && !this.#context.hasPipeline(pipelineId)) return [];
     const message = { destination: DESTINATION.client, messageType: MESSAGES[name].type, poolId: this.id, pipelineId };
     const held = { ...message, body, hasBom: false, objectId: 0n, cut: [] };
-    return this.#handle(held, decodeBody(held, this.#reader));
+    return this.#handle(held, decodeBody(held, (this.#reader ??= new CliXmlReader(this.#limits))));
   }
   /** True while a message of this stream has come in part. */
   isAmid(pipelineId: string | null): boolean {
@@ -438,7 +438,7 @@ export class ClientPool {
         this.#waitsFor = message;
         return [{ type: 'largeBody', message }];
       }
-      return this.#handle(message, decodeBody(message, this.#reader));
+      return this.#handle(message, decodeBody(message, (this.#reader ??= new CliXmlReader(this.#limits))));
     }
     const { pipelineId } = item;
     if (pipelineId === null) {
@@ -467,6 +467,7 @@ export class ClientPool {
 
   #forget(pipelineId: string): void {
     this.#pipelines.delete(pipelineId);
+    if (this.#pipelines.size === 0) this.#reader = null;
     this.#streams.delete(`${pipelineId}/default`);
     this.#streams.delete(`${pipelineId}/promptResponse`);
   }
