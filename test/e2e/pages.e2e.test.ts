@@ -354,6 +354,11 @@ test(`the first page with a terminal is at most ${String(MAX_FIRST_PAGE_KB)} kB 
   console.log(`first page with a terminal: ${kb.toFixed(1)} kB gzip in ${String(weights.length)} files`);
   expect(kb, weights.map((weight) => weight.join(' ')).join('\n')).toBeLessThanOrEqual(MAX_FIRST_PAGE_KB);
   expect(weights.length).toBeGreaterThan(4);
+  // A page without a terminal does not wait for one.
+  asked.clear();
+  await tab.page.goto(`${world.gateway.url}/targets`);
+  await tab.page.locator('td >> text=lab').first().waitFor();
+  expect([...asked].filter((url) => url.includes('/terminal-'))).toEqual([]);
   await tab.context.close();
 });
 
