@@ -11,6 +11,7 @@ import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser, type LabBrowser, type Tab } from '../lab/browser.ts';
 import { makeCertificate } from '../lab/certificate.ts';
+import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { startGateway, type LabGateway, type Person } from '../lab/gateway.ts';
 import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
 import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
@@ -36,6 +37,7 @@ let kdc: LabKdc | null = null;
 let ann: Person;
 let tab: Tab;
 let lab: LabWsMan;
+let cookies: { name: string; value: string; url: string }[];
 
 const start = (): Promise<LabGateway> => {
   const [address = ''] = kdc?.settings.realms[0]?.kdcs ?? [];
@@ -57,7 +59,8 @@ beforeAll(async () => {
   ann = await gateway.setUp();
   ntlm = await seal('win', LAB_USER.user, LAB_USER.password);
   const [name = '', value = ''] = (ann.cookie ?? '').split('=');
-  tab = await browser.open(gateway.url, { width: 1400, height: 1200, cookies: [{ name, value, url: gateway.url }] });
+  cookies = [{ name, value, url: gateway.url }];
+  tab = await browser.open(gateway.url, { width: 1400, height: 1200, cookies });
 });
 afterAll(async () => {
   await browser.close();
@@ -286,6 +289,134 @@ describe('the form of a target', () => {
     expect(create?.options).toContainEqual(expect.objectContaining({ name: 'WINRS_NOPROFILE', value: '1' }));
     expect(at.requests.find(({ name }) => name === 'Receive')?.header.operationTimeoutMs).toBe(20_000);
     await exit();
+  });
+});
+
+describe('on a phone', () => {
+  let phone: Tab;
+  const LONG = 'win-plain.branch-office.contoso.example';
+  beforeAll(async () => {
+    phone = await browser.open(gateway.url, { width: 390, height: 844, touch: true, cookies });
+  });
+  afterAll(() => phone.context.close());
+  const openThere = async (target: Target): Promise<void> => {
+    await phone.page.goto(`${gateway.url}/targets/${target.id}`);
+    await phone.page.getByRole('button', { name: 'Open PowerShell' }).click();
+  };
+  /** At a phone's width, at 320 pixels, and at 1280 x 800 with a zoom of 200 %. */
+  const SIZES = [
+    [390, 844],
+    [320, 640],
+    [640, 400],
+  ] as const;
+  /** What is beyond the edge, cut off, covered, or too small for a finger. */
+  const flawsOf = async (where: string): Promise<string[]> => {
+    const found: string[] = [];
+    for (const [width, height] of SIZES) {
+      await phone.page.setViewportSize({ width, height });
+      const flaws = await phone.page.evaluate(() => {
+        const root = document.querySelector('[role=dialog]') ?? document.body;
+        const isSeen = (node: Element): boolean =>
+          node.checkVisibility({ checkVisibilityCSS: true }) && node.closest('.hidden, .xterm') === null;
+        const nameOf = (node: Element): string =>
+          `${node.tagName} ${node.getAttribute('aria-label') ?? node.textContent.trim().slice(0, 40)}`;
+        const { scrollWidth, clientWidth } = document.documentElement;
+        const all = scrollWidth > clientWidth ? [`the page is ${String(scrollWidth)} px wide`] : [];
+        for (const node of root.querySelectorAll('button, a.btn, summary, select, input, [role=tab]')) {
+          if (!isSeen(node)) continue;
+          node.scrollIntoView({ block: 'center', inline: 'nearest' });
+          const { left, right, top, bottom, width, height } = node.getBoundingClientRect();
+          const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+          if (left < 0 || right > clientWidth) all.push(`beyond the edge: ${nameOf(node)}`);
+          if (at === null || !(node.contains(at) || at.contains(node))) all.push(`covered: ${nameOf(node)}`);
+          const least = node.matches('.btn, main summary, [role=dialog] summary') ? 44 : 24;
+          if (height < least || width < 24) all.push(`${String(width)} x ${String(height)}: ${nameOf(node)}`);
+        }
+        for (const node of root.querySelectorAll('.facts *, .ended *, .side *, [role=dialog] *'))
+          if (isSeen(node) && node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).overflowX === 'hidden')
+            all.push(`cut: ${nameOf(node)}`);
+        return all;
+      });
+      found.push(...flaws.map((flaw) => `${where}, ${String(width)} px: ${flaw}`));
+    }
+    return found;
+  };
+  const wordsOfBar = (): Promise<string> => phone.page.getByRole('region', { name: 'Session facts' }).innerText();
+
+  test('bar, end, left sessions and certificate: within the screen, whole, and large enough for a finger', async () => {
+    const { page } = phone;
+    const found: string[] = [];
+    await openThere(await add('not-seen-before', lab, ntlm, {}));
+    const dialog = page.getByRole('dialog', { name: /is this its certificate/ });
+    await dialog.getByLabel(/^Paste the SHA-256/).fill('00:11');
+    found.push(...(await flawsOf('certificate')));
+    await dialog.getByRole('button', { name: 'Do not connect' }).tap();
+    await page.getByRole('heading', { name: 'not-seen-before could not be opened' }).waitFor();
+    found.push(...(await flawsOf('refused')));
+
+    const plain = await labs.start({ tls: null, acceptor: ntlmAcceptor(LAB_USER.user, LAB_USER.password) });
+    await openThere(await add(LONG, plain, ntlm, { tls: false }));
+    await page.getByText('ntlm_not_trusted').waitFor();
+    found.push(...(await flawsOf('what to do')));
+    const target = await add(`${LONG}.`, plain, ntlm, { tls: false, isTrustedForNtlm: true });
+    await openThere(target);
+    await phone.seen(PS_PROMPT);
+    found.push(...(await flawsOf('bar')));
+    expect(await wordsOfBar()).toContain('HTTP, NTLM sealed (RC4)');
+    expect(await wordsOfBar()).toContain('weakened: NTLM, which does not prove who the target is');
+
+    await page.getByRole('button', { name: 'Commands' }).tap();
+    await page.getByRole('dialog').getByText('Leave running').tap();
+    await page.getByRole('heading', { name: /^The session goes on at/ }).waitFor();
+    found.push(...(await flawsOf('left')));
+    await page.goto(`${gateway.url}/targets/${target.id}`);
+    await page.getByRole('button', { name: 'Look there' }).tap();
+    await page.getByRole('button', { name: 'Pick up' }).waitFor();
+    found.push(...(await flawsOf('sessions left')));
+    await page.getByRole('button', { name: 'Pick up' }).tap();
+    await phone.seen(PS_PROMPT);
+    await page.getByRole('textbox', { name: /^Line at/ }).fill('exit');
+    await page.getByRole('button', { name: 'Run', exact: true }).tap();
+    await page.getByRole('heading', { name: 'The session has ended' }).waitFor();
+    found.push(...(await flawsOf('ended')));
+    expect(found).toEqual([]);
+    expect(phone.faults).toEqual([]);
+  });
+
+  test('what was refused before the page was there could not be opened; it was not ended', async () => {
+    const target = await add('late', lab, ntlm, { trust: { ...WsManSettings.parse({}).trust, skipCaCheck: true } });
+    const gone = await ConsolePage.open(ann, openBody(target.id, 'powershell'));
+    expect((await gone.untilMessage('ended')).reason).toBe('ntlm_not_trusted');
+    await phone.page.goto(`${gateway.url}/console/${gone.sessionId}`);
+    await phone.page.getByRole('heading', { name: 'late could not be opened' }).waitFor();
+  });
+
+  test('a window that grows from a phone to a desk, and back, keeps the keyboard at the prompt', async () => {
+    const { page } = tab;
+    await open(await add('grows', lab, ntlm, { trust: WsManSettings.parse({ trust: { pin } }).trust }));
+    await tab.seen(PS_PROMPT);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.locator('form input:focus').waitFor();
+    expect(await bar()).toContain('HTTPS, NTLM');
+    await tab.line('"narrow"');
+    await tab.seen(/^narrow$/m);
+    await page.setViewportSize({ width: 1400, height: 1200 });
+    await page.locator('textarea:focus').waitFor({ state: 'attached' });
+    await tab.line('"wide"');
+    await tab.seen(/^wide$/m);
+    await exit();
+  });
+
+  test('a long name or address takes lines in the list of targets, not the room of what stands beside it', async () => {
+    const { page } = tab;
+    const host = `no-such-host.${LONG}`;
+    const target = await ann.post<Target>('/api/targets', winRmBody(lab, { name: host, host }));
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.goto(`${gateway.url}/targets/${target.id}`);
+    await page.getByRole('button', { name: 'Open PowerShell' }).waitFor();
+    const [table, side] = [await page.locator('.list table').boundingBox(), await page.locator('.side').boundingBox()];
+    expect((table?.x ?? 0) + (table?.width ?? 0)).toBeLessThanOrEqual(side?.x ?? 0);
+    await page.setViewportSize({ width: 1400, height: 1200 });
   });
 });
 

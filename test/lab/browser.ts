@@ -18,6 +18,8 @@ export interface TabOptions {
   /** Cookies of this tab's person are shared with it. */
   readonly beside?: Tab;
   readonly timezoneId?: string;
+  /** A finger in place of a mouse, as on a phone. */
+  readonly touch?: boolean;
   readonly cookies?: readonly { readonly name: string; readonly value: string; readonly url: string }[];
 }
 
@@ -141,11 +143,26 @@ export async function startBrowser(options: { readonly webgl?: boolean } = {}): 
   return {
     async open(
       address,
-      { width = 1280, height = 800, theme = 'light', beside, timezoneId = 'Europe/Berlin', cookies = [] } = {},
+      {
+        width = 1280,
+        height = 800,
+        theme = 'light',
+        beside,
+        timezoneId = 'Europe/Berlin',
+        touch = false,
+        cookies = [],
+      } = {},
     ) {
       const context =
         beside?.context ??
-        (await browser.newContext({ viewport: { width, height }, colorScheme: theme, timezoneId, locale: 'en-GB' }));
+        (await browser.newContext({
+          viewport: { width, height },
+          colorScheme: theme,
+          timezoneId,
+          locale: 'en-GB',
+          hasTouch: touch,
+          isMobile: touch,
+        }));
       await context.addCookies([...cookies]);
       const page = await context.newPage();
       if (beside !== undefined) await page.setViewportSize({ width, height });

@@ -40,7 +40,7 @@ export class ConsoleSession {
   link = $state.raw<LinkState>({ kind: 'idle' });
   facts = $state.raw<SessionFacts | null>(null);
   phase = $state.raw<'opening' | 'live' | 'ended'>('opening');
-  /** It came to a prompt, or to what stood for it, while this page was there. */
+  /** It came to a prompt, or to what stood for it: not so when it had been refused before this page was there. */
   wasLive = false;
   /** What opening is doing now, in the gateway's words. */
   step = $state('');
@@ -73,7 +73,10 @@ export class ConsoleSession {
         random: () => Math.random(),
       },
       {
-        output: (bytes, offset, echoOf, drawn) => this.#sink?.output(bytes, offset, echoOf, drawn),
+        output: (bytes, offset, echoOf, drawn) => {
+          this.wasLive = true;
+          this.#sink?.output(bytes, offset, echoOf, drawn);
+        },
         restart: (skipped) => this.#sink?.restart(skipped),
         message: (message) => this.#receive(message),
         state: (state) => {
@@ -120,7 +123,7 @@ export class ConsoleSession {
       case 'attached':
         this.facts = message.facts;
         this.phase = message.phase;
-        this.wasLive ||= message.phase !== 'opening';
+        this.wasLive ||= message.phase === 'live';
         this.question = null;
         this.progress = [];
         this.#setCommands(message.commands);
