@@ -7,6 +7,8 @@ import { certificateSignIn } from '../../server/src/transports/wsman/auth/certif
 import { openClientCertificate, readClientCertificate } from '../../server/src/transports/wsman/client-certificate.ts';
 import type { LabClientAuthority } from '../lab/client-certificates.ts';
 import { digestSignIn } from '../../server/src/transports/wsman/auth/digest.ts';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { connectWsMan } from '../lab/wsman/console.ts';
 import { APACHE_USER, missingForWinRmApache, startWinRmApache } from '../lab/wsman/apache.ts';
 import { BODY_SIZES, type MatrixPart, type MatrixRow, signedIn } from './matrix.ts';
 
@@ -65,6 +67,33 @@ export const httpPart: MatrixPart = {
     add('Certificate', 'PEM', 'ok', '/certificate', certificateSignIn, of(apache.clients, 'pem'));
     add('Certificate', 'PKCS #12', 'ok', '/certificate', certificateSignIn, of(apache.clients, 'pkcs12'));
     add('Certificate', 'of another authority', 'client_certificate_refused', '/certificate', certificateSignIn, of(apache.foreign, 'pem')); // prettier-ignore
+    // What has no sealing of its own goes over verified TLS, or nowhere: refused before a byte is sent.
+    const identity = {
+      kind: 'certificate',
+      user: 'ada@localhost',
+      certificate: await of(apache.clients, 'pem')(),
+    } as const;
+    for (const [method, name] of [
+      ['basic', 'Basic'],
+      ['digest', 'Digest'],
+      ['certificate', 'Certificate'],
+    ] as const)
+      for (const [remark, place, settings] of [
+        ['no TLS', 'http', { tls: false }],
+        ['checks of the certificate skipped', 'https', { trust: { skipCaCheck: true, skipCnCheck: true } }],
+      ] as const) {
+        if (method === 'certificate' && place === 'https') continue;
+        rows.push({
+          ...{ method: name, place, acceptor: 'Apache', remark, expected: 'wsman_clear_refused', sizes: [] },
+          async open() {
+            const wsman = WsManSettings.parse({ method, ...settings });
+            const own = method === 'certificate' ? { identity } : {};
+            const verified = { checkCertificate: () => Promise.resolve('verified' as const) };
+            const connection = await connectWsMan({ port: apache.port }, { settings: wsman, port: verified, ...own });
+            return { exchange: () => Promise.resolve(), close: () => connection.close() };
+          },
+        });
+      }
     return { rows, stop: () => apache.stop() };
   },
 };

@@ -1,23 +1,24 @@
-/** Rows of NTLM and CredSSP: gss-ntlmssp through python3-gssapi, over HTTP and HTTPS. */
+/** Rows of NTLM: gss-ntlmssp through python3-gssapi, over HTTP and HTTPS. */
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Secret } from '../../server/src/secret.ts';
 import type { HttpSignIn, SignInPlace } from '../../server/src/transports/wsman/auth/contract.ts';
-import { credSspSignIn } from '../../server/src/transports/wsman/auth/credssp.ts';
 import { ntlmSignIn } from '../../server/src/transports/wsman/auth/ntlm.ts';
 import { makeCertificate } from '../lab/certificate.ts';
-import { startCredSspAcceptor } from '../lab/wsman/credssp-acceptor.ts';
 import { missingForAcceptor, startNegotiateAcceptor } from '../lab/wsman/negotiate-acceptor.ts';
 import { SealedClient } from '../lab/wsman/sealed-client.ts';
 import { BODY_SIZES, type MatrixPart, type MatrixRow, signedIn } from './matrix.ts';
 
-const PASSWORD = 'correct horse';
-const USERS = [`LAB:alice:${PASSWORD}`];
+/** Of the only user. */
+export const PASSWORD = 'correct horse';
+/** As gss-ntlmssp reads them. */
+export const USERS = [`LAB:alice:${PASSWORD}`];
 const missing = missingForAcceptor();
 
-const opened =
+/** Signs in at a place and sends bodies that come back as they are. */
+export const opened =
   (at: SignInPlace, signIn: HttpSignIn, query = ''): MatrixRow['open'] =>
   () => {
     const one = new SealedClient(at, { path: `/wsman?${query}` });
@@ -28,11 +29,13 @@ const opened =
     });
   };
 
-const row = (kind: Omit<MatrixRow, 'sizes'>): MatrixRow => ({
+/** With bodies of all sizes where it is to go well. */
+export const row = (kind: Omit<MatrixRow, 'sizes'>): MatrixRow => ({
   ...kind,
   sizes: kind.expected === 'ok' ? BODY_SIZES : [],
 });
-const who = (password = PASSWORD, over: { isTrusted?: boolean; isAuthenticated?: boolean } = {}) => ({
+/** The user, and what is known of the target. */
+export const who = (password = PASSWORD, over: { isTrusted?: boolean; isAuthenticated?: boolean } = {}) => ({
   ...{ user: 'LAB\\alice', password: new Secret(password), isTrusted: true, isAuthenticated: false },
   ...over,
 });
@@ -71,43 +74,6 @@ export const ntlmPart: MatrixPart = {
       ),
       async stop() {
         await Promise.all([plain.stop(), bound.stop()]);
-        rmSync(directory, { recursive: true, force: true });
-      },
-    };
-  },
-};
-
-export const credSspPart: MatrixPart = {
-  name: 'CredSSP',
-  missing: ntlmPart.missing,
-  async start() {
-    const directory = mkdtempSync(path.join(tmpdir(), 'sallyport-matrix-credssp-'));
-    const other = encodeURIComponent(makeCertificate(directory, 'other').certFile);
-    const acceptor = await startCredSspAcceptor(makeCertificate(directory, 'own'), USERS);
-    const at: SignInPlace = { host: 'srv.lab.example', port: acceptor.port, isTls: false, channelBinding: null };
-    const signIn = (password = PASSWORD, isDelegationAllowed = true): HttpSignIn =>
-      credSspSignIn({ ...who(password), isDelegationAllowed, kerberos: null });
-    const rows: readonly [string, string, string, HttpSignIn][] = [
-      ['version 6, TLS 1.3', 'ok', '', signIn()],
-      ['version 5, TLS 1.2 with GCM', 'ok', 'version=5&tls=1.2', signIn()],
-      ['TLS 1.2 with CBC', 'ok', 'tls=1.2&ciphers=ECDHE-ECDSA-AES256-SHA384', signIn()],
-      ['version 4', 'credssp_version', 'version=4', signIn()],
-      ['somebody between with the key of the real server', 'credssp_relayed', `binding=unchecked&other=${other}`, signIn()],
-      ['the binding sent back', 'credssp_relayed', 'binding=reflected', signIn()],
-      ['no binding', 'credssp_relayed', 'binding=missing', signIn()],
-      ['wrong password', 'target_auth_failed', '', signIn('wrong')],
-      ['locked account (C0000234)', 'target_account_locked', 'error=c0000234', signIn()],
-      ['delegation not allowed', 'credssp_not_allowed', '', signIn(PASSWORD, false)],
-    ]; // prettier-ignore
-    return {
-      rows: rows.map(([remark, expected, query, way]) =>
-        row({
-          ...{ method: 'CredSSP', place: 'http', acceptor: 'ssl, gss-ntlmssp', remark, expected },
-          open: opened(at, way, query),
-        }),
-      ),
-      async stop() {
-        await acceptor.stop();
         rmSync(directory, { recursive: true, force: true });
       },
     };
