@@ -9,18 +9,24 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AuditPage } from '@sallyport/shared/api/audit';
 import type { FileListing, UploadState, Uploaded } from '@sallyport/shared/api/files';
-import type { Target } from '@sallyport/shared/api/targets';
+import type { Credential, Target } from '@sallyport/shared/api/targets';
+import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { acceptHostKey, addLabTarget } from '../lab/journeys.ts';
+import { realPowerShells } from '../lab/powershell.ts';
 import { findPwsh, isRoot, type LabSshd, startSshd } from '../lab/sshd.ts';
+import { ntlmAcceptor } from '../lab/wsman/acceptors.ts';
+import { labCertificate, LAB_USER, startLabWsMan } from '../lab/wsman/console.ts';
+import { winRmBody } from '../lab/wsman/whole-session.ts';
 
 let gateway: LabGateway;
 let sshd: LabSshd;
@@ -376,3 +382,48 @@ describe('a target with PowerShell and no SFTP', () => {
     expect((await transferOf('gone'))?.detail).toMatchObject({ why: 'cancelled', bytes: 5 });
   });
 });
+
+const [shell] = realPowerShells();
+test.skipIf(shell === undefined)('a session over WinRM that is left ends its transfers; an upload goes on when it is picked up', async () => {
+  const command = [shell?.program ?? '', '-s', '-NoLogo', '-NoProfile'] as const;
+  const acceptor = ntlmAcceptor(LAB_USER.user, LAB_USER.password);
+  const lab = await startLabWsMan({ command, acceptor, tls: labCertificate() });
+  const { id: credentialId } = await ann.post<Credential>('/api/credentials', {
+    ...{ label: 'win', kind: 'password', user: LAB_USER.user, secret: LAB_USER.password, passphrase: null },
+  });
+  const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true });
+  const place = { name: 'left with files', host: '127.0.0.1', credentialId, wsman, files: 'readWrite' } as const;
+  const { id } = await ann.post<Target>('/api/targets', winRmBody(lab, place));
+  page = await ConsolePage.open(bob, openBody(id, 'powershell'));
+  await page.untilMessage('prompt', 1, 60_000);
+  const bytes = randomBytes(300_000);
+  const { uploadId } = (await begin('left', bytes.length)).body;
+  expect((await put(uploadId, 0, bytes.subarray(0, 100_000))).status).toBe(200);
+  await expect.poll(() => partOf('left'), { timeout: 30_000 }).toBe(100_000);
+  // More than fits on the way, and nobody reads on: it is under way.
+  writeFileSync(at('large'), '');
+  truncateSync(at('large'), 256 * 1024 * 1024);
+  const download = await fetched('large');
+  expect(download.status).toBe(200);
+  await bob.post(route('leave'));
+  await expect(download.arrayBuffer()).rejects.toThrow();
+  const late = await put(uploadId, 100_000, bytes.subarray(100_000));
+  expect([late.status, await late.json()]).toMatchObject([409, { error: { code: 'bad_state' } }]);
+  for (const [name, direction] of [['large', 'down'], ['left', 'up']] as const)
+    expect(await transferOf(name)).toMatchObject({ outcome: 'failed', detail: { direction, why: 'target_lost' } });
+  // The shell of the files is gone, that of the session waits.
+  await lab.until(() => lab.shells.size === 1);
+  expect([...lab.shells.values()].map(({ state }) => state)).toEqual(['Disconnected']);
+  page = await ConsolePage.attach(bob, page.sessionId);
+  await page.untilMessage('prompt', 1, 60_000);
+  const again = (await begin('left', bytes.length, { resume: true })).body;
+  expect(again.offset).toBe(100_000);
+  expect((await put(again.uploadId, again.offset, bytes.subarray(again.offset))).status).toBe(200);
+  const done = await bob.post<Uploaded>(route(`uploads/${again.uploadId}/finish`));
+  expect(done).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
+  expect(readFileSync(at('left')).equals(bytes)).toBe(true);
+  page.submit('exit');
+  await page.untilMessage('ended');
+  await lab.until(() => lab.shells.size === 0);
+  await lab.stop();
+}, 120_000); // prettier-ignore

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { LeftTerminal } from '../../server/src/terminals/contract.ts';
+import type { Answer, LeftTerminal } from '../../server/src/terminals/contract.ts';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
 import { LabConsole } from '../lab/console.ts';
@@ -90,22 +90,40 @@ describe('a session that is left', () => {
     await lab.until(() => before.every((id) => shell()?.has(id) === false));
   });
 
-  it.each([
-    ['Read-Host name', 'ann', 'ann\r\n'],
-    ['(Read-Host -AsSecureString word)', 'secret', '6\r\n'],
-  ] as const)('with an open question (%s) asks it again, and takes the answer once', async (line, value, shown) => {
+  it.each<[string, Answer, string]>([
+    ['Read-Host name', { kind: 'fields', values: ['ann'] }, 'ann\r\n'],
+    ['(Read-Host -AsSecureString word).Length', { kind: 'fields', values: ['secret'] }, '6\r\n'],
+    ['Get-Credential', { kind: 'credential', user: 'bob', password: 'canary-99' }, 'bob 9\r\n'],
+    ['Remove-Item x -Confirm', { kind: 'choice', indexes: [1] }, 'choice 1\r\n'],
+    ['$Host.UI.RawUI.ReadKey()', { kind: 'key', virtualKeyCode: 65, character: 97, controlKeyState: 0 }, 'key 65\r\n'],
+  ])('with an open question (%s) asks it again, and takes the answer once', async (line, answer, shown) => {
     const first = await open();
-    first.submit(line.startsWith('(') ? `${line}.Length` : line);
+    first.submit(line);
     await first.until(() => first.questions.length === 1 && (first.left?.calls.length ?? 0) === 1);
     const left = await first.terminal?.leave(null);
     if (left === undefined) throw new Error('not left');
     const second = new LabConsole();
-    second.answers = [{ kind: 'fields', values: [value] }];
+    second.answers = [answer];
     await open({ rejoin: left, console: second });
     await second.until(() => second.lineId === 1);
     expect(second.questions).toEqual(first.questions);
     expect(second.text).toContain(shown);
     expect(second.left?.calls).toEqual([]);
+  });
+
+  it('under a bar of progress is taken up without it; the bar is not there for ever', async () => {
+    const first = await open();
+    first.submit('Write-Progress Copying');
+    await first.until(() => first.progressSeen.at(-1)?.length === 1 && typeof first.left?.pipelineId === 'string');
+    const left = await first.terminal?.leave(null);
+    if (left === undefined) throw new Error('not left');
+    const second = await goOn(left);
+    await second.until(() => second.continued.length === 1);
+    expect(second.continued).toEqual([left.pipelineId]);
+    second.terminal?.stop();
+    await second.until(() => second.lineId === 1);
+    expect(second.ends).toMatchObject([{ state: 'stopped' }]);
+    expect(second.progressSeen.at(-1) ?? []).toEqual([]);
   });
 
   it('by a client that was killed is taken from it: the target has not noticed yet', async () => {
