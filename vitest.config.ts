@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** What never comes fails; what comes late on a busy machine does not. Times that matter are turned by hand or counted. */
@@ -19,6 +20,8 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**'],
           ...PATIENCE,
+          // One less than there are, as it is by itself, leaves the half of a machine of two idle.
+          maxWorkers: availableParallelism(),
         },
       },
       {
@@ -26,7 +29,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           ...PATIENCE,
-          maxWorkers: 2,
+          // For two cores: a test waits for other processes more than it computes.
+          maxWorkers: 3,
         },
       },
       {
