@@ -471,9 +471,15 @@ describe('a target that sends elsewhere', () => {
     asked.length = 0;
     const first = lab;
     const second = await start({ path: 'there' });
+    const paths = new Set<string | undefined>();
+    second.intercept = ({ url }) => {
+      paths.add(url);
+      return false;
+    };
     sendTo(() => `https://localhost:${String(second.port)}/there?PSVersion=5.1`);
     const person = await open({ ...granted, port });
     expect(await person.run('1+1')).toBe('2\r\n');
+    expect([...paths]).toEqual(['/there?PSVersion=5.1']);
     sendTo(() => `https://127.0.0.1:${String(second.port)}/there`);
     await open({ ...granted, port });
     const there = `:${String(second.port)}/there`;

@@ -10,14 +10,17 @@ const ALL = 62;
 const AES_256 = 18;
 
 /** What signing in comes to when the library ends with this state, and what the process was told after it. */
-async function signedIn(state: Omit<ContextState, 'isComplete'>): Promise<{ code: string; told: string[] }> {
+async function signedIn({
+  isComplete = true,
+  ...state
+}: Omit<ContextState, 'isComplete'> & Partial<ContextState>): Promise<{ code: string; told: string[] }> {
   const told: string[] = [];
   const run = {
     newHandle: () => 1,
     tell: ({ op }: { op: string }) => void told.push(op),
     request: ({ op }: { op: string }) =>
       Promise.resolve({
-        answer: { id: 1, state: op === 'begin' ? { isComplete: false, flags: ALL, encryption: 0 } : { isComplete: true, ...state } },
+        answer: { id: 1, state: op === 'begin' ? { isComplete: false, flags: ALL, encryption: 0 } : { isComplete, ...state } },
         body: op === 'begin' ? Uint8Array.of(1) : new Uint8Array(),
       }),
   } as unknown as KerberosRun; // prettier-ignore
@@ -58,6 +61,12 @@ describe('a context that came out complete', () => {
     ['integrity', 32],
   ])('is worth nothing without %s', async (_, flag) => {
     expect(await signedIn({ flags: ALL - flag, encryption: AES_256 })).toEqual({
+      ...{ code: 'wsman_server_unproven', told: ['end'] },
+    });
+  });
+
+  it('is due when the server says that all is well', async () => {
+    expect(await signedIn({ isComplete: false, flags: ALL, encryption: AES_256 })).toEqual({
       ...{ code: 'wsman_server_unproven', told: ['end'] },
     });
   });
