@@ -21,3 +21,16 @@ it('switches on what the listener does not offer, and nothing else', () => {
   expect(text('wsman_method_disabled', ['Basic', 'Kerberos'])).not.toContain('Auth\\\\Kerberos');
   expect(text('exited')).toBe('[]');
 });
+
+it('names the switch of the method that was refused', () => {
+  const lines = (...[method, schemes]: [Parameters<typeof winRmRemedies>[2], string[]]): string =>
+    winRmRemedies('wsman_method_disabled', schemes, method)
+      .slice(1)
+      .flatMap((remedy) => remedy.lines)
+      .join();
+  expect(lines('credssp', ['Negotiate'])).toBe('Enable-WSManCredSSP -Role Server -Force');
+  expect(lines('basic', ['Negotiate'])).toBe('Set-Item WSMan:\\localhost\\Service\\Auth\\Basic $true');
+  expect(lines('certificate', [])).toContain('Auth\\Certificate');
+  expect(lines('kerberos', ['Basic'])).not.toContain('Negotiate');
+  expect(lines('digest', [])).toBe('');
+});

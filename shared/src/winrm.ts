@@ -1,5 +1,7 @@
 /** What browser and server both say of WinRM. Free of schemas, so that the page can use it. */
 
+import type { WsManMethod } from './api/wsman.ts';
+
 /** Ports of WinRM. */
 export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
 
@@ -52,8 +54,13 @@ const LOOK = windows(
 /**
  * What to do about a refusal over WinRM, by its code; empty when only a person can say.
  * @param schemes ways to sign in that the target offered, when that is known
+ * @param method that was refused
  */
-export function winRmRemedies(code: string, schemes: readonly string[] = []): Remedy[] {
+export function winRmRemedies(
+  code: string,
+  schemes: readonly string[] = [],
+  method: WsManMethod = 'default',
+): Remedy[] {
   switch (code) {
     case 'target_unreachable':
       return [ENABLE, PUBLIC_NETWORK, HTTPS_LISTENER];
@@ -82,7 +89,7 @@ export function winRmRemedies(code: string, schemes: readonly string[] = []): Re
         ),
       ];
     case 'wsman_method_disabled':
-      return [LOOK, ...switchOn(schemes)];
+      return [LOOK, ...switchOn(schemes, method)];
     case 'wsman_access_denied':
       return ACCESS;
     case 'wsman_endpoint_missing':
@@ -146,9 +153,19 @@ const ACCESS: Remedy[] = [
   ),
 ];
 
-function switchOn(schemes: readonly string[]): Remedy[] {
+/** Names of switches at the service, by the method that needs one of them; it has none for Digest. */
+const SWITCHES: Readonly<Partial<Record<WsManMethod, readonly string[]>>> = {
+  basic: ['Basic'],
+  certificate: ['Certificate'],
+  digest: [],
+  kerberos: ['Kerberos'],
+};
+
+function switchOn(schemes: readonly string[], method: WsManMethod): Remedy[] {
+  if (method === 'credssp')
+    return [windows('Let the target receive passwords by CredSSP', 'Enable-WSManCredSSP -Role Server -Force')];
   const offered = new Set(schemes.map((scheme) => scheme.toLowerCase()));
-  const missing = (['Negotiate', 'Kerberos'] as const).filter((name) => !offered.has(name.toLowerCase()));
+  const missing = (SWITCHES[method] ?? ['Negotiate', 'Kerberos']).filter((name) => !offered.has(name.toLowerCase()));
   return missing.map((name) =>
     windows(`Switch ${name} on`, `Set-Item WSMan:\\localhost\\Service\\Auth\\${name} $true`),
   );

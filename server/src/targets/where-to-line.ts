@@ -42,7 +42,12 @@ function tokenize(line: string): Parsed<Token[]> {
   while (at < line.length) {
     pattern.lastIndex = at;
     const match = pattern.exec(line);
-    if (match === null) return { value: null, problem: 'only plain words and quoted texts are read, not expressions' };
+    if (match === null)
+      return {
+        value: null,
+        problem:
+          'only plain words and quoted texts are read, not expressions such as (…) or $name: leave that part out',
+      };
     at = pattern.lastIndex;
     const [, single, double, bare] = match;
     if (single !== undefined) tokens.push({ text: single.replaceAll("''", "'"), isQuoted: true });

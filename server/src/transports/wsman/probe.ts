@@ -211,6 +211,9 @@ export async function probeWinRm(request: WinRmProbeRequest, signal: AbortSignal
     }),
     at: '',
     hostKey: seen.hostKey,
-    remedies: failure === null ? winRmRemedies('wsman_access_denied') : winRmRemedies(failure.code, seen.schemes),
+    remedies:
+      failure === null
+        ? winRmRemedies('wsman_access_denied')
+        : winRmRemedies(failure.code, seen.schemes, request.wsman.method),
   };
 }

@@ -20,5 +20,8 @@ it('says what to do by what the target is reached over: a WinRM service for one,
   expect(titles('target_auth_failed', 'web01:7777', winrm)).toMatch(/locked account.*opens TLS/);
   expect(titles('target_auth_failed', 'web01:5985', { wsman: null, subsystem: 'pwsh' })).not.toMatch(/TLS/);
   expect(titles('target_auth_failed', 'web01:22', undefined)).not.toMatch(/TLS/);
+  const credssp = { ...winrm, wsman: WsManSettings.parse({ method: 'credssp' }) };
+  expect(titles('wsman_method_disabled', 'web01:5986', credssp)).toMatch(/CredSSP/);
+  expect(titles('wsman_method_disabled', 'web01:5986', credssp)).not.toMatch(/Negotiate/);
   expect(titles('exited', 'web01:5985', winrm)).toBe('');
 });

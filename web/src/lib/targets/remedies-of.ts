@@ -25,7 +25,7 @@ export function remediesAt(
   const overSsh = remediesFor(reason, target?.subsystem ?? 'powershell');
   // Both have it; the other codes of WinRM say by themselves what the way was.
   const isOfBoth = reason === 'target_auth_failed';
-  return isWinRm || (overSsh.length === 0 && !isOfBoth) ? winRmRemedies(reason) : overSsh;
+  return isWinRm || (overSsh.length === 0 && !isOfBoth) ? winRmRemedies(reason, [], target?.wsman?.method) : overSsh;
 }
 
 /** @param address of the session, `host:port` */

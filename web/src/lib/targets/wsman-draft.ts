@@ -148,7 +148,7 @@ export const isWrong = (
 
 /** The name of a way to sign in, and what it means. */
 export const METHOD_WORDS: Readonly<Record<WsManMethod, string>> = {
-  default: 'Default: Kerberos, else NTLM where that is allowed',
+  default: 'Default: Kerberos, else NTLM where allowed',
   negotiate: 'Negotiate: Kerberos, else NTLM',
   kerberos: 'Kerberos alone',
   basic: 'Basic, over HTTPS',
