@@ -1,8 +1,7 @@
 /** Secrets with a known text go through every door; then everything that is kept or printed is searched for them. */
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { SessionRow } from '@sallyport/shared/api/sessions';
 import type { AuditPage, LedgerPage } from '@sallyport/shared/api/audit';
 import type { Credential, Target } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
@@ -11,6 +10,7 @@ import { makeClientAuthority } from '../lab/client-certificates.ts';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
 import { LAB_PASSWORD, type LabGateway, type Person, startGateway } from '../lab/gateway.ts';
 import { acceptHostKey, addLabTarget } from '../lab/journeys.ts';
+import { keptAndTold } from '../lab/kept-and-told.ts';
 import { realPowerShells } from '../lab/powershell.ts';
 import { holdsSecret } from '../lab/secret-forms.ts';
 import { startWireTap } from '../lab/wire-tap.ts';
@@ -45,11 +45,6 @@ afterAll(async () => {
   await gateway.stop();
   await sshd.stop();
 });
-
-const files = (directory: string): string[] =>
-  readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .map((name) => path.join(directory, name))
-    .filter((file) => statSync(file).isFile());
 
 test('the search finds what is there', () => {
   const database = readFileSync(path.join(gateway.dataDir, 'sallyport.db'));
@@ -230,27 +225,10 @@ const basicAt = (port: number): Promise<Target> =>
 
 test('none of them is in the data, the logs, a recording, the ledger, an error or what was printed', async () => {
   canaries.set('cookie', ann.cookie?.split('=')[1] ?? 'none');
-  const kept = files(gateway.dataDir).map(
-    (file) => [path.relative(gateway.dataDir, file), readFileSync(file)] as const,
-  );
-  const told = [
-    ['log', Buffer.from(gateway.stderr())],
-    // The set-up link is printed on purpose, once.
-    ['printed', Buffer.from(gateway.stdout().replace(/setup#\S+/, 'setup#'))],
-    ['ledger', Buffer.from(JSON.stringify(await ann.get('/api/ledger?limit=500')))],
-    ['audit', Buffer.from(JSON.stringify(await ann.get('/api/audit?limit=500')))],
-    ['sessions', Buffer.from(JSON.stringify(await ann.get<{ sessions: SessionRow[] }>('/api/sessions?limit=500')))],
-    ['credentials', Buffer.from(JSON.stringify(await ann.get('/api/credentials')))],
-    ['tokens', Buffer.from(JSON.stringify(await ann.get('/api/tokens')))],
-  ] as (readonly [string, Buffer])[];
-  // A recording of one event is read as an object, and not as its line.
-  const textOf = (body: unknown): Buffer => Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-  for (const id of sessions)
-    for (const form of ['events', 'cast'])
-      told.push([`${form} of ${id}`, textOf(await ann.must('GET', `/api/recordings/${id}/${form}`))]);
+  const kept = await keptAndTold(gateway, ann, sessions);
   const hits: string[] = [];
   for (const [name, secret] of canaries)
-    for (const [place, bytes] of [...kept, ...told]) if (holdsSecret(bytes, secret)) hits.push(`${name} in ${place}`);
+    for (const [place, bytes] of kept) if (holdsSecret(bytes, secret)) hits.push(`${name} in ${place}`);
   expect(hits).toEqual([]);
   expect([...canaries.values()].every((secret) => secret.length >= 8)).toBe(true);
   expect(canaries.size).toBeGreaterThanOrEqual(8);

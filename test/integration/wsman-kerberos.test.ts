@@ -3,7 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Credential } from '@sallyport/shared/api/targets';
+import type { SessionRow } from '@sallyport/shared/api/sessions';
+import type { Credential, Target } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gatewayAccount } from '../../server/src/app/kerberos.ts';
@@ -12,12 +13,17 @@ import type { WsManConnection } from '../../server/src/transports/wsman/connecto
 import { Secret } from '../../server/src/secret.ts';
 import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import { makeCertificate } from '../lab/certificate.ts';
+import { ConsolePage, openBody } from '../lab/console-page.ts';
 import type { LabConsole } from '../lab/console.ts';
+import { keptAndTold } from '../lab/kept-and-told.ts';
 import { startGateway, type LabGateway, type Person } from '../lab/gateway.ts';
 import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
 import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
+import { keysIn, secretsInCache } from '../lab/kerberos/keys.ts';
 import { DOMAIN, HOSTS, LabKdc, PEOPLE, REALM, missingForKdc } from '../lab/kerberos/kdc.ts';
 import { type BuiltStandIn, buildStandIn } from '../lab/powershell.ts';
+import { holdsSecret } from '../lab/secret-forms.ts';
+import { startWireTap, type WireTap } from '../lab/wire-tap.ts';
 import {
   connectWsMan,
   labCertificate,
@@ -27,7 +33,7 @@ import {
 } from '../lab/wsman/console.ts';
 import { startCredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
-import { wholeSession } from '../lab/wsman/whole-session.ts';
+import { winRmBody, wholeSession } from '../lab/wsman/whole-session.ts';
 
 const missing = missingForKdc() ?? missingForAcceptor();
 
@@ -173,25 +179,46 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
     const pin = new X509Certificate(certificate.cert).fingerprint256.replaceAll(':', '').toLowerCase();
     // What is connected to is `localhost`, which is no name for Kerberos.
     const spn = { service: 'HTTP', host: HOSTS.win, includePort: false } as const;
+    const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-kerberos-whole-'));
+    /** What went to the KDC, and to targets over plain HTTP. */
+    let toKdc: WireTap;
+    const taps: WireTap[] = [];
+    const tapped = async (at: LabWsMan): Promise<WireTap> => {
+      const tap = await startWireTap(at.port);
+      taps.push(tap);
+      return tap;
+    };
+    const WRONG = 'Canary-credssp-4730';
+    const pages: ConsolePage[] = [];
     let gateway: LabGateway;
     let ann: Person;
     let credentialId: string;
-    beforeAll(async () => {
-      const [kdcAddress = ''] = kdc.settings.realms[0]?.kdcs ?? [];
-      gateway = await startGateway({
+    const startAs = (account: Record<string, string>): Promise<LabGateway> =>
+      startGateway({
+        dataDir,
         env: {
-          SALLYPORT_KERBEROS_REALMS: `${REALM}/LAB=${kdcAddress}`,
-          SALLYPORT_GATEWAY_PRINCIPAL: `gateway@${REALM}`,
-          SALLYPORT_GATEWAY_KEYTAB: kdc.gatewayKeytab,
+          SALLYPORT_KERBEROS_REALMS: `${REALM}/LAB=127.0.0.1:${String(toKdc.port)}`,
           SALLYPORT_GATEWAY_IDENTITY_HOSTS: 'localhost',
+          SALLYPORT_LOG_LEVEL: 'debug',
+          ...account,
         },
+      });
+    beforeAll(async () => {
+      toKdc = await startWireTap(kdc.port);
+      gateway = await startAs({
+        SALLYPORT_GATEWAY_PRINCIPAL: `gateway@${REALM}`,
+        SALLYPORT_GATEWAY_KEYTAB: kdc.gatewayKeytab,
       });
       ann = await gateway.setUp();
       ({ id: credentialId } = await ann.post<Credential>('/api/credentials', {
         ...{ label: 'ada', kind: 'password', user: 'LAB\\ada', secret: PEOPLE.ada, passphrase: null },
       }));
     });
-    afterAll(() => gateway.stop());
+    afterAll(async () => {
+      await gateway.stop();
+      await Promise.all([toKdc, ...taps].map((tap) => tap.stop()));
+      rmSync(dataDir, { recursive: true, force: true });
+    });
 
     it.each([
       ['default', false, 'HTTP, Kerberos sealed (AES-256)'],
@@ -256,10 +283,63 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
         const given = await credSsp.given();
         expect(new Set(given.map((each) => each.join('|')))).toEqual(new Set([`LAB|ada|${PEOPLE.ada}`]));
         expect(JSON.stringify(events) + gateway.stderr()).not.toContain(PEOPLE.ada);
+        // Over plain HTTP its own tokens are what stands on the wire.
+        await lab?.stop();
+        const plain = await start(false, credSsp.acceptor);
+        const tap = await tapped(plain);
+        const open = WsManSettings.parse({ method: 'credssp', tls: false, isTrustedForDelegation: true, spn });
+        const place = { name: 'credssp in clear', port: tap.port, credentialId, wsman: open };
+        await wholeSession(ann, plain, place, 0);
+        expect(await credSsp.given()).not.toEqual([]);
+        const { id } = await ann.post<Target>('/api/targets', winRmBody(tap, { ...place, name: 'refused' }));
+        const secret = { user: 'LAB\\ada', kind: 'password', secret: WRONG, passphrase: null, saveAs: null } as const;
+        const credential = { by: 'typed', typed: secret } as const;
+        const refused = await ConsolePage.open(ann, { ...openBody(id, 'powershell'), credential });
+        refused.answer(await refused.untilMessage('question'), { kind: 'choice', indexes: [0] });
+        expect(await refused.untilMessage('ended')).toMatchObject({ reason: 'target_auth_failed' });
+        pages.push(refused);
+        expect(await credSsp.given()).toEqual([]);
       } finally {
         await credSsp.stop();
         rmSync(directory, { recursive: true, force: true });
       }
+    });
+
+    it('no password, hash, key or ticket of all that is kept, told, or on the wire in clear; tickets of a cache neither', async () => {
+      const before = gateway;
+      await gateway.terminate();
+      const cache = kdc.makeCache('gateway.cc', 'ada');
+      gateway = await startAs({
+        SALLYPORT_GATEWAY_PRINCIPAL: `ada@${REALM}`,
+        SALLYPORT_GATEWAY_TICKET_CACHE: `FILE:${cache}`,
+      });
+      ann = await gateway.signIn('ann');
+      const wsman = WsManSettings.parse({ method: 'negotiate-implicit', tls: false, spn });
+      const plain = await start(false);
+      const tap = await tapped(plain);
+      const { page } = await wholeSession(ann, plain, { name: 'by cache', port: tap.port, wsman });
+      expect(contexts.names.at(-1)).toBe(`ada@${REALM}`);
+      const { keys, tickets } = secretsInCache(cache);
+      const secrets = [PEOPLE.ada, WRONG, ...keys, ...keysIn(kdc.gatewayKeytab)];
+      // The wire has what Kerberos shows by design, and so the search sees what there is: the first ticket went to the KDC.
+      expect(tickets.some((ticket) => toKdc.sent().includes(ticket))).toBe(true);
+      const wires = [toKdc, ...taps].flatMap((each, at) => [
+        [`to ${String(at)}`, each.sent()] as const,
+        [`from ${String(at)}`, each.answered()] as const,
+      ]);
+      const { sessions } = await ann.get<{ sessions: SessionRow[] }>('/api/sessions?limit=500');
+      const ids = sessions.map(({ id }) => id);
+      const kept = [
+        ...(await keptAndTold(gateway, ann, ids)),
+        ['printed before', Buffer.from(before.stdout() + before.stderr())] as const,
+        ['told to pages', Buffer.from(JSON.stringify([page, ...pages].map(({ messages }) => messages)))] as const,
+      ];
+      const found = [
+        ...[...kept, ...wires].filter(([, bytes]) => secrets.some((secret) => holdsSecret(bytes, secret))),
+        ...kept.filter(([, bytes]) => tickets.some((ticket) => holdsSecret(bytes, ticket))),
+      ];
+      expect(found.map(([name]) => name)).toEqual([]);
+      expect(secrets.length).toBeGreaterThan(4);
     });
   });
 });

@@ -1,5 +1,4 @@
 /** What the gateway says on the wire of WinRM when things go wrong: a capture of every byte, searched for the credential. */
-import { execFileSync } from 'node:child_process';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gatewayAccount } from '../../server/src/app/kerberos.ts';
@@ -9,6 +8,7 @@ import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-i
 import { openClientCertificate, readClientCertificate } from '../../server/src/transports/wsman/client-certificate.ts';
 import { makeClientAuthority } from '../lab/client-certificates.ts';
 import { HOSTS, LabKdc, missingForKdc, PEOPLE, REALM } from '../lab/kerberos/kdc.ts';
+import { keysIn } from '../lab/kerberos/keys.ts';
 import { holdsSecret, secretForms } from '../lab/secret-forms.ts';
 import { startWireTap, type WireTap } from '../lab/wire-tap.ts';
 import { badPeers, HANGS_UP, startPeer } from '../lab/wsman/bad-peers.ts';
@@ -210,8 +210,7 @@ describe.skipIf(missing !== null)(`with Kerberos${missing === null ? '' : ` (nee
     });
     if (account === null) throw new Error('no account');
     const identity = { kind: 'gateway', user: 'the gateway' } as const;
-    const listed = execFileSync('klist', ['-kK', kdc.gatewayKeytab], { encoding: 'utf8' });
-    const keys = [...listed.matchAll(/0x([0-9a-f]{32,})/g)].map(([, hex = '']) => Buffer.from(hex, 'hex'));
+    const keys = keysIn(kdc.gatewayKeytab);
     expect(keys.length).toBeGreaterThan(0);
     for (const place of PLACES)
       await all(place, keys[0] ?? Buffer.alloc(0), {
