@@ -5,7 +5,7 @@ import { CommandState, SessionFacts, type CommandMark } from '@sallyport/shared/
 import { GATEWAY_ACTOR } from '../audit/contract.ts';
 import { codeOf } from '../errors.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
-import { isLeft, leftUntil } from './left.ts';
+import { isLeft, leftUntil, silent } from './left.ts';
 import type { Session } from './session.ts';
 
 /** @param live the session itself while it runs */
@@ -76,12 +76,26 @@ async function closeLost(deps: BrokerDeps, row: StoredSession, outputBytes: numb
   });
 }
 
+/**
+ * Where the recording of a dead gateway ends is kept from now on, so that what is cut off while the session waits is found.
+ * @returns null when it cannot be gone on with: whoever picks the session up is told why
+ */
+async function putAside({ recordings, log }: BrokerDeps, id: string): Promise<string | null> {
+  try {
+    return (await (await recordings.reopen(SessionId.parse(id), silent)).rest()).head;
+  } catch (error) {
+    log.error({ err: error, sessionId: id }, 'Recording of a left session not put aside');
+    return null;
+  }
+}
+
 /** What a dead gateway carried and its target keeps: it waits from now on, whenever the gateway died. */
 async function keepLeft(deps: BrokerDeps, row: StoredSession): Promise<void> {
   if (row.leftAt !== null) return;
+  const head = await putAside(deps, row.id);
   await deps.audit.append({
     ...{ type: 'session.left', actor: GATEWAY_ACTOR, subject: `session:${row.id}`, outcome: 'ok' },
-    detail: { why: 'gateway_lost', userId: row.userId },
+    detail: { why: 'gateway_lost', userId: row.userId, ...(head === null ? {} : { head }) },
   });
   await deps.sessions.update(row.id, { leftAt: deps.clock.now() });
 }

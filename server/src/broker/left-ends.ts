@@ -4,12 +4,9 @@ import { SessionId } from '@sallyport/shared/ids';
 import { type AuditDetail, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { codeOf, SallyportError } from '../errors.ts';
 import { decide } from '../policy.ts';
-import type { WriterEvents } from '../recording/contract.ts';
 import type { LeftTerminal } from '../terminals/contract.ts';
 import type { BrokerDeps, LeftRow } from './deps.ts';
-import { isLeft, leftTerminalOf, limitOf, type LeftSession } from './left.ts';
-
-const silent: WriterEvents = { slow: () => undefined, recovered: () => undefined, failed: () => undefined };
+import { isLeft, leftTerminalOf, limitOf, type LeftSession, silent } from './left.ts';
 
 /** What the audit log says of a shell that was to be ended. */
 const TOLD = {

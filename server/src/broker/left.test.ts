@@ -1,5 +1,5 @@
 /** Sessions that are left at their targets: by their owner, by a gateway that stops, by one that was killed. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SessionId } from '@sallyport/shared/ids';
@@ -465,6 +465,22 @@ describe('a gateway that ends', () => {
     expect(given.left?.pipelineId).toBe('p2');
     await checkOne(at, sessionId);
   });
+
+  it('is killed: what is cut off a recording from its next start on is found, however whole the rest is', async () => {
+    const before = gateway();
+    const { sessionId } = await running(before);
+    const journal = join(directory, before.catalogue.rows.get(sessionId)?.path ?? '', 'journal');
+    const early = (await readFile(journal)).length;
+    const at = gateway(before.world);
+    await at.broker.recover();
+    const head = at.catalogue.rows.get(sessionId)?.head;
+    expect(at.audited.findLast(({ type }) => type === 'session.left')?.detail).toMatchObject({ why: 'gateway_lost', head });
+    // Whole chunks: as it was before the gateway was killed.
+    await truncate(journal, early);
+    expect(await code(pickUp(at, sessionId))).toBe('recording_corrupt');
+    expect(at.audited.filter(({ type }) => type === 'recording.damaged')).toHaveLength(1);
+    expect(at.rows.get(sessionId)).toMatchObject({ endReason: 'recording_corrupt', left: null });
+  }); // prettier-ignore
 });
 
 describe('sessions of one person that wait', () => {

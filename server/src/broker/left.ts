@@ -4,7 +4,7 @@ import { LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
 import { CommandState, SessionFacts } from '@sallyport/shared/wire/control';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { z } from 'zod';
-import type { RecordingWriter } from '../recording/contract.ts';
+import type { RecordingWriter, WriterEvents } from '../recording/contract.ts';
 import type { LeftTerminal } from '../terminals/contract.ts';
 import type { EarlierCommand } from './commands.ts';
 import type { BrokerDeps, StoredSession } from './deps.ts';
@@ -23,6 +23,9 @@ const Left: z.ZodType<LeftTerminal> = z.object({
   remote: z.string(),
   calls: z.array(call),
 });
+
+/** Of a recording that is opened only to be put aside or closed: that tells its failures itself. */
+export const silent: WriterEvents = { slow: () => undefined, recovered: () => undefined, failed: () => undefined };
 
 /** A row of a session that was left, or that a dead gateway carried and whose target keeps it. */
 export interface LeftSession extends StoredSession {
