@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { ERROR_TEXT } from '@sallyport/shared/error-codes';
 import type { FastifyInstance } from 'fastify';
@@ -140,6 +141,13 @@ describe('the door', () => {
     await get('/api/mine', { 'x-sallyport-quiet': '1' });
     expect((await get('/socket')).statusCode).toBe(200);
     expect(asked).toEqual(['person', 'person', 'page', 'page']);
+  });
+
+  it('starts without what makes code out of JSON schemas', async () => {
+    await serve([echo]);
+    const loaded = Object.keys(createRequire(import.meta.url).cache);
+    expect(loaded.some((file) => /node_modules\/fastify\/lib\/server\.js$/.test(file))).toBe(true);
+    expect(loaded.filter((file) => /node_modules\/(?:ajv\/|fast-json-stringify\/index|@fastify\/[\w-]+-compiler\/)/.test(file))).toEqual([]); // prettier-ignore
   });
 
   it('does not start with a route that declares no access', async () => {
