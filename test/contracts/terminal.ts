@@ -16,6 +16,8 @@ export interface TerminalFixture {
     readonly size: string;
     /** Prints the numbers from 1 to `n`, each in its own line, then `END` and nothing else. */
     count(n: number): string;
+    /** How far to count to have some hundred pieces of output, in each of which there may be a pause. */
+    readonly far: number;
     /** Prints `GO` and then waits for a minute. */
     readonly sleep: string;
     /** Prints without end. */
@@ -95,10 +97,11 @@ export function terminalContract(name: string, setup: () => Promise<TerminalFixt
           terminal.resume();
         });
       };
-      run(fixture.commands.count(20_000));
+      const { far } = fixture.commands;
+      run(fixture.commands.count(far));
       await console.until(() => /^END/m.test(console.text));
       const numbers = [...console.text.matchAll(/^(\d+)\r?$/gm)].map(([, number]) => Number(number));
-      expect(numbers).toEqual(Array.from({ length: 20_000 }, (_, i) => i + 1));
+      expect(numbers).toEqual(Array.from({ length: far }, (_, i) => i + 1));
       expect(broken).toBe(0);
       expect(pauses).toBeGreaterThanOrEqual(3);
     });

@@ -24,6 +24,7 @@ terminalContract('pty', async () => {
       sum: (a, b) => `echo $((${String(a)} + ${String(b)}))`,
       size: 'stty size | while read r c; do echo SIZE $c $r; done',
       count: (n) => `seq ${String(n)}; echo END`,
+      far: 20_000,
       // The sleeper says GO itself: a Ctrl+C while the shell starts a child may reach neither of the two.
       sleep: "sh -c 'echo GO; exec sleep 60'",
       flood: 'yes',
@@ -43,6 +44,7 @@ const COMMANDS = {
   sum: (a: number, b: number) => `${String(a)} + ${String(b)}`,
   size: "$s = $Host.UI.RawUI.WindowSize; 'SIZE {0} {1}' -f $s.Width, $s.Height",
   count: (n: number) => `1..${String(n)}; 'END'`,
+  far: 6000,
   sleep: "'GO'; Start-Sleep 60",
   flood: "while ($true) { 'flood' * 100 }",
   exit: (code: number) => `exit ${String(code)}`,
