@@ -1,6 +1,6 @@
 import type { Question } from '@sallyport/shared/wire/questions';
 import { describe, expect, it } from 'vitest';
-import { answerOf, draftOf, inputsOf, isSecret, voiceOf } from './asked.ts';
+import { answerOf, draftOf, inputsOf, isSecret, voiceOf, wordsOf } from './asked.ts';
 
 const base = { id: 1, from: 'target', fromName: 'web01' } as const;
 const field = { label: 'Name', name: 'Name', help: '', typeName: 'string', mandatory: true, defaultText: null };
@@ -69,5 +69,8 @@ describe('questions as forms', () => {
     } as const;
     expect(voiceOf({ ...secret, from: 'gateway' })).toBe('');
     expect(voiceOf({ ...secret, from: 'target' })).toBe('text');
+    // The gateway asks for what it signs in elsewhere with: nobody signs in at the gateway by it.
+    expect(wordsOf({ ...secret, from: 'gateway', fromName: 'gateway' }, null)).toMatchObject({ title: 'Sign in' });
+    expect(wordsOf({ ...secret, from: 'target' }, null)).toMatchObject({ title: 'Sign in at web01' });
   });
 });

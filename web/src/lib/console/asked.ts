@@ -156,7 +156,8 @@ function ownWords(question: Question): readonly [title: string, lead: string] | 
 export function wordsOf(question: Question, command: number | null): AskedWords {
   const [heading, sentence] = ownWords(question) ?? ['', ''];
   if (heading !== '') return { title: heading, lead: sentence, cancel: 'Do not connect' };
-  const title = question.kind === 'secret' ? `Sign in at ${question.fromName}` : `${question.fromName} asks`;
+  const where = question.from === 'gateway' ? '' : ` at ${question.fromName}`;
+  const title = question.kind === 'secret' ? `Sign in${where}` : `${question.fromName} asks`;
   if (command === null) {
     const lead =
       question.kind === 'secret' && question.from === 'gateway' && question.message !== ''

@@ -46,6 +46,7 @@ describe('ways in', () => {
     expect(rowsOf(read({ address }), [], true).map((row) => [row.name, row.address, row.ways])).toEqual([
       ['ann@web09', 'web09:2222', ['powershell', 'pty']],
     ]);
+    expect(rowsOf(read({ address }), [], true)[0]?.remark).toBe('not saved, SSH');
     const known = target('web09', { host: 'web09', port: 2222 });
     expect(rowsOf(read({ address, targets: [known] }), [known], true).map(({ key }) => key)).toEqual(['web09']);
   });

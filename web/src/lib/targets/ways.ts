@@ -60,7 +60,7 @@ export function rowsOf(read: WhereTo | null, targets: readonly Target[], mayOpen
       key: 'address',
       name,
       address: addressOf(address),
-      remark: winrm === null ? 'not saved' : 'not saved, WinRM',
+      remark: winrm === null ? 'not saved, SSH' : 'not saved, WinRM',
       to: { by: 'address', host, port, subsystem, winrm },
       credential: credentialOf(user),
       ways: winrm === null ? both : ['powershell'],
