@@ -397,31 +397,31 @@ test.skipIf(shell === undefined)('a session over WinRM that is left ends its tra
   page = await ConsolePage.open(bob, openBody(id, 'powershell'));
   await page.untilMessage('prompt', 1, 60_000);
   const bytes = randomBytes(300_000);
-  const { uploadId } = (await begin('left', bytes.length)).body;
+  const { uploadId } = (await begin('half-way', bytes.length)).body;
   expect((await put(uploadId, 0, bytes.subarray(0, 100_000))).status).toBe(200);
-  await expect.poll(() => partOf('left'), { timeout: 30_000 }).toBe(100_000);
+  await expect.poll(() => partOf('half-way'), { timeout: 30_000 }).toBe(100_000);
   // More than fits on the way, and nobody reads on: it is under way.
-  writeFileSync(at('large'), '');
-  truncateSync(at('large'), 256 * 1024 * 1024);
-  const download = await fetched('large');
+  writeFileSync(at('long'), '');
+  truncateSync(at('long'), 256 * 1024 * 1024);
+  const download = await fetched('long');
   expect(download.status).toBe(200);
   await bob.post(route('leave'));
   await expect(download.arrayBuffer()).rejects.toThrow();
   const late = await put(uploadId, 100_000, bytes.subarray(100_000));
   expect([late.status, await late.json()]).toMatchObject([409, { error: { code: 'bad_state' } }]);
-  for (const [name, direction] of [['large', 'down'], ['left', 'up']] as const)
+  for (const [name, direction] of [['long', 'down'], ['half-way', 'up']] as const)
     expect(await transferOf(name)).toMatchObject({ outcome: 'failed', detail: { direction, why: 'target_lost' } });
   // The shell of the files is gone, that of the session waits.
   await lab.until(() => lab.shells.size === 1);
   expect([...lab.shells.values()].map(({ state }) => state)).toEqual(['Disconnected']);
   page = await ConsolePage.attach(bob, page.sessionId);
   await page.untilMessage('prompt', 1, 60_000);
-  const again = (await begin('left', bytes.length, { resume: true })).body;
+  const again = (await begin('half-way', bytes.length, { resume: true })).body;
   expect(again.offset).toBe(100_000);
   expect((await put(again.uploadId, again.offset, bytes.subarray(again.offset))).status).toBe(200);
   const done = await bob.post<Uploaded>(route(`uploads/${again.uploadId}/finish`));
   expect(done).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
-  expect(readFileSync(at('left')).equals(bytes)).toBe(true);
+  expect(readFileSync(at('half-way')).equals(bytes)).toBe(true);
   page.submit('exit');
   await page.untilMessage('ended');
   await lab.until(() => lab.shells.size === 0);
