@@ -14,56 +14,46 @@ import { Secret } from '../../server/src/secret.ts';
 import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import { makeCertificate } from '../lab/certificate.ts';
 import { ConsolePage, openBody } from '../lab/console-page.ts';
-import type { LabConsole } from '../lab/console.ts';
 import { keptAndTold } from '../lab/kept-and-told.ts';
 import { startGateway, type LabGateway, type Person } from '../lab/gateway.ts';
 import { missingForAcceptor } from '../lab/kerberos/acceptor.ts';
 import { startKerberosContexts, type KerberosContexts } from '../lab/kerberos/contexts.ts';
 import { keysIn, secretsInCache } from '../lab/kerberos/keys.ts';
 import { DOMAIN, HOSTS, LabKdc, PEOPLE, REALM, missingForKdc } from '../lab/kerberos/kdc.ts';
-import { type BuiltStandIn, buildStandIn } from '../lab/powershell.ts';
 import { holdsSecret } from '../lab/secret-forms.ts';
 import { startWireTap, type WireTap } from '../lab/wire-tap.ts';
-import {
-  connectWsMan,
-  labCertificate,
-  openWsManConsole,
-  startLabWsMan,
-  type LabConnect,
-} from '../lab/wsman/console.ts';
+import { connectWsMan, type LabConnect } from '../lab/wsman/console.ts';
 import { startCredSspContexts } from '../lab/wsman/credssp-acceptor.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
+import { StandInWsMan } from '../lab/wsman/stand-in.ts';
 import { winRmBody, wholeSession } from '../lab/wsman/whole-session.ts';
 
 const missing = missingForKdc() ?? missingForAcceptor();
 
 describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? '' : ` (needs ${missing})`}`, () => {
-  let standIn: BuiltStandIn;
+  const winrm = new StandInWsMan();
   let kdc: LabKdc;
   let contexts: KerberosContexts;
   let kerberos: Kerberos;
   let lab: LabWsMan | null = null;
-  let person: LabConsole | null = null;
   const heard: string[] = [];
-  const certificate = labCertificate();
   beforeAll(async () => {
-    [standIn, kdc] = await Promise.all([buildStandIn(), LabKdc.start()]);
+    kdc = await LabKdc.start();
     contexts = await startKerberosContexts(kdc.keytab);
     kerberos = new Kerberos(kdc.settings);
   });
   afterAll(async () => {
     kerberos.close();
-    standIn.remove();
+    winrm.remove();
     await Promise.all([contexts.stop(), kdc.stop()]);
   });
   afterEach(async () => {
-    await person?.terminal?.close('closed_by_user', 2000);
-    await lab?.stop();
-    lab = person = null;
+    await winrm.end();
+    lab = null;
   });
 
   const start = async (isTls: boolean, acceptor = contexts.acceptor): Promise<LabWsMan> => {
-    lab = await startLabWsMan({ command: standIn.argv, acceptor, tls: isTls ? certificate : null });
+    lab = await winrm.start({ acceptor, ...(isTls ? {} : { tls: null }) });
     heard.length = 0;
     lab.intercept = (_request, _response, body) => {
       heard.push(Buffer.from(body).toString('latin1'));
@@ -97,7 +87,7 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
   });
 
   it('carries a session over plain HTTP of which nothing can be read', async () => {
-    person = await openWsManConsole(await start(false), over('default'));
+    const person = await winrm.open(await start(false), over('default'));
     expect((await person.run('1..300')).match(/\d+/g)).toHaveLength(300);
     expect(heard.some((body) => body.startsWith('--Encrypted Boundary'))).toBe(true);
     expect(heard.filter((body) => /Envelope|Correct Horse/.test(body))).toEqual([]);
@@ -176,7 +166,7 @@ describe.skipIf(missing !== null)(`sessions with Kerberos${missing === null ? ''
   });
 
   describe('from the opening to the end, through the whole program', () => {
-    const pin = new X509Certificate(certificate.cert).fingerprint256.replaceAll(':', '').toLowerCase();
+    const pin = new X509Certificate(winrm.tls.cert).fingerprint256.replaceAll(':', '').toLowerCase();
     // What is connected to is `localhost`, which is no name for Kerberos.
     const spn = { service: 'HTTP', host: HOSTS.win, includePort: false } as const;
     const dataDir = mkdtempSync(path.join(tmpdir(), 'sallyport-kerberos-whole-'));
