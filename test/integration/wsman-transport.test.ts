@@ -620,6 +620,18 @@ describe('NTLM', () => {
     expect(error).toMatchObject({ peerText: expect.not.stringContaining('forged') as string });
   });
 
+  it('makes Create again after a clear 503 inside TLS, over a connection whose sealing nobody has counted on', async () => {
+    await startNtlm({});
+    let refused = 0;
+    lab.intercept = (_request, response, body) =>
+      body.length > 0 && refused++ === 0 && Boolean(response.writeHead(503).end());
+    const clock: Clock = { ...systemClock, after: (ms, call) => systemClock.after(ms === 500 ? 0 : ms, call) };
+    const person = await open({ ...over({ alwaysSeal: true }), clock });
+    expect(person.notices).toEqual(['retrying']);
+    expect(lab.names().filter((name) => name === 'Create')).toHaveLength(1);
+    expect(await person.run('1+1')).toBe('2\r\n');
+  });
+
   it.each<[string, LabWsMan['intercept']]>([
     ['a clear answer', (_, response) => Boolean(response.writeHead(200, { 'Content-Type': 'application/soap+xml' }).end('<s/>'))],
     ['a clear fault', (_, response) => Boolean(response.writeHead(500, { 'Content-Type': 'application/soap+xml' }).end('<s/>'))],

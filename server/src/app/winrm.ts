@@ -10,7 +10,7 @@ import type { NewQuestion } from '../terminals/contract.ts';
 import type { PowerShellTerminalOptions } from '../terminals/powershell/terminal-options.ts';
 import type { ConnectPort, Endpoint } from '../transports/contract.ts';
 import type { WsManConnection, WsManConnector, WsManConnectRequest, WsManPort } from '../transports/wsman/connector.ts';
-import { certificateChanged } from '../transports/wsman/errors.ts';
+import { certificateChanged, faultWords } from '../transports/wsman/errors.ts';
 import type { Redirection } from '../transports/wsman/redirect.ts';
 import type { PresentedCertificate } from '../transports/wsman/tls.ts';
 import { addressOf } from './chain.ts';
@@ -20,6 +20,7 @@ import type { HostKeyStore } from '../targets/pins.ts';
 /** Certificates are kept beside host keys under this type. */
 const X509 = 'x509';
 const RETRYING = 'The connection to the target broke. It is being made again; the session goes on when it stands.';
+const CREATE_AGAIN = 'The target makes no session yet. It is asked again for a while.';
 
 export interface WinRmDeps extends Pick<IdentityDeps, 'audit'> {
   readonly hostKeys: HostKeyStore;
@@ -298,7 +299,10 @@ export const poolOf = (
 ) =>
   connection.openPool({
     shellCreated: () => undefined,
-    retrying: () => port.notice('warning', 'target_retrying', RETRYING),
+    retrying: (refusal) => {
+      const text = refusal === null ? RETRYING : `${CREATE_AGAIN}\n${faultWords(refusal)}`;
+      port.notice('warning', 'target_retrying', text);
+    },
     notDeleted,
   });
 

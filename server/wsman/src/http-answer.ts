@@ -1,5 +1,5 @@
 import { WsManError, WsManProtocolError } from './errors.ts';
-import { WsManFaultError } from './soap/fault.ts';
+import { type WsManFault, WsManFaultError } from './soap/fault.ts';
 import { FAULT_CODE } from './soap/fault-codes.ts';
 
 const SECTION = 'DSP0226 C.1 HTTP(S) Binding';
@@ -31,7 +31,17 @@ export const redirectOf = (status: number, location: string | null): WsManRedire
   new WsManRedirectError(FOLLOWED.has(status) ? location : null);
 
 /** A refusal that has no envelope, told with the number that Windows clients give it. */
-export function faultOfStatus(status: number): WsManFaultError {
+export class WsManStatusError extends WsManFaultError {
+  /** Of the HTTP answer. Several have the same number. */
+  readonly status: number;
+  constructor(status: number, fault: WsManFault) {
+    super(fault);
+    this.status = status;
+  }
+}
+
+/** The refusal that an answer without envelope is. */
+export function faultOfStatus(status: number): WsManStatusError {
   const number =
     status === 404
       ? FAULT_CODE.urlNotFound
@@ -45,7 +55,7 @@ export function faultOfStatus(status: number): WsManFaultError {
               ? FAULT_CODE.accessDenied
               : FAULT_CODE.http500;
   const text = `HTTP status ${status}`;
-  return new WsManFaultError({
+  return new WsManStatusError(status, {
     value: 'Receiver',
     subcode: null,
     wsmanCode: number,

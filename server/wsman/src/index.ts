@@ -49,7 +49,14 @@ export { Requests } from './requests.ts';
 export type { Prepared, RequestsOptions, RequestTarget } from './requests.ts';
 export { readRequest, writeAnswer, writeFault } from './server-requests.ts';
 export type { AnswerIds, ReceivedRequest } from './server-requests.ts';
-export { checkAnswerHead, faultOfStatus, isRedirectStatus, redirectOf, WsManRedirectError } from './http-answer.ts';
+export {
+  checkAnswerHead,
+  faultOfStatus,
+  isRedirectStatus,
+  redirectOf,
+  WsManRedirectError,
+  WsManStatusError,
+} from './http-answer.ts';
 export type { AnswerHead } from './http-answer.ts';
 export * from './session-options.ts';
 export { decodeSealedBody, encodeSealedBody, isSealedType, joinPlain, SOAP_CONTENT_TYPE } from './sealed-body.ts';

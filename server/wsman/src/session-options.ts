@@ -27,7 +27,7 @@ export const SESSION_OPTIONS = {
   MaximumReceivedDataSizePerCommand: row('honoured', 'bytes received for one pipeline; beyond it the pipeline is ended, and says so'),
   MaximumReceivedObjectSize: row('honoured', 'bytes of one object, at most 200 MiB; the caller\'s own limit holds beside it'),
   OutputBufferingMode: row('honoured', 'BufferMode of Create and Disconnect: Block or Drop; None = the endpoint\'s own'),
-  MaxConnectionRetryCount: row('honoured', 'times that a poll whose connection broke is made again; a sign-in and Create are tried once'),
+  MaxConnectionRetryCount: row('honoured', 'times that a poll whose connection broke is made again, and Create after a fault that says to try later; a sign-in is tried once'),
   ApplicationArguments: row('honoured', 'INIT_RUNSPACEPOOL; texts, beside PSVersionTable'),
   OpenTimeout: row('honoured', 'from the first byte until the pool is Opened, questions to a person not counted'),
   CancelTimeout: row('honoured', 'wait for a pipeline that was stopped, and for the answer to Delete'),
@@ -59,7 +59,7 @@ export interface SessionOptions {
   /** null = the caller's own. */
   readonly maximumReceivedObjectSize: number | null;
   readonly outputBufferingMode: BufferMode | null;
-  /** null = as long as the caller keeps trying. */
+  /** null = as long, or as often, as the caller keeps trying. */
   readonly maxConnectionRetryCount: number | null;
   /** Names and texts, without PSVersionTable. */
   readonly applicationArguments: readonly (readonly [string, string])[];

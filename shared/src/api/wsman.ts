@@ -139,7 +139,10 @@ export const WsManSettings = z.strictObject({
     .max(KIB ** 4)
     .nullable()
     .default(null),
-  /** How often a poll whose connection broke is made again (MaxConnectionRetryCount); null = for four minutes. */
+  /**
+   * How often a poll whose connection broke is made again, and a Create that is refused for now (MaxConnectionRetryCount);
+   * null = for four minutes, and 5 times.
+   */
   maxConnectionRetries: z.number().int().min(0).max(100).nullable().default(null),
   /** For `$PSSenderInfo.ApplicationArguments` at the target, beside PSVersionTable. Nothing secret. */
   applicationArguments: z.array(ApplicationArgument).max(16).refine(hasNamesOnce).default([]),

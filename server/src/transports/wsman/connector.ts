@@ -474,6 +474,7 @@ function connectionOf(
       new WsManPool(pool, events, {
         ...{ requests, sessionId: randomUUID(), connections, size, clock },
         options: use === 'files' ? { ...options, ...UNLIMITED } : options,
+        ...{ isTls: settings.tls, openMs: use === 'files' ? null : way.openLeftMs },
         opening: {
           name: null,
           idleTimeoutMs: options.idleTimeoutMs,

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import { SallyportError, toError } from '../../errors.ts';
 import type { LeftCall, LeftPool, PoolChannel, PoolChannelEvents } from '../contract.ts';
 import type { Connections } from './connections.ts';
+import { CreateAgain } from './create-again.ts';
 import type { EnvelopeSize } from './envelope-size.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PollPace } from './poll-pace.ts';
@@ -47,14 +48,21 @@ export interface WsManPoolOptions {
   readonly options: SessionOptions;
   readonly size: EnvelopeSize;
   readonly clock: Clock;
+  /** The connections are TLS: what comes over them is the target's, sealed or not. */
+  readonly isTls: boolean;
+  /** Until the pool must be open, as the target's settings say; null = they do not. */
+  readonly openMs: number | null;
   /** Where the target had redirected to; absent at the target itself. */
   readonly at?: string;
   /** The id that the target gave the shell. */
   shellCreated(shellId: string): void;
   /** The target has not said, or not in time, that the shell is deleted: what runs there may go on. */
   notDeleted?(shellId: string): void;
-  /** Requests are made again because their connections broke; told once until one comes through. */
-  retrying(): void;
+  /**
+   * Something is tried again; told once until it comes through. @param refusal what the target makes no shell for yet; null =
+   * requests are made again because their connections broke
+   */
+  retrying(refusal: WsManFaultError | null): void;
 }
 
 interface Leave {
@@ -81,6 +89,8 @@ export class WsManPool implements PoolChannel {
   #held: (() => void)[] = [];
   #rest: readonly ClientEvent[] = [];
   #shellId: string | null = null;
+  /** Until the shell is there. */
+  #again: CreateAgain | null = null;
   #left: LeftPool | null = null;
   #leaving: Leave | null = null;
   /** The shell goes on without us: nothing is deleted. */
@@ -128,6 +138,9 @@ export class WsManPool implements PoolChannel {
   open(options: OpenOptions): void {
     const { applicationArguments: own } = this.#options.options;
     const all = own.length === 0 ? options : { ...options, applicationArguments: versionTable(undefined, own) };
+    const { openMs, isTls, clock } = this.#options;
+    const times = this.#options.options.maxConnectionRetryCount;
+    this.#again = new CreateAgain({ times, openMs, isTls, clock });
     this.#shell.open(this.#options.opening, all);
     this.send();
   }
@@ -320,6 +333,8 @@ export class WsManPool implements PoolChannel {
 
   /** Only a lost connection is worth another try; everything else is an answer, if a bad one. */
   #failed(request: ShellRequest, error: unknown): ShellEvent[] {
+    if (error instanceof WsManFaultError && this.#again?.isWorthIt(error) === true)
+      return this.#shell.answered(request.id, error);
     const known = toWsManTransportError(error);
     if (!NETWORK.has(known.code)) return this.#shell.failed(known);
     const times = (this.#attempts.get(request.id) ?? 0) + 1;
@@ -330,8 +345,22 @@ export class WsManPool implements PoolChannel {
     const mayRepeat =
       now - this.#lostSince < ROBUST_MS && times <= (this.#options.options.maxConnectionRetryCount ?? Infinity);
     const events = this.#shell.lost(request.id, known, mayRepeat, known.code === 'target_unreachable');
-    if (events.length === 0 && isFirst) this.#options.retrying();
+    if (events.length === 0 && isFirst) this.#options.retrying(null);
     return events;
+  }
+  /** The target has made no shell. */
+  #createRefused(refusal: WsManFaultError, again: () => void): void {
+    const pauseMs = this.#again?.pauseMs(refusal) ?? null;
+    if (pauseMs === null) {
+      this.#tell(this.#shell.failed(refusal));
+      return;
+    }
+    if (this.#again?.times === 1) this.#options.retrying(refusal);
+    const send = (): void => {
+      again();
+      this.send();
+    };
+    this.#pause(pauseMs).then(send, () => undefined);
   }
 
   #tell(events: readonly ShellEvent[]): void {
@@ -342,8 +371,10 @@ export class WsManPool implements PoolChannel {
       if (event.type === 'shellCreated') {
         const shellId = ownText(event.created.shellId);
         this.#shellId = shellId;
+        this.#again = null;
         this.#options.shellCreated(shellId);
-      } else if (event.type === 'left') isLeft = true;
+      } else if (event.type === 'createRefused') this.#createRefused(event.error, event.again);
+      else if (event.type === 'left') isLeft = true;
       else if (event.type === 'leaveRefused') refusedLeave = toWsManTransportError(event.error);
       else if (event.type === 'pipelineRefused') this.#endedBy.set(event.pipelineId, faultWords(event.error));
       else if (event.type === 'pipelineCutOff') this.#endedBy.set(event.pipelineId, cutOffWords(event.limit));
@@ -393,7 +424,7 @@ const smallest = (...bounds: readonly (number | null | undefined)[]): number | n
     null,
   );
 
-const OWN = ['shellCreated', 'pipelineRefused', 'pipelineCutOff', 'left', 'leaveRefused', 'shellFailed'] as const;
+const OWN = ['shellCreated', 'createRefused', 'pipelineRefused', 'pipelineCutOff', 'left', 'leaveRefused', 'shellFailed'] as const; // prettier-ignore
 type OwnEvent = (typeof OWN)[number];
 const isClientEvent = (event: ShellEvent): event is Exclude<ShellEvent, { readonly type: OwnEvent }> =>
   !OWN.some((type) => type === event.type);

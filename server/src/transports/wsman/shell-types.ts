@@ -27,6 +27,8 @@ export interface ShellRequest {
 export type ShellEvent =
   | PoolEvent
   | { readonly type: 'shellCreated'; readonly created: CreateResponse }
+  /** The server has made no shell, and may make one later: `again`, or `failed` of the shell. */
+  | { readonly type: 'createRefused'; readonly error: WsManFaultError; readonly again: () => void }
   /** The server did not start this pipeline; it is closed. */
   | { readonly type: 'pipelineRefused'; readonly pipelineId: string; readonly error: WsManError }
   /** More came for this pipeline than may come: it is being ended, and its last state follows. */

@@ -1,6 +1,7 @@
 import type { ClientPool, OpenOptions, Outgoing } from '@sallyport/psrp';
-import { OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
+import { isRetriedAtCreate, OPERATIONS, SIGNAL, WsManError, WsManFaultError } from '@sallyport/wsman';
 import type { BufferMode, CreateRequest, InputStream, Operation, ReceiveResponse, Requests } from '@sallyport/wsman';
+import { ControlQueue } from './control-queue.ts';
 import { type EnvelopeSize, isSizeRefused } from './envelope-size.ts';
 import { RequestBook } from './request-book.ts';
 import { SendQueue } from './send-queue.ts';
@@ -10,7 +11,6 @@ import { idleTimeoutOf, newCommand, placeOf, targetOf } from './shell-types.ts';
 export type { Lane, ShellEvent, ShellOpening, ShellPlace, ShellRequest } from './shell-types.ts';
 
 type Polled = { readonly pipelineId: string; readonly command: Command };
-type Control = { readonly kind: 'stop' | 'terminate'; readonly pipelineId: string };
 
 /**
  * One shell with its pool, sans-IO: what the pool puts out becomes Create, Command, Send, Signal and Delete; answers to
@@ -27,7 +27,7 @@ export class WsManShell {
   readonly #queue: SendQueue;
   readonly #commands = new Map<string, Command>();
   readonly #book: RequestBook;
-  #controls: Control[] = [];
+  readonly #controls = new ControlQueue();
   #place: ShellPlace | null = null;
   #isShellPolled = false;
   #isDeleting = false;
@@ -74,11 +74,15 @@ export class WsManShell {
       },
       refused: (error) => {
         if (this.#isDeleting) return this.#deleted(true);
-        if (!isSizeRefused(error) || !this.#size.lower(bytes)) return this.#fail(error);
-        // Nothing was opened: the same again, with the next smaller size.
-        this.#fit();
-        this.#create(request);
-        return [];
+        if (isSizeRefused(error) && this.#size.lower(bytes)) {
+          // Nothing was opened: the same again, with the next smaller size.
+          this.#fit();
+          this.#create(request);
+          return [];
+        }
+        if (!isRetriedAtCreate(error.number)) return this.#fail(error);
+        const again = (): void => (this.#isDeleting ? undefined : this.#create(request));
+        return [{ type: 'createRefused', error, again }];
       },
     }); // prettier-ignore
   }
@@ -182,14 +186,15 @@ export class WsManShell {
     return this.#book.take();
   }
 
-  /** Takes the body of an answer with status 200, or 500 and 400 with a fault. */
-  answered(id: number, bytes: Uint8Array): ShellEvent[] {
+  /** Takes the body of an answer with status 200, or 500 and 400 with a fault; or a refusal that came without an envelope. */
+  answered(id: number, body: Uint8Array | WsManFaultError): ShellEvent[] {
     const pending = this.#book.get(id);
     if (pending === undefined) return [];
     this.#book.done(id);
     let answer: unknown;
     try {
-      answer = this.#requests.read(pending.prepared, bytes);
+      if (body instanceof WsManFaultError) throw body;
+      answer = this.#requests.read(pending.prepared, body);
     } catch (error) {
       if (error instanceof WsManFaultError) return this.#last(pending.refused(error, pending.isRepeated));
       if (error instanceof WsManError) return this.#fail(error);
@@ -242,12 +247,12 @@ export class WsManShell {
       else if (item.kind === 'command') {
         this.#commands.set(item.pipelineId, newCommand(null));
         this.#queue.begin(item.pipelineId);
-      } else if (item.kind === 'signal') this.#controls.push({ kind: 'stop', pipelineId: item.pipelineId });
+      } else if (item.kind === 'signal') this.#controls.add({ kind: 'stop', pipelineId: item.pipelineId });
       else if (item.pipelineId === null) this.#delete();
       else {
         const command = this.#commands.get(item.pipelineId);
         if (command !== undefined) command.isClosing = true;
-        this.#controls.push({ kind: 'terminate', pipelineId: item.pipelineId });
+        this.#controls.add({ kind: 'terminate', pipelineId: item.pipelineId });
       }
     }
   }
@@ -305,26 +310,17 @@ export class WsManShell {
 
   #nextControl(): void {
     if (this.#book.isBusy('control')) return;
-    // A signal waits for its command; one for a command that is gone is dropped.
-    this.#controls = this.#controls.filter(({ pipelineId }) => this.#commands.has(pipelineId));
-    const index = this.#controls.findIndex(
-      ({ kind, pipelineId }) =>
-        this.#isThere(this.#commands.get(pipelineId)) && (kind === 'stop' || !this.#book.isStarting()),
-    );
-    const [next] = index < 0 ? [] : this.#controls.splice(index, 1);
-    const command = next === undefined ? undefined : this.#commands.get(next.pipelineId);
-    if (next === undefined || command === undefined) return;
-    if (next.kind === 'stop') this.#signal(command, SIGNAL.stop, () => this.#stopTaken(next.pipelineId, command));
+    const next = this.#controls.take(this.#commands, () => this.#book.isStarting());
+    if (next === null) return;
+    const { pipelineId, command } = next;
+    if (next.kind === 'stop') this.#signal(command, SIGNAL.stop, () => this.#stopTaken(pipelineId, command));
     else {
       this.#signal(command, SIGNAL.terminate, () => {
-        this.#commands.delete(next.pipelineId);
-        return this.#pool.closed(next.pipelineId);
+        this.#commands.delete(pipelineId);
+        return this.#pool.closed(pipelineId);
       });
     }
   }
-
-  #isThere = (command: Command | undefined): boolean =>
-    command !== undefined && command.wireId !== null && !command.isJoining;
 
   #signal(command: Command, signalCode: string, taken: () => ShellEvent[]): void {
     const refused = (error: WsManFaultError): ShellEvent[] =>
@@ -352,7 +348,7 @@ export class WsManShell {
 
   #nextLeave(leaving: Leaving): void {
     if (leaving.phase !== 'sending' || this.#book.isBusy('send') || this.#book.isBusy('control')) return;
-    if (this.#controls.length > 0 || this.#polls((pipelineId) => this.#pool.isAmid(pipelineId))) return;
+    if (!this.#controls.isEmpty || this.#polls((pipelineId) => this.#pool.isAmid(pipelineId))) return;
     leaving.phase = 'disconnecting';
     const idleTimeoutMs = idleTimeoutOf(leaving.idleTimeoutMs, this.#place?.maxIdleTimeoutMs ?? null);
     this.#put('control', OPERATIONS.disconnect, { idleTimeoutMs, bufferMode: leaving.bufferMode }, {
@@ -480,7 +476,7 @@ export class WsManShell {
   #delete(): void {
     if (this.#isDeleting) return;
     this.#isDeleting = true;
-    this.#controls = [];
+    this.#controls.clear();
     // While Create is under way there is nothing to delete yet.
     if (this.#place === null) return;
     this.#book.dropReady();
@@ -503,7 +499,7 @@ export class WsManShell {
 
   #fail(error: Error): ShellEvent[] {
     if (this.#isDeleting) return [];
-    this.#controls = [];
+    this.#controls.clear();
     this.#book.dropReady();
     this.#book.clear();
     this.#commands.clear();

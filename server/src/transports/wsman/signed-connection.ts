@@ -171,7 +171,11 @@ export class SignedConnection {
     const { contentType } = answer;
     if (contentType === null || !isSealedType(contentType)) {
       // What is not sealed may be anybody's: of the whole answer only the status is used.
-      if (CLEAR_STATUS.has(answer.status)) throw faultOfStatus(answer.status);
+      if (CLEAR_STATUS.has(answer.status)) {
+        // The target has perhaps not opened the request: both sides count otherwise from now on.
+        this.close();
+        throw faultOfStatus(answer.status);
+      }
       throw new SallyportError(
         'wsman_seal_broken',
         `an answer that is not sealed, HTTP status ${String(answer.status)}`,

@@ -38,7 +38,7 @@ export const LIMIT_FIELDS: Readonly<Record<LimitName, LimitField>> = {
   },
   maxConnectionRetries: {
     ...{ label: 'A broken connection is made again, times', unit: 1, low: 0, high: 100, absent: 'for four minutes' },
-    help: 'Then the session is left at the target (MaxConnectionRetryCount). A sign-in is tried once, whatever stands here.',
+    help: 'Then the session is left at the target (MaxConnectionRetryCount). Also for a session that the target does not make yet: 5 times without a number. A sign-in is tried once, whatever stands here.',
   },
   maxEnvelopeKb: {
     ...{ label: 'Largest message, KB', unit: 1, low: 32, high: 2048, absent: 'found out' },
