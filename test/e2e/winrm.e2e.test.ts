@@ -379,6 +379,14 @@ describe('on a phone', () => {
     await page.getByRole('button', { name: 'Run', exact: true }).tap();
     await page.getByRole('heading', { name: 'The session has ended' }).waitFor();
     found.push(...(await flawsOf('ended')));
+
+    plain.refusals.set('Create', 5);
+    await openThere(target);
+    await page.getByRole('heading', { name: 'What this means' }).waitFor();
+    const told = page.getByRole('region', { name: /could not be opened$/ });
+    expect(await told.locator('.voice').allInnerTexts()).toEqual(['lab says 5 (5, 0x00000005)']);
+    expect(await told.innerText()).toMatch(/What this means\s+Access denied[^]+ said\s+lab says 5 /);
+    found.push(...(await flawsOf('explained')));
     expect(found).toEqual([]);
     expect(phone.faults).toEqual([]);
   });

@@ -1,5 +1,6 @@
 /** The way to a target over WinRM: who is trusted, what is sent before that, and what happens when it breaks. */
 import type { Socket } from 'node:net';
+import { explainFault } from '@sallyport/wsman';
 import { describe, expect, it } from 'vitest';
 import type { WsManPort } from '../../server/src/transports/wsman/connector.ts';
 import { type Clock, systemClock } from '../../server/src/clock.ts';
@@ -217,7 +218,8 @@ describe('what answers', () => {
   ])('with a fault is told with the words of the target: %s', async (_, number, code) => {
     lab.refusals.set('Create', number);
     const error: unknown = await open().catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code, peerText: expect.stringContaining(`lab says ${String(number)}`) as string });
+    expect(error).toMatchObject({ code, peerText: expect.stringMatching(`^lab says ${String(number)}`) as string });
+    expect(error).toMatchObject({ explanation: explainFault(number).text });
   });
 
   it('may be nothing: the clocks run, and stand still while a person is asked', async () => {
@@ -343,7 +345,9 @@ describe('a session', () => {
     person.submit('1+1');
     await person.until(() => person.end !== null);
     // It may run there or not: whoever picks the session up sees.
-    expect(person.end?.reason).toBe('session_left');
+    // Nobody there said so: the words are ours.
+    const explanation = expect.stringContaining('The session goes on there') as string;
+    expect(person.end).toMatchObject({ reason: 'session_left', detail: '', explanation });
     expect(commands()).toBe(before + 1);
     expect(person.ends).toEqual([]);
     expect(person.left?.pipelineId).toBe(person.started[0]?.pipelineId);

@@ -1,4 +1,5 @@
 import type { InvokeBody } from '@sallyport/shared/api/invoke';
+import type { ServerMessage } from '@sallyport/shared/wire/control';
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../../test/contracts/fake-clock.ts';
 import type { Broker, Page } from '../broker/contract.ts';
@@ -15,13 +16,19 @@ const caller = {
   principal: { user: { id: 'ann', name: 'ann', role: 'operator' }, loginHash: 'h', via: 'token' },
 } as unknown as Caller;
 
-/** A session that goes on until it is terminated. @param terminate what the broker does then */
-function world(terminate: () => Promise<void>) {
+/**
+ * A session that goes on until it is terminated. @param terminate what the broker does then
+ * @param end told at once
+ */
+function world(terminate: () => Promise<void>, end: ServerMessage | null = null) {
   const clock = new FakeClock();
   const page = { handle: () => undefined } as unknown as Page;
   const broker = {
     open: () => Promise.resolve({ sessionId: 's1' }),
-    attach: () => Promise.resolve(page),
+    attach: (...[, , , socket]: Parameters<Broker['attach']>) => {
+      if (end !== null) socket.sendControl(end);
+      return Promise.resolve(page);
+    },
     terminate,
   } as unknown as Broker;
   const inventory = {
@@ -66,4 +73,12 @@ it('leaves a session alone that has ended by itself', async () => {
   gone.abort();
   await settled();
   expect([asked, clock.waiting]).toEqual([1, 0]);
+});
+
+it('says why it did not go in one text: what happened, what that means, what the target said', async () => {
+  const end = { type: 'ended', reason: 'wsman_fault', message: 'It refused.', detail: 'words (5)', at: '' } as const;
+  const told = { ...end, exitCode: null, requestId: 's1', explanation: 'It means this.' };
+  const { events } = world(() => Promise.resolve(), told);
+  await events.next();
+  expect((await events.next()).value).toMatchObject({ message: 'It refused. It means this. words (5)' });
 });

@@ -59,16 +59,17 @@ class ScriptPage implements SessionSocket {
     // Nobody is there to answer: what asks ends with the code of a refusal.
     if (message.type === 'question')
       queueMicrotask(() => this.#page?.handle({ type: 'answer', id: message.question.id, answer: { kind: 'cancel' } }));
-    if (message.type === 'ended') this.#ended(message.reason as ErrorCode, message.detail, message.message);
+    if (message.type === 'ended')
+      this.#ended(message.reason as ErrorCode, message.message, message.explanation, message.detail);
   }
   close(_code: number, reason: ErrorCode): void {
-    this.#ended(reason, '', errorText(reason));
+    this.#ended(reason, errorText(reason));
   }
 
-  #ended(reason: ErrorCode, detail: string, text: string): void {
+  #ended(reason: ErrorCode, ...said: readonly (string | undefined)[]): void {
     if (this.#end !== null) return;
     const script = this.#scriptEnd;
-    const words = [text, detail].filter((part) => part !== '').join(' ');
+    const words = said.filter(Boolean).join(' ');
     this.#end = {
       type: 'ended',
       state: script?.state ?? 'not_started',

@@ -149,12 +149,12 @@ describe('a question', () => {
       const answer = port.ask(secret, signal);
       clock.advance(120_000);
       expect(await answer).toEqual({ kind: 'cancel' });
-      throw new SallyportError('credential_needed', 'nobody answered', { peerText: 'who?' });
+      throw new SallyportError('credential_needed', 'nobody answered', { peerText: 'who?', explanation: 'ours' });
     });
     const late = await attach(opened.sessionId);
     await late.socket.until(() => late.socket.closed !== null);
     expect(late.socket.closed).toEqual([4502, 'credential_needed']);
-    expect(late.socket.find('ended')).toMatchObject({ detail: 'who?' });
+    expect(late.socket.find('ended')).toMatchObject({ detail: 'who?', explanation: 'ours' });
     expect(rows.get(opened.sessionId)?.endReason).toBe('credential_needed');
   });
 });

@@ -65,7 +65,7 @@ export interface OpeningPort extends TerminalEvents {
 }
 /**
  * Connects to the target and starts its terminal. A rejection ends the session with the code of the SallyportError
- * (its `peerText` is shown in the target's voice). `port.ask` resolves to `cancel` when nobody answers within 120 s.
+ * (its `peerText` is shown in the target's voice, its `explanation` in ours). `port.ask` resolves to `cancel` when nobody answers within 120 s.
  * Must close what it opened when `signal` fires.
  */
 export type OpenTerminal = (

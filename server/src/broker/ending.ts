@@ -32,7 +32,7 @@ export const staysLeft = (reason: ErrorCode): boolean => !FINAL.has(reason);
 
 /** What a page is told. */
 export const endMessage = (
-  { reason, detail, exitCode, hop = '' }: TerminalEnd,
+  { reason, detail, exitCode, hop = '', explanation = '' }: TerminalEnd,
   sessionId: string,
   isLeft: boolean,
 ): Extract<ServerMessage, { type: 'ended' }> => ({
@@ -43,6 +43,7 @@ export const endMessage = (
   at: hop,
   exitCode,
   requestId: sessionId,
+  ...(explanation === '' ? {} : { explanation }),
   ...(isLeft ? { isLeft } : {}),
 });
 

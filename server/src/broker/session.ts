@@ -4,7 +4,7 @@ import type { SessionId } from '@sallyport/shared/ids';
 import type { ServerMessage, SessionFacts } from '@sallyport/shared/wire/control';
 import { LOW_WATER_BYTES } from '@sallyport/shared/wire/credit';
 import type { Clock } from '../clock.ts';
-import { SallyportError, codeOf } from '../errors.ts';
+import { SallyportError, codeOf, toldOf } from '../errors.ts';
 import type { RecordingWriter } from '../recording/contract.ts';
 import type { LeftTerminal, Terminal, TerminalEnd } from '../terminals/contract.ts';
 import { Commands } from './commands.ts';
@@ -195,10 +195,10 @@ export class Session implements PageHost {
     } catch (error) {
       if (this.#phase === 'live') this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Row not updated');
       else if (!this.isEnding) {
-        const { peerText: detail, at: hop } = error instanceof SallyportError ? error : { peerText: '', at: '' };
+        const { peerText: detail, explanation, at: hop } = toldOf(error);
         if (codeOf(error) === 'internal')
           this.#deps.log.error({ err: error, sessionId: this.sessionId }, 'Opening failed');
-        this.finish({ reason: codeOf(error), exitCode: null, detail, hop });
+        this.finish({ reason: codeOf(error), exitCode: null, detail, explanation, hop });
       }
     }
   }

@@ -46,6 +46,8 @@ export interface TerminalEnd {
   readonly exitCode: number | null;
   /** Escaped peer text for the target's voice, at most 4 KiB; may be empty. */
   readonly detail: string;
+  /** Our words on what the target told, where there are more than those of the reason; never a word of the target. */
+  readonly explanation?: string;
   /** The jump host at which it happened; absent for the target itself. */
   readonly hop?: string;
 }

@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import type { Clock } from '../clock.ts';
-import { SallyportError, codeOf } from '../errors.ts';
+import { SallyportError, codeOf, toldOf } from '../errors.ts';
 import type { ChannelEnd, Connection, PtyChannel } from '../transports/contract.ts';
 import type { LeftTerminal, Terminal, TerminalEnd, TerminalEvents } from './contract.ts';
 
@@ -28,8 +28,8 @@ export interface PtyTerminalOptions {
 
 function toEnd(end: ChannelEnd): TerminalEnd {
   if (end.error !== null) {
-    const { peerText: detail, at: hop } = end.error instanceof SallyportError ? end.error : { peerText: '', at: '' };
-    return { reason: codeOf(end.error), exitCode: null, detail, hop };
+    const { peerText: detail, explanation, at: hop } = toldOf(end.error);
+    return { reason: codeOf(end.error), exitCode: null, detail, explanation, hop };
   }
   if (end.signal !== null) return { reason: 'exited', exitCode: null, detail: `ended by signal ${end.signal}` };
   return { reason: end.exitCode === null ? 'target_closed' : 'exited', exitCode: end.exitCode, detail: '' };

@@ -193,6 +193,8 @@ export interface PoolEnd extends ChannelEnd {
   /** Why, where the channel knows it; with the words of the target, escaped. */
   readonly code?: ErrorCode;
   readonly detail?: string;
+  /** Our words on it, where there are more than those of the code. */
+  readonly explanation?: string;
 }
 /** Where a runspace pool that nothing carries any more is found again on its target. JSON-safe. */
 export interface LeftPool {

@@ -166,6 +166,8 @@ export const ServerMessage = z.discriminatedUnion('type', [
     requestId: z.string(),
     /** The session goes on at its target: whoever attaches again picks it up. */
     isLeft: z.boolean().optional(),
+    /** Our words on what the target told, where there are more than those of `message`. */
+    explanation: z.string().optional(),
   }),
 ]);
 export type ServerMessage = z.infer<typeof ServerMessage>;

@@ -137,7 +137,7 @@ class PowerShellFiles implements RemoteFiles {
       event: (event) => this.#event(event),
       batchDone: () => this.#watch(),
       // Nobody comes back for files, and who ended their runspace (the session, mostly) is not known here.
-      lost: (given, detail) => {
+      lost: ({ reason: given, detail }) => {
         const code = given === 'session_left' || given === 'target_shell_gone' ? 'target_lost' : given;
         this.#fail(new SallyportError(code, 'the runspace of the files is lost', { peerText: detail }));
       },

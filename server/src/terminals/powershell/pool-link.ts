@@ -14,8 +14,9 @@ import { isErrorCode } from '@sallyport/shared/error-codes';
 import type { ErrorCode } from '@sallyport/shared/error-codes';
 import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import type { Clock } from '../../clock.ts';
-import { SallyportError, toError } from '../../errors.ts';
+import { SallyportError, toError, toldOf } from '../../errors.ts';
 import type { LeftCall, LeftPool, OpenPool, PoolChannel, PoolClient, PoolEnd } from '../../transports/contract.ts';
+import type { TerminalEnd } from '../contract.ts';
 import { KeyExchange, sessionCipher } from './session-key.ts';
 
 const MAX_DETAIL = 4000;
@@ -35,7 +36,7 @@ export interface PoolLinkOptions {
   /** All events of one read were told. */
   batchDone(): void;
   /** The peer broke the rules or the channel is gone. */
-  lost(code: ErrorCode, detail: string, hop?: string): void;
+  lost(end: TerminalEnd): void;
 }
 
 /** How long opening may take, and who may give it up. */
@@ -72,11 +73,16 @@ function codeOfEnd({ code, error, exitCode, signal }: PoolEnd): ErrorCode {
 }
 function detailOfEnd({ detail, error, exitCode, signal }: PoolEnd): string {
   if (detail !== undefined) return detail;
-  if (error !== null) return error instanceof SallyportError ? error.peerText : '';
+  if (error !== null) return toldOf(error).peerText;
   if (signal !== null) return `PowerShell was ended by signal ${visibleText(signal, 40, false)}`;
   return exitCode === null ? '' : `PowerShell ended with status ${String(exitCode)}`;
 }
-const placeOfEnd = ({ error }: PoolEnd): string => (error instanceof SallyportError ? error.at : '');
+/** A link that breaks while the pool is in use. */
+function lossOf(end: PoolEnd): TerminalEnd {
+  const { explanation, at: hop } = toldOf(end.error);
+  const own = { reason: codeOfEnd(end), exitCode: null, detail: detailOfEnd(end), hop };
+  return { ...own, explanation: end.explanation ?? explanation };
+}
 
 /** One pool on one channel. */
 export class PoolLink {
@@ -336,7 +342,8 @@ export class PoolLink {
   #closed(end: PoolEnd): void {
     if (this.#opening !== null) {
       if (end.code !== undefined) {
-        this.#failOpening(end.code, end.error?.message ?? 'the channel ended', end.detail, end.error);
+        const { detail = '', explanation = '', error: cause } = end;
+        this.#failOpening(end.code, cause?.message ?? 'the channel ended', detail, { explanation, cause });
         return;
       }
       const isNamed = NOT_FOUND_STATUS.has(end.exitCode ?? 0) || NOT_FOUND.test(this.#peerText);
@@ -346,23 +353,23 @@ export class PoolLink {
       return;
     }
     // Before the pool tells it in its own words.
-    if (this.#client.state !== 'Closing') this.#options.lost(codeOfEnd(end), detailOfEnd(end), placeOfEnd(end));
+    if (this.#client.state !== 'Closing') this.#options.lost(lossOf(end));
     this.#tell(this.#channel.ended(end));
   }
 
   #lost(code: ErrorCode, detail: string): void {
     if (this.#opening !== null) this.#failOpening(code, detail);
-    else this.#options.lost(code, detail);
+    else this.#options.lost({ reason: code, exitCode: null, detail });
   }
 
-  #failOpening(code: ErrorCode, message: string, detail = '', cause: Error | null = null): void {
+  #failOpening(
+    code: ErrorCode,
+    message: string,
+    detail = '',
+    more: { explanation?: string; cause?: unknown } = {},
+  ): void {
     const text = [this.#peerText.trim(), detail].filter((part) => part !== '').join('\n');
-    this.#opening?.reject(
-      new SallyportError(code, message, {
-        peerText: visibleText(text, MAX_DETAIL),
-        ...(cause === null ? {} : { cause }),
-      }),
-    );
+    this.#opening?.reject(new SallyportError(code, message, { ...more, peerText: visibleText(text, MAX_DETAIL) }));
     this.#opening = null;
   }
 }

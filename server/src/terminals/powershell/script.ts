@@ -109,9 +109,8 @@ class ScriptTerminal implements Terminal {
       event: (event) => this.#event(event),
       batchDone: () => this.#flush(),
       // Nobody comes back for a script.
-      lost: (code, detail, hop = '') => {
-        const reason = code === 'session_left' ? 'target_lost' : code;
-        this.#ending.now({ reason, exitCode: null, detail, hop });
+      lost: (end) => {
+        this.#ending.now(end.reason === 'session_left' ? { ...end, reason: 'target_lost', explanation: '' } : end);
       },
     });
     this.#vault = new VaultValues(this.#link, options.lend);

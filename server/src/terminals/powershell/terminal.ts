@@ -87,7 +87,7 @@ class PowerShellTerminal implements Terminal {
       version: (version) => this.#isVersion(version),
       event: (event) => this.#event(event),
       batchDone: () => this.#output.flush(),
-      lost: (code, detail, hop = '') => this.#ending.now({ reason: code, exitCode: null, detail, hop }),
+      lost: (end) => this.#ending.now(end),
     });
     this.#vault = new VaultValues(this.#link, options.lend);
     this.#jobs = new Jobs(this.#link, () =>

@@ -18,22 +18,28 @@ function codeOfFault({ number, explanation }: WsManFaultError): ErrorCode {
   return explanation.code;
 }
 
-/** Our explanation, then what the target says, escaped, with the number to look for. */
-function detailOfFault({ number, fault, explanation }: WsManFaultError): string {
+/** What the target says, escaped, with the number to look for. */
+function peerTextOf({ number, fault }: WsManFaultError): string {
   const said = fault.message.trim() === '' ? fault.reason : fault.message;
   const numbered = number === 0 ? (fault.subcode ?? fault.value) : `${String(number)}, ${hexCode(number)}`;
-  return visibleText(`${explanation.text}\n${said.trim()} (${numbered})`, MAX_DETAIL);
+  return visibleText(`${said.trim()} (${numbered})`, MAX_DETAIL);
 }
 
-/** The words for a fault, with the target's own. */
+/** One text for a fault, where there is one place alone: our explanation, then the target's own words. */
 export const faultWords = (error: WsManError): string =>
-  error instanceof WsManFaultError ? detailOfFault(error) : visibleText(error.message, MAX_DETAIL);
+  error instanceof WsManFaultError
+    ? `${error.explanation.text}\n${peerTextOf(error)}`
+    : visibleText(error.message, MAX_DETAIL);
 
 /** Gives every error of a connection its code. */
 export function toWsManTransportError(error: unknown): SallyportError {
   if (error instanceof SallyportError) return error;
-  if (error instanceof WsManFaultError)
-    return new SallyportError(codeOfFault(error), error.message, { cause: error, peerText: detailOfFault(error) });
+  if (error instanceof WsManFaultError) {
+    const { text: explanation } = error.explanation;
+    return new SallyportError(codeOfFault(error), error.message, {
+      ...{ cause: error, peerText: peerTextOf(error), explanation },
+    });
+  }
   if (error instanceof WsManEncodeError) return new SallyportError('bad_request', error.message, { cause: error });
   if (error instanceof WsManError)
     return new SallyportError(isErrorCode(error.code) ? error.code : 'internal', error.message, { cause: error });

@@ -406,12 +406,14 @@ export class WsManPool implements PoolChannel {
     this.#rest = rest;
     if (this.#isTold) return;
     this.#isTold = true;
-    const { code, peerText } = toWsManTransportError(error);
+    const { code, peerText, explanation } = toWsManTransportError(error);
     this.#isLeft = this.#left !== null && NETWORK.has(code);
     this.#leaving?.cancel();
     this.#leaving?.reject(error);
     this.#leaving = null;
-    const told = this.#isLeft ? ({ code: 'session_left', detail: AWAY } as const) : { code, detail: peerText };
+    const told = this.#isLeft
+      ? ({ code: 'session_left', detail: '', explanation: AWAY } as const)
+      : { code, detail: peerText, explanation };
     // Another client has taken it: it is theirs now, and not ours to delete.
     this.#isLeft ||= error instanceof WsManFaultError && TAKEN.has(error.explanation.kind);
     this.#events.closed({ exitCode: null, signal: null, error, ...told });
