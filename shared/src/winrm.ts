@@ -1,9 +1,17 @@
 /** What browser and server both say of WinRM. Free of schemas, so that the page can use it. */
 
+import type { CredentialKind } from './api/targets.ts';
 import type { WsManMethod } from './api/wsman.ts';
 
 /** Ports of WinRM. */
 export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
+
+/** Whether a way to sign in can use a credential of this kind. @param method of WinRM; null = SSH */
+export function canUse(method: WsManMethod | null, kind: CredentialKind): boolean {
+  if (method === null) return kind !== 'certificate';
+  if (method === 'negotiate-implicit') return false;
+  return kind === (method === 'certificate' ? 'certificate' : 'password');
+}
 
 /** The usual doors of a machine, the better way first. */
 export const USUAL_DOORS = [

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { MAX_HOPS, type Target, type TargetBody, TargetBody as TargetBodySchema } from '@sallyport/shared/api/targets';
-import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { type WsManMethod, WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
-import type { Storage } from '../storage/contract.ts';
+import type { CredentialRecord, Storage } from '../storage/contract.ts';
 import { openStorage } from '../storage/sqlite/open.ts';
 import { createInventory, hopsOf } from './inventory.ts';
 
@@ -64,8 +64,12 @@ it('takes for each transport only what it has', () => {
     { offers: ['pty'] },
     { offers: ['powershell', 'pty'] },
     { relaxations: ['mac-sha1'] },
+    { wsman: WsManSettings.parse({ method: 'basic', certificateThumbprint: 'ab'.repeat(20) }) },
+    { wsman: WsManSettings.parse({ certificateThumbprint: 'ab'.repeat(32) }) },
   ] satisfies Partial<TargetBody>[])
     expect([bad, isTaken(bad)]).toEqual([bad, false]);
+  const named = { method: 'certificate', certificateThumbprint: 'ab'.repeat(20) };
+  expect(isTaken({ wsman: WsManSettings.parse(named) })).toBe(true);
   for (const bad of [
     { applicationName: '../x y' },
     { trust: { pin: 'AB' } },
@@ -84,6 +88,34 @@ it('names what is wrong: a taken name, a missing target, a missing credential', 
     code: 'bad_request',
   });
   expect(await inventory.delete('nothing')).toBe(false);
+});
+
+it.each<[CredentialRecord['kind'], WsManMethod | 'ssh', boolean]>([
+  ['certificate', 'certificate', true],
+  ['certificate', 'basic', false],
+  ['certificate', 'default', false],
+  ['certificate', 'ssh', false],
+  ['password', 'kerberos', true],
+  ['password', 'certificate', false],
+  ['password', 'ssh', true],
+  ['privateKey', 'negotiate', false],
+  ['privateKey', 'ssh', true],
+])('takes a credential that the way to sign in can use: %s for %s', async (kind, method, isTaken) => {
+  const inventory = createInventory({ storage, clock: systemClock });
+  const facts = { user: '', publicFacts: '', certificate: null, sealed: new Uint8Array([1]), createdAt: 0 };
+  await storage.credentials.insert({ ...facts, id: 'c', label: 'c', kind });
+  const of = (name: string, credentialId: string | null): TargetBody => ({
+    ...(method === 'ssh' ? body : { ...winrm, wsman: WsManSettings.parse({ method }) }),
+    ...{ name, credentialId },
+  });
+  const refusal = { code: 'target_auth_unsupported' };
+  const { id } = await inventory.create(of('typed', null));
+  if (isTaken) await inventory.change(id, of('kept', 'c'));
+  else {
+    await expect(inventory.check(null, of('new', 'c'))).rejects.toMatchObject(refusal);
+    await expect(inventory.change(id, of('kept', 'c'))).rejects.toMatchObject(refusal);
+  }
+  expect((await inventory.byId(id))?.credentialId).toBe(isTaken ? 'c' : null);
 });
 
 describe('jump hosts', () => {

@@ -1,10 +1,11 @@
 import { FileGrant, MAX_HOPS, Relaxation, type Target, type TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
+import { canUse } from '@sallyport/shared/winrm';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
 import { randomId } from '../random.ts';
-import type { Storage, TargetRecord } from '../storage/contract.ts';
+import type { CredentialRecord, Storage, TargetRecord } from '../storage/contract.ts';
 
 /** What a target row keeps as JSON: everything that no query asks for. */
 const Options = z.object({
@@ -80,17 +81,25 @@ export interface Inventory {
   byName(name: string): Promise<Target | null>;
   /** The jump hosts on the way, first hop first. @throws SallyportError jump_chain */
   hopsOf(target: Target): Promise<readonly Target[]>;
-  /** Would `create` or `change` be refused? Asked before the audit event. @throws SallyportError jump_chain, object_limit, bad_request */
+  /** Would `create` or `change` be refused? Asked before the audit event. @throws SallyportError jump_chain, object_limit, target_auth_unsupported, bad_request */
   check(id: string | null, body: TargetBody): Promise<void>;
   /** @throws SallyportError target_in_use */
   checkDelete(id: string): Promise<void>;
-  /** @throws SallyportError name_taken, jump_chain, object_limit; bad_request when the credential does not exist */
+  /** @throws SallyportError name_taken, jump_chain, object_limit, target_auth_unsupported; bad_request when the credential does not exist */
   create(body: TargetBody, flags?: TargetFlags): Promise<Target>;
-  /** Keeps the flags unless others are given. @throws SallyportError not_found, name_taken, jump_chain */
+  /** Keeps the flags unless others are given. @throws SallyportError not_found, and as `create` */
   change(id: string, body: TargetBody, flags?: TargetFlags): Promise<Target>;
   /** @returns false when it did not exist @throws SallyportError target_in_use */
   delete(id: string): Promise<boolean>;
   opened(id: string): Promise<void>;
+}
+
+/** What would be refused whenever the target is opened. @throws SallyportError target_auth_unsupported */
+function checkFits({ wsman }: TargetBody, { kind }: Pick<CredentialRecord, 'kind'>): void {
+  // Neither signs in: the gateway itself does, or the certificate that is named.
+  if (wsman?.method === 'negotiate-implicit' || (wsman?.certificateThumbprint ?? '') !== '') return;
+  if (!canUse(wsman?.method ?? null, kind))
+    throw new SallyportError('target_auth_unsupported', `${kind} is no credential for ${wsman?.method ?? 'SSH'}`);
 }
 
 export function createInventory(deps: {
@@ -115,9 +124,11 @@ export function createInventory(deps: {
   async function check(rows: Rows, id: string | null, body: TargetBody): Promise<void> {
     if ((body.wsman?.maxObjectBytes ?? 0) > maxObjectBytes)
       throw new SallyportError('object_limit', `the gateway takes objects of ${String(maxObjectBytes)} bytes`);
-    for (const credentialId of [...(body.credentialId === null ? [] : [body.credentialId]), ...body.usingCredentials])
-      if ((await rows.credentials.byId(credentialId)) === null)
-        throw new SallyportError('bad_request', 'a credential of the target does not exist');
+    for (const credentialId of [...(body.credentialId === null ? [] : [body.credentialId]), ...body.usingCredentials]) {
+      const credential = await rows.credentials.byId(credentialId);
+      if (credential === null) throw new SallyportError('bad_request', 'a credential of the target does not exist');
+      if (credentialId === body.credentialId) checkFits(body, credential);
+    }
     const self = { id: id ?? '', viaTargetId: body.viaTargetId, transport: body.transport };
     const after = [...(await rows.targets.list()).filter((row) => row.id !== id), self];
     for (const one of id === null ? [self] : after) {

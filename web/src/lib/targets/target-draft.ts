@@ -1,6 +1,6 @@
 import type { ClientCertificateFacts } from '@sallyport/shared/api/certificates';
 import type { Credential, Target, TargetBody } from '@sallyport/shared/api/targets';
-import { WSMAN_PORTS } from '@sallyport/shared/winrm';
+import { canUse, WSMAN_PORTS } from '@sallyport/shared/winrm';
 import { cleanPin, WSMAN_DRAFT, wsManDraftOf, wsManOf, wsManProblems, type WsManDraft } from './wsman-draft.ts';
 
 /** What the form of a target holds: texts as typed. */
@@ -74,10 +74,8 @@ export function portFor(draft: Pick<TargetDraft, 'transport' | 'port'>, isTls: b
 
 /** The credentials of the vault that the target can be signed in to with. */
 export function fittingFor(draft: Pick<TargetDraft, 'transport' | 'wsman'>, all: readonly Credential[]): Credential[] {
-  if (draft.transport === 'ssh') return all.filter(({ kind }) => kind !== 'certificate');
-  const { method } = draft.wsman;
-  if (method === 'negotiate-implicit') return [];
-  return all.filter(({ kind }) => kind === (method === 'certificate' ? 'certificate' : 'password'));
+  const method = draft.transport === 'ssh' ? null : draft.wsman.method;
+  return all.filter(({ kind }) => canUse(method, kind));
 }
 
 /** The client certificate that the target names by its thumbprint, or has as its credential; null without one. */
