@@ -153,6 +153,8 @@ export const ERROR_TEXT = {
   ntlm_not_trusted:
     'The target could only be reached with NTLM, which does not prove who the target is, and NTLM is not allowed for it. No credential was sent. Use HTTPS or Kerberos, or an administrator allows NTLM in the settings of the target.',
   ntlm_unavailable: 'NTLM is not available in this gateway (FIPS mode of its cryptography). No credential was sent.',
+  digest_unavailable:
+    'Digest with MD5 is not available in this gateway (FIPS mode of its cryptography), and the target offers no SHA-256. No credential was sent.',
   ntlm_downgraded: 'The target asked for less protection than NTLM can give. No credential was sent.',
   kerberos_unavailable:
     'Kerberos is not available in this gateway: the GSSAPI library of the system is missing, or no realm is configured. No credential was sent.',

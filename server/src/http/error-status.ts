@@ -139,6 +139,7 @@ const BY_STATUS: Readonly<Record<number, readonly ErrorCode[]>> = {
     'agent_unavailable',
     'target_quota',
     'ntlm_unavailable',
+    'digest_unavailable',
     'kerberos_unavailable',
     'kerberos_no_kdc',
   ],

@@ -69,6 +69,23 @@ describe('a connection with Digest', () => {
     expect(isTaken('Digest realm="r", nonce="2", qop="auth", stale=TRUE')).toBe(true);
     expect(sign()).toMatch(/nonce="2".*nc=00000001/);
   });
+  it('is unavailable with MD5 where the platform has none, and says so before anything is sent', async () => {
+    const hash: typeof createHash = (algorithm) => {
+      if (algorithm === 'md5') throw new Error('digital envelope routines::unsupported');
+      return createHash(algorithm);
+    };
+    const { signal } = new AbortController();
+    const begin = () => digestSignIn({ user: 'u', password: new Secret('p'), hash }).begin(PLACE);
+    const unavailable = { code: 'digest_unavailable', message: expect.stringContaining('fips') as string };
+    for (const algorithm of ['', ', algorithm=MD5-sess'])
+      await expect(begin().next(refused(`Digest realm="r", nonce="1", qop="auth"${algorithm}`), signal)).rejects.toMatchObject(unavailable); // prettier-ignore
+    // SHA-256 goes; who comes back with MD5 in the middle is refused too.
+    const step = await begin().next(refused('Digest realm="r", nonce="1", qop="auth", algorithm=SHA-256'), signal);
+    if (step.kind !== 'done') throw new Error('not done');
+    expect(step.session.authorize?.({ method: 'POST', path: '/wsman' })).toContain('algorithm=SHA-256');
+    const stale = refused('Digest realm="r", nonce="2", qop="auth", stale=true');
+    expect(() => step.session.answered?.(stale)).toThrow(expect.objectContaining(unavailable) as Error);
+  });
   it('takes the next nonce that the server names, and no server that shows another proof', async () => {
     const attempt = digestSignIn({ user: 'u', password: new Secret('p') }).begin(PLACE);
     const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 /** Digest, over verified TLS only. RFC 7616, and RFC 2617 for old servers; winrm-auth.md section 7. */
 import { createHash, randomBytes } from 'node:crypto';
-import { SallyportError } from '../../../errors.ts';
+import { SallyportError, toError } from '../../../errors.ts';
 import type { Secret } from '../../../secret.ts';
 import type { ConnectionSignIn, HttpSignIn, SignedIn, SignInAnswer, SignInStep } from './contract.ts';
 
@@ -87,10 +87,18 @@ export interface DigestInput {
 }
 
 const counted = (count: number): string => count.toString(16).padStart(8, '0');
+const hashOf = (algorithm: DigestAlgorithm): 'sha256' | 'md5' => (algorithm.startsWith('SHA-256') ? 'sha256' : 'md5');
 const hasherOf = (algorithm: DigestAlgorithm) => (text: string) =>
-  createHash(algorithm.startsWith('SHA-256') ? 'sha256' : 'md5')
-    .update(text)
-    .digest('hex');
+  createHash(hashOf(algorithm)).update(text).digest('hex');
+
+/** MD5 does not exist in FIPS mode. @throws SallyportError digest_unavailable */
+function checkHash({ algorithm }: DigestChallenge, hash: typeof createHash): void {
+  try {
+    hash(hashOf(algorithm));
+  } catch (cause) {
+    throw new SallyportError('digest_unavailable', 'digest with MD5 is unavailable: fips', { cause: toError(cause) });
+  }
+}
 
 /** RFC 7616 section 3.4.1 Response; with an empty method that of the server, section 3.5. */
 export function digestResponse(challenge: DigestChallenge, input: DigestInput): string {
@@ -128,24 +136,34 @@ export function digestAuthorization(challenge: DigestChallenge, input: DigestInp
   return inUtf8(`Digest ${parts.join(', ')}`);
 }
 
+/** Who signs in. */
+export interface DigestOptions {
+  readonly user: string;
+  readonly password: Secret;
+  /** For tests of a platform without MD5. */
+  readonly hash?: typeof createHash;
+}
+
 /** Signs every request on one connection with its own nonce. */
 class DigestConnection implements ConnectionSignIn {
   readonly #user: string;
   readonly #password: Secret;
+  readonly #hash: typeof createHash;
   #challenge: DigestChallenge | null = null;
   #count = 0;
 
-  constructor(user: string, password: Secret) {
+  constructor({ user, password, hash = createHash }: DigestOptions) {
     this.#user = user;
     this.#password = password;
+    this.#hash = hash;
   }
 
-  next(answer: SignInAnswer | null): Promise<SignInStep> {
-    if (answer === null) return Promise.resolve({ kind: 'send', authorization: '' });
+  async next(answer: SignInAnswer | null): Promise<SignInStep> {
+    if (answer === null) return { kind: 'send', authorization: '' };
     this.#challenge = findDigest(answer.challenges);
-    if (this.#challenge === null)
-      return Promise.reject(new SallyportError('wsman_method_disabled', 'the target does not offer Digest'));
-    return Promise.resolve({ kind: 'done', session: this.#session(this.#challenge) });
+    if (this.#challenge === null) throw new SallyportError('wsman_method_disabled', 'the target does not offer Digest');
+    checkHash(this.#challenge, this.#hash);
+    return { kind: 'done', session: this.#session(this.#challenge) };
   }
   close(): void {
     this.#challenge = null;
@@ -170,6 +188,7 @@ class DigestConnection implements ConnectionSignIn {
         const fresh = findDigest(challenges);
         // A second refusal without `stale` is one of the password.
         if (fresh?.isStale !== true || fresh.nonce === challenge.nonce) return false;
+        checkHash(fresh, this.#hash);
         challenge = fresh;
         this.#count = 0;
         return true;
@@ -192,8 +211,11 @@ class DigestConnection implements ConnectionSignIn {
   }
 }
 
-/** Digest with one password. */
-export const digestSignIn = (who: { readonly user: string; readonly password: Secret }): HttpSignIn => ({
-  begin: () => new DigestConnection(who.user, who.password),
+/**
+ * Digest with one password.
+ * @throws SallyportError (from `next`) wsman_method_disabled, digest_unavailable
+ */
+export const digestSignIn = (options: DigestOptions): HttpSignIn => ({
+  begin: () => new DigestConnection(options),
   close: () => Promise.resolve(),
 });
