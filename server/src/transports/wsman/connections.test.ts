@@ -1,13 +1,22 @@
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../../../test/contracts/fake-clock.ts';
 import { Connections } from './connections.ts';
+import type { Lane } from './shell.ts';
 
 /** Answers when it is told to. */
 class Connection {
   isClosed = false;
+  /** The request that has no answer yet. */
+  carries = '';
   answer: () => void = () => undefined;
-  post(): Promise<Uint8Array> {
-    return new Promise((resolve) => (this.answer = () => resolve(new Uint8Array())));
+  post(envelope: Uint8Array): Promise<Uint8Array> {
+    this.carries = Buffer.from(envelope).toString();
+    return new Promise((resolve) => {
+      this.answer = () => {
+        this.carries = '';
+        resolve(new Uint8Array());
+      };
+    });
   }
   close(): void {
     this.isClosed = true;
@@ -17,7 +26,7 @@ class Connection {
 const NOTHING = new Uint8Array();
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-async function working() {
+function start() {
   const clock = new FakeClock();
   const made = [new Connection()];
   const [first] = made;
@@ -31,6 +40,11 @@ async function working() {
     },
     clock,
   );
+  return { clock, connections, made };
+}
+
+async function working() {
+  const { clock, connections, made } = start();
   // A poll that is held, and three that come to an end: as a session is opened.
   const posts = (['poll', 'send', 'poll', 'control'] as const).map((lane) => connections.post(lane, NOTHING, 1000));
   await settled();
@@ -78,4 +92,34 @@ it('polls over the connection that a line went out over, when no other is free',
   void connections.post('poll', NOTHING, 1000);
   await settled();
   expect(made).toHaveLength(4);
+});
+
+it('has eight connections at most, and polls take no more than six of them', async () => {
+  const { connections, made } = start();
+  const carried = (): string[] => made.flatMap(({ carries }) => (carries === '' ? [] : [carries])).toSorted();
+  const post = (lane: Lane, name: string): void => void connections.post(lane, Buffer.from(name), 1000);
+  const answer = async (name: string): Promise<void> => {
+    made.find(({ carries }) => carries === name)?.answer();
+    await settled();
+  };
+  const POLLS = ['poll 1', 'poll 2', 'poll 3', 'poll 4', 'poll 5', 'poll 6'];
+  for (const name of [...POLLS, 'poll 7', 'poll 8', 'poll 9']) post('poll', name);
+  await settled();
+  expect(carried()).toEqual(POLLS);
+  for (const name of ['send a', 'send b', 'send c']) post('send', name);
+  post('control', 'stop');
+  await settled();
+  // There is no ninth; a stop overtakes what waits to be sent, and that the polls.
+  expect([made.length, connections.count]).toEqual([8, 8]);
+  expect(carried()).toEqual([...POLLS, 'send a', 'send b']);
+  await answer('send a');
+  expect(carried()).toEqual([...POLLS, 'send b', 'stop']);
+  await answer('send b');
+  expect(carried()).toEqual([...POLLS, 'send c', 'stop']);
+  // What is free now is for what goes out: another poll goes only when one has ended.
+  await answer('stop');
+  expect(carried()).toEqual([...POLLS, 'send c']);
+  await answer('poll 1');
+  expect(carried()).toEqual([...POLLS.slice(1), 'poll 7', 'send c']);
+  expect(made).toHaveLength(8);
 });

@@ -78,9 +78,11 @@ export class Connections {
     timeoutMs: number,
     fresh: Connection | null = null,
   ): Promise<Uint8Array> {
-    if (fresh !== null) this.#all.add(fresh);
+    if (fresh !== null) {
+      this.#all.add(fresh);
+      if (lane === 'poll') this.#polls++;
+    }
     const connection = fresh ?? (await this.#take(lane));
-    if (lane === 'poll') this.#polls++;
     try {
       return await connection.post(envelope, timeoutMs);
     } finally {
@@ -113,6 +115,8 @@ export class Connections {
       const connection = this.#takeFree();
       if (connection === null) break;
       this.#waiting.splice(this.#waiting.indexOf(next), 1);
+      // At once: who takes it goes on later, and others may be assigned before.
+      if (next.lane === 'poll') this.#polls++;
       next.use(connection);
     }
     const isShort = this.#waiting.length > this.#opening;
