@@ -139,8 +139,8 @@ test('a target over WinRM: its form says what cannot be, its facts say what is w
 });
 
 test('a machine that was typed: its doors are looked at when asked, and the diagnosis says which way is off', async () => {
-  // An address of its own, so that the usual port is free.
-  const host = `127.66.${String(randomInt(1, 250))}.${String(randomInt(1, 250))}`;
+  // An address of its own, so that the usual port is free, and as long as one gets.
+  const host = `127.66.${String(randomInt(200, 250))}.${String(randomInt(200, 250))}`;
   let asked = 0;
   const listener = createServer((_request, answer) => {
     asked += 1;
@@ -154,6 +154,8 @@ test('a machine that was typed: its doors are looked at when asked, and the diag
     const look = page.getByRole('button', { name: 'See which doors are open' });
     await look.waitFor();
     expect(asked).toBe(0);
+    const way = page.getByRole('table', { name: 'Ways in' }).locator('tbody tr');
+    expect(await way.innerText()).toMatch(/not saved, SSH\s+Enter/);
     await look.click();
     const doors = page.getByRole('list', { name: `Doors of ${host}` });
     await doors.getByText('WinRM over HTTP, 5985').waitFor();
@@ -162,7 +164,18 @@ test('a machine that was typed: its doors are looked at when asked, and the diag
       expect.stringMatching(/5985\s+open/),
       expect.stringMatching(/SSH, 22/),
     ]);
+    await way.getByText('not saved, WinRM').waitFor();
+    expect(await way.innerText()).toMatch(/not saved, WinRM\s+Enter\s+\S+:5985\s/);
     const found = await unfoldedFindings(tab, 'doors');
+    const opened = page.waitForRequest((request) => /\/sessions$/.test(request.url()) && request.method() === 'POST');
+    await page.route(/\/sessions$/, (route) =>
+      route.request().method() === 'POST' ? route.abort() : route.continue(),
+    );
+    await page.getByRole('textbox', { name: 'Where to?' }).press('Enter');
+    expect((await opened).postDataJSON()).toMatchObject({ to: { by: 'address', host, port: 5985, winrm: 'http' } });
+    await tab.until(() => tab.faults.length > 0, 'the request that was not let through');
+    expect(tab.faults.splice(0)).toEqual([expect.stringContaining('/api/sessions')]);
+    await page.getByRole('alert').waitFor();
     await doors.getByRole('link', { name: 'Add as a target over http', exact: true }).click();
     await page.getByRole('button', { name: 'Add target' }).click();
     const facts = page.getByRole('complementary', { name: host });
