@@ -1,7 +1,7 @@
 /** What may answer in place of WinRM, or between: a table of peers, each of which tries to make a client say too much. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { onLoopback } from '../loopback.ts';
 import { ntlmAcceptor } from './acceptors.ts';
 
 /** One connection of a peer. @returns bytes for an answer; null = it hangs up */
@@ -97,15 +97,5 @@ export async function startPeer(
     sockets.add(socket);
     socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
   });
-  server.on('tlsClientError', () => undefined);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async stop() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return onLoopback(server, sockets);
 }
