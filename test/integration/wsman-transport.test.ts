@@ -290,25 +290,32 @@ describe('a session', () => {
     expect(await person.run('1+1')).toBe('2\r\n');
   });
 
-  it('has a connection for each poll, and one for all that goes out', async () => {
+  it('has a connection for each poll, and one for all that goes out, which no Signal needs while a line runs', async () => {
     const person = await open();
     // What is found out about the endpoint runs beside the first line.
     await person.run('1+1');
     const count = (wanted: string): number => lab.names().filter((name) => name === wanted).length;
-    await lab.until(() => count('Signal') === count('Command') && lab.busy === 0);
+    const rests = (): Promise<void> => lab.until(() => count('Signal') === count('Command') && lab.busy === 0);
+    await rests();
     expect(lab.polls).toBe(1);
     const used = new Set<Socket>();
     lab.intercept = ({ socket }) => {
       used.add(socket);
       return false;
     };
-    for (let i = 0; i < 5; i++) expect(await person.run('1+1')).toBe('2\r\n');
+    for (let i = 0; i < 5; i++) {
+      lab.requests.length = 0;
+      expect(await person.run('1+1')).toBe('2\r\n');
+      await rests();
+      // The line, then its prompt.
+      const sent = lab.names().filter((name) => name !== 'Receive');
+      expect(sent).toEqual(['Command', 'Command', 'Signal', 'Signal']);
+    }
     const running = person.run('Start-Sleep 600');
     await lab.until(() => lab.polls === 2 && lab.busy === 0);
-    // Beside the one that the poll of the shell has held all the time.
-    expect(used.size).toBe(2);
     person.terminal?.stop();
     await running;
+    // Beside the one that the poll of the shell has held all the time.
     expect(used.size).toBe(2);
   });
 

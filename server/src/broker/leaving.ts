@@ -3,11 +3,16 @@ import type { Clock } from '../clock.ts';
 import { SallyportError, codeOf } from '../errors.ts';
 import type { LeftTerminal, Terminal } from '../terminals/contract.ts';
 
+/** Without the line that runs: the ledger was told of it before the target was, and is asked when the session is picked up. */
+const placeOf = (left: LeftTerminal | null): string | null =>
+  left === null ? null : JSON.stringify({ ...left, pipelineId: null });
+
 /** Keeps in the table what a gateway must know that is started after this one was killed. */
 class LeftKeeper {
   readonly #save: (left: string | null) => Promise<void>;
   readonly #failed: (error: unknown) => void;
-  #wanted: LeftTerminal | null = null;
+  /** Undefined while it is not known what the table has. */
+  #wanted: string | null | undefined;
   #saving: Promise<void> | null = null;
   #isDirty = false;
 
@@ -18,7 +23,9 @@ class LeftKeeper {
 
   /** One write at a time, the newest last. */
   keep(left: LeftTerminal | null): void {
-    this.#wanted = left;
+    const wanted = placeOf(left);
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
     this.#isDirty = true;
     this.#saving ??= this.#run();
   }
@@ -31,9 +38,10 @@ class LeftKeeper {
     try {
       while (this.#isDirty) {
         this.#isDirty = false;
-        await this.#save(this.#wanted === null ? null : JSON.stringify(this.#wanted));
+        await this.#save(this.#wanted ?? null);
       }
     } catch (error) {
+      this.#wanted = undefined;
       this.#failed(error);
     } finally {
       this.#saving = null;

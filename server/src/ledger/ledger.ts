@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { randomId } from '../random.ts';
 import type { Secret } from '../secret.ts';
@@ -41,7 +42,12 @@ export function createLedger(deps: {
       });
       return id;
     },
-    end: (id, end) => storage.ledger.update(id, { ...end, endedAt: clock.now() }),
+    async end(id, end) {
+      const endedAt = clock.now();
+      // What goes to the target for the next prompt is sent by then: a write holds everything up.
+      await setImmediate();
+      await storage.ledger.update(id, { ...end, endedAt });
+    },
     rowsOfSession: (sessionId) => storage.ledger.marksOfSession(sessionId),
     ofSession: async (filter) => (await storage.ledger.ofSession(filter)).map(toEntry),
     list: async (filter) => (await storage.ledger.list(filter)).map(toEntry),

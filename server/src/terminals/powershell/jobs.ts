@@ -7,8 +7,8 @@ export type PipelineEvent = ClientEvent & { readonly pipelineId: string };
 type Listener = (event: PipelineEvent) => void;
 
 interface Job {
-  /** Fires when the pipeline is over or is being stopped. */
-  readonly abort: AbortController;
+  /** Fires when the pipeline is over or is being stopped; made when somebody asks, as most never do. */
+  abort: AbortController | null;
   readonly event: Listener;
 }
 /** Beside the commands. */
@@ -19,6 +19,8 @@ export interface JobOptions {
   readonly moreStatements?: readonly (readonly PipelineCommand[])[];
   readonly isNested?: boolean;
 }
+
+const abortOf = (job: Job): AbortController => (job.abort ??= new AbortController());
 
 export class Jobs {
   readonly #link: PoolLink;
@@ -44,15 +46,17 @@ export class Jobs {
     this.#add(pipelineId, event);
   }
   stop(pipelineId: string): void {
-    this.#jobs.get(pipelineId)?.abort.abort();
+    const job = this.#jobs.get(pipelineId);
+    if (job !== undefined) abortOf(job).abort();
     this.#link.stop(pipelineId);
   }
   /** Fires when the pipeline is over; undefined when it is over already. */
   signalOf(pipelineId: string): AbortSignal | undefined {
-    return this.#jobs.get(pipelineId)?.abort.signal;
+    const job = this.#jobs.get(pipelineId);
+    return job === undefined ? undefined : abortOf(job).signal;
   }
   abortAll(): void {
-    for (const job of this.#jobs.values()) job.abort.abort();
+    for (const job of this.#jobs.values()) abortOf(job).abort();
   }
   clear(): void {
     this.abortAll();
@@ -67,14 +71,14 @@ export class Jobs {
     if (event.type === 'pipelineState') {
       if (!['Completed', 'Failed', 'Stopped'].includes(event.state)) return;
       this.#jobs.delete(pipelineId);
-      job.abort.abort();
+      job.abort?.abort();
       this.#link.closePipeline(pipelineId);
     }
     job.event(event);
   }
 
   #add(pipelineId: string, event: Listener): string {
-    this.#jobs.set(pipelineId, { abort: new AbortController(), event });
+    this.#jobs.set(pipelineId, { abort: null, event });
     return pipelineId;
   }
 }

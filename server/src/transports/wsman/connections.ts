@@ -1,7 +1,7 @@
 /**
  * The connections of one shell. A request takes one that is free, or a new one is made: a poll that the target holds, or a
- * Send that it delays, never holds up anything else. An idle session has one, held by its poll; while a command runs it has
- * three.
+ * Send that it delays, never holds up anything else. An idle session has one, held by its poll; a command
+ * has another one, and what goes out while it runs a third.
  */
 import type { Clock } from '../../clock.ts';
 import { SallyportError } from '../../errors.ts';

@@ -30,6 +30,49 @@ describe('a shell over WS-Management', () => {
     ]);
   });
 
+  it('frees pipelines that have ended when no other runs, and before the shell is left', () => {
+    const { shell, pool, peer, run } = startShell();
+    run();
+    const start = (): string => pool.createPipeline(script('1'));
+    const end = (pipelineId: string): void => {
+      peer.ended(pipelineId);
+      peer.pool.finish(pipelineId, 'Completed');
+      run();
+      pool.closePipeline(pipelineId);
+    };
+    const said = (): string[] => {
+      run();
+      return peer.log.splice(0).filter((line) => /Signal|Disconnect/.test(line));
+    };
+    const first = start();
+    run();
+    end(first);
+    // As the prompt is asked for in the moment in which a line ends.
+    const second = start();
+    expect(said()).toEqual([]);
+    end(second);
+    expect(said()).toEqual(['Signal close', 'Signal close']);
+    peer.onEvent = (event) => {
+      if (event.type === 'setMaxRunspaces') peer.pool.respondAvailability(event.callId, true);
+    };
+    pool.setMaxRunspaces(8);
+    run();
+    const endless = start();
+    const others = Array.from({ length: 6 }, start);
+    run();
+    for (const each of others) end(each);
+    // Of those that count at the target, four at most.
+    expect(said()).toEqual(['Signal close', 'Signal close']);
+    // One that we end is not waited for.
+    const cut = start();
+    run();
+    pool.closePipeline(cut);
+    expect(said()).toEqual(['Signal close']);
+    expect(pool.pipelineState(endless)).toBe('Running');
+    shell.leave(null);
+    expect(said()).toEqual([...Array.from({ length: 4 }, () => 'Signal close'), 'Disconnect null']);
+  });
+
   it('takes the ids that an old server gives shell and command, and a Done that comes after everything else', () => {
     const { shell, pool, peer, run } = startShell();
     peer.isOld = true;

@@ -10,6 +10,7 @@ import { idleTimeoutOf, newCommand, placeOf, targetOf } from './shell-types.ts';
 
 export type { Lane, ShellEvent, ShellOpening, ShellPlace, ShellRequest } from './shell-types.ts';
 
+const ENDED: ReadonlySet<string | null> = new Set(['Completed', 'Failed', 'Stopped']);
 type Polled = { readonly pipelineId: string; readonly command: Command };
 
 /**
@@ -309,8 +310,11 @@ export class WsManShell {
   }
 
   #nextControl(): void {
-    if (this.#book.isBusy('control')) return;
-    const next = this.#controls.take(this.#commands, () => this.#book.isStarting());
+    if (this.#controls.isEmpty || this.#book.isBusy('control')) return;
+    const hasEnded = (pipelineId: string): boolean => ENDED.has(this.#pool.pipelineState(pipelineId));
+    // What is left goes out before: what is waited for may never end.
+    const mayRest = this.#leaving === null && !this.#pool.pipelineIds.every(hasEnded);
+    const next = this.#controls.take(this.#commands, this.#book.isStarting(), mayRest ? hasEnded : () => false);
     if (next === null) return;
     const { pipelineId, command } = next;
     if (next.kind === 'stop') this.#signal(command, SIGNAL.stop, () => this.#stopTaken(pipelineId, command));
