@@ -17,7 +17,7 @@ import { codeOfRejection, connectLab } from '../lab/ssh-target.ts';
 import { isRoot, startSshd, type LabSshd } from '../lab/sshd.ts';
 import { connectWsMan, startLabWsMan } from '../lab/wsman/console.ts';
 import type { LabWsMan } from '../lab/wsman/server.ts';
-import type { WsManConnection } from '../../server/src/transports/wsman/connector.ts';
+import type { WsManConnection } from '../../server/src/transports/wsman/contract.ts';
 
 /** One row so that a machine without pwsh reports its tests as skipped, with the reason. */
 const shells = realPowerShells();

@@ -9,7 +9,7 @@ import { WsManSettings } from '@sallyport/shared/api/wsman';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gatewayAccount } from '../../server/src/app/kerberos.ts';
 import { codeOf, SallyportError } from '../../server/src/errors.ts';
-import type { WsManConnection } from '../../server/src/transports/wsman/connector.ts';
+import type { WsManConnection } from '../../server/src/transports/wsman/contract.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { Kerberos } from '../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import { makeCertificate } from '../lab/certificate.ts';

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { explainFault } from '@sallyport/wsman';
 import { describe, expect, it } from 'vitest';
-import type { WsManPort } from '../../server/src/transports/wsman/connector.ts';
+import type { WsManPort } from '../../server/src/transports/wsman/contract.ts';
 import { type Clock, systemClock } from '../../server/src/clock.ts';
 import { Secret } from '../../server/src/secret.ts';
 import { SallyportError } from '../../server/src/errors.ts';

@@ -39,7 +39,7 @@ import { sshFiles, WinRmFiles } from './files-ways.ts';
 import { reopenOf } from './reopening.ts';
 import type { FilesWay, SessionFilesOwner } from './session-files.ts';
 import { gatewayLabel, type IdentityDeps, hopIdentity, identityOf, must } from './target-identity.ts';
-import type { WsManConnectRequest, WsManConnection } from '../transports/wsman/connector.ts';
+import type { WsManConnectRequest, WsManConnection } from '../transports/wsman/contract.ts';
 import { type WinRmDeps, connectWinRm, consoleLimits, noteNotDeleted, poolOf } from './winrm.ts';
 
 export interface OpeningDeps extends IdentityDeps, WinRmDeps, LendingDeps {

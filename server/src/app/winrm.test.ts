@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { NewAuditEvent } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
-import type { WsManConnection, WsManPort } from '../transports/wsman/connector.ts';
+import type { WsManConnection, WsManPort } from '../transports/wsman/contract.ts';
 import { readRedirect } from '../transports/wsman/redirect.ts';
 import { connectWinRm, noteNotDeleted, type WinRmOpening } from './winrm.ts';
 

@@ -9,9 +9,14 @@ import { fingerprintOf } from '../targets/host-keys.ts';
 import type { NewQuestion } from '../terminals/contract.ts';
 import type { PowerShellTerminalOptions } from '../terminals/powershell/terminal-options.ts';
 import type { ConnectPort, Endpoint } from '../transports/contract.ts';
-import type { WsManConnection, WsManConnector, WsManConnectRequest, WsManPort } from '../transports/wsman/connector.ts';
+import type {
+  Redirection,
+  WsManConnection,
+  WsManConnector,
+  WsManConnectRequest,
+  WsManPort,
+} from '../transports/wsman/contract.ts';
 import { certificateChanged, faultWords } from '../transports/wsman/errors.ts';
-import type { Redirection } from '../transports/wsman/redirect.ts';
 import type { PresentedCertificate } from '../transports/wsman/tls.ts';
 import { addressOf } from './chain.ts';
 import type { IdentityDeps } from './target-identity.ts';

@@ -11,11 +11,7 @@ import { openPowerShellTerminal } from '../../../server/src/terminals/powershell
 import type { Kerberos } from '../../../server/src/transports/wsman/auth/kerberos/sign-in.ts';
 import type { GatewayAccount } from '../../../server/src/transports/wsman/auth/methods.ts';
 import { createWsManConnector } from '../../../server/src/transports/wsman/connector.ts';
-import type {
-  WsManConnection,
-  WsManConnectRequest,
-  WsManPort,
-} from '../../../server/src/transports/wsman/connector.ts';
+import type { WsManConnection, WsManConnectRequest, WsManPort } from '../../../server/src/transports/wsman/contract.ts';
 import type { Identity } from '../../../server/src/transports/contract.ts';
 import { LabConsole } from '../console.ts';
 import { makeCertificate } from '../certificate.ts';

@@ -2,7 +2,9 @@
 import type { WsManSettings } from '@sallyport/shared/api/wsman';
 import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import { encodeIdentify, endpointUrl, WsManFaultError, WsManRedirectError } from '@sallyport/wsman';
-import { SallyportError } from '../../errors.ts';
+import { placed, SallyportError } from '../../errors.ts';
+import type { Redirection, WsManConnectRequest, WsManPort } from './contract.ts';
+import { toWsManTransportError } from './errors.ts';
 import type { SignedConnection } from './signed-connection.ts';
 
 /** Followed at most. */
@@ -10,16 +12,6 @@ export const MAX_REDIRECTS = 5;
 
 /** An error is wrapped once per border between rooms. */
 const MAX_CAUSES = 8;
-
-/** Where a target sends to. */
-export interface Redirection {
-  readonly host: string;
-  readonly port: number;
-  readonly isTls: boolean;
-  readonly applicationName: string;
-  /** `?PSVersion=5.1`, or nothing: all that is kept of a query. */
-  readonly query: string;
-}
 
 /** Asks who is there, so that a target that sends elsewhere does it now. @throws WsManRedirectError, SallyportError */
 export async function meetsRedirect(connection: SignedConnection, timeoutMs: number): Promise<void> {
@@ -101,3 +93,46 @@ export const settingsAt = (settings: WsManSettings, to: Redirection, isElsewhere
       }
     : {}),
 });
+
+/**
+ * What to connect with first: not the target's own place when the shell is elsewhere. That counts as a redirection like
+ * every other. @throws SallyportError
+ */
+export async function startOf(asked: WsManConnectRequest, port: WsManPort): Promise<WsManConnectRequest> {
+  const { at, ...request } = asked;
+  if (at === undefined || at === '') return request;
+  const led = redirected(new WsManRedirectError(at), request, request.redirects ?? 0, port);
+  return { ...(await orRefuse(led, asked)), redirects: (request.redirects ?? 0) + 1 };
+}
+
+/** A refusal closes the way. @throws SallyportError */
+export function orRefuse<T>(work: Promise<T>, { through, place }: WsManConnectRequest): Promise<T> {
+  return work.catch(async (refusal: unknown) => {
+    await through?.close();
+    throw placed(toWsManTransportError(refusal), place ?? '');
+  });
+}
+
+/** What to connect with next. @throws what was thrown, unless it is a redirection that may be followed */
+export async function redirected(
+  error: unknown,
+  request: WsManConnectRequest,
+  hops: number,
+  port: WsManPort,
+): Promise<WsManConnectRequest> {
+  const { settings, endpoint } = request;
+  if (!(error instanceof WsManRedirectError)) throw error;
+  const from = { host: endpoint.host, port: endpoint.port, isTls: settings.tls };
+  const to = followed(error, hops, settings.redirects, from);
+  if (to instanceof SallyportError) {
+    await port.redirectRefused(withoutUser(error.location));
+    throw to;
+  }
+  const isElsewhere = to.host.toLowerCase() !== endpoint.host.toLowerCase();
+  return {
+    ...request,
+    endpoint: await port.redirected(to, isElsewhere),
+    settings: settingsAt(settings, to, isElsewhere),
+    query: to.query,
+  };
+}
