@@ -23,7 +23,7 @@ import type {
 import type { BrokerDeps } from './deps.ts';
 import { pastCommands, recoverSessions, toSessionRow } from './history.ts';
 import { type Before, type LeftSession, RESUME_MS } from './left.ts';
-import { isLeft, leftTerminalOf, readBefore } from './left.ts';
+import { hasLine, isLeft, leftTerminalOf, readBefore } from './left.ts';
 import { LeftEnds } from './left-ends.ts';
 import { LeftLimits } from './left-limits.ts';
 import { Making, firstFacts } from './making.ts';
@@ -126,7 +126,7 @@ class SessionBroker implements Broker {
       const making = new Making(this.#deps, sessionId);
       await this.#deps.audit.append({
         ...{ type: 'session.pickedUp', actor: who.actor, subject: `session:${sessionId}`, outcome: 'ok' },
-        detail: { targetId: request.targetId, target: request.address, line: left.pipelineId !== null },
+        detail: { targetId: request.targetId, target: request.address, line: await hasLine(this.#deps, row, left) },
       });
       const recording = await this.#reopened(row, making);
       const before = await this.#before(row, left, recording);

@@ -191,12 +191,12 @@ describe('a gateway that ends', () => {
     await ended(at, sessionId, terminal);
   });
 
-  it('is killed: what its targets keep waits, and comes back exactly', async () => {
+  // With the place no line is kept, or one of before: the ledger knows which runs.
+  it.each([null, 'p1'])('is killed: what its targets keep waits, and comes back exactly (%s)', async (kept) => {
     const before = gateway();
     const { sessionId } = await running(before);
-    // The line that the ledger knows was not yet kept with the place.
     const row = before.rows.get(sessionId);
-    if (row !== undefined) before.rows.set(sessionId, { ...row, left: JSON.stringify(place('p1')) });
+    if (row !== undefined) before.rows.set(sessionId, { ...row, left: JSON.stringify(place(kept)) });
     const { sessionId: other } = await before.open('pty');
     const at = gateway(before.world);
     expect(await at.broker.recover()).toBe(1);
@@ -209,6 +209,7 @@ describe('a gateway that ends', () => {
     at.rows.delete(other);
     const { given } = await finish(at, sessionId, 15);
     expect(given.left?.pipelineId).toBe('p2');
+    expect(at.audited.find(({ type }) => type === 'session.pickedUp')?.detail).toMatchObject({ line: true });
     await checkOne(at, sessionId);
   });
 

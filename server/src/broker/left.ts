@@ -67,6 +67,17 @@ export interface Before {
   readonly tail: { readonly from: number; readonly bytes: Uint8Array };
 }
 
+type LedgerRows = Awaited<ReturnType<BrokerDeps['ledger']['rowsOfSession']>>;
+/** The line that runs there. The ledger was told before the target was, and of its end before the next prompt: it knows better. */
+function runningLine(rows: LedgerRows, { pipelineId }: LeftTerminal): string | null {
+  const running = rows.findLast(({ endedAt }) => endedAt === null);
+  if (running !== undefined) return running.pipelineId;
+  return rows.some((row) => row.pipelineId === pipelineId) ? null : pipelineId;
+}
+/** Whether a line runs there, as far as is known here. */
+export const hasLine = async ({ ledger }: BrokerDeps, { id }: LeftSession, left: LeftTerminal): Promise<boolean> =>
+  runningLine(await ledger.rowsOfSession(id), left) !== null;
+
 /** Reads what is there of it. The recording has been re-opened. @throws SallyportError */
 export async function readBefore(
   deps: BrokerDeps,
@@ -80,7 +91,8 @@ export async function readBefore(
   const pieces: Uint8Array[] = [];
   for await (const piece of deps.recordings.readOutput(sessionId, from, to)) pieces.push(piece);
   const offsets = await deps.recordings.commandOffsets(sessionId);
-  const commands = (await deps.ledger.rowsOfSession(row.id)).map(({ id, pipelineId, ...entry }) => ({
+  const rows = await deps.ledger.rowsOfSession(row.id);
+  const commands = rows.map(({ id, pipelineId, ...entry }) => ({
     ...{ id, pipelineId },
     mark: {
       number: entry.number,
@@ -91,11 +103,8 @@ export async function readBefore(
       endedAt: entry.endedAt,
     },
   }));
-  // The ledger was told before the target was, and of its end before the next prompt: it knows better what runs.
-  const running = commands.findLast(({ mark }) => mark.endedAt === null)?.pipelineId ?? null;
-  const isKnown = commands.some(({ pipelineId }) => pipelineId === left.pipelineId);
   return {
-    left: { ...left, pipelineId: running ?? (isKnown ? null : left.pipelineId) },
+    left: { ...left, pipelineId: runningLine(rows, left) },
     facts: SessionFacts.parse(JSON.parse(row.facts)),
     commands,
     tail: { from, bytes: Buffer.concat(pieces) },
