@@ -450,6 +450,7 @@ describe('a session that is left', () => {
     await page.keyboard.press('Control+k');
     await page.getByRole('dialog').getByText('Leave running').click();
     await page.getByRole('heading', { name: 'The session goes on at win01' }).waitFor();
+    expect(await bar()).toContain('Left, goes on there');
     goOn();
     await page.goto(`${gateway.url}/sessions`);
     await page.getByRole('row', { name: /^left ann win01 .* WinRM, PowerShell / }).waitFor();

@@ -200,6 +200,12 @@ describe('paste', () => {
     await e.do({ type: 'echo', lineId: 1 }, prompt(2), { type: 'echo', lineId: 2 }, prompt(3));
     expect(e.sent()).toEqual(['1', '2', '3']);
   });
+  it('runs more lines one after the other than somebody types ahead', async () => {
+    const lines = Array.from({ length: 40 }, (_, i) => String(i));
+    const d = await desk({ type: 'pasteAs', how: 'lines', text: lines.join('\n') });
+    for (const [i] of lines.entries()) await d.do({ type: 'echo', lineId: i + 1 }, prompt(i + 2));
+    expect(d.sent()).toEqual(lines);
+  });
 });
 
 describe('while a command runs', () => {

@@ -11,8 +11,10 @@ import { cleanText, lineStart } from './text.ts';
 import type { EditorEvent, EditorOptions, Effect, KeyEvent, Mode, Result, Snapshot } from './types.ts';
 import { widthProvider } from './width.ts';
 
-/** Lines that wait while a command runs. */
+/** Lines that are typed while a command runs, and wait. */
 const MAX_QUEUE = 16;
+/** Lines that were shown and are to run one after the other. */
+const MAX_PASTED = 10_000;
 /** A paste above this asks first, as does one of several lines. */
 const MAX_SILENT_PASTE = 5 * 1024;
 
@@ -446,7 +448,7 @@ class LineEditor implements Editor {
     if (how === 'cancel' || this.#mode === 'key' || this.#mode === 'dialog' || this.#mode === 'secure') return true;
     if (how === 'lines' && this.#ask === null) {
       const [first = '', ...rest] = text.split('\n').filter((line) => line.trim() !== '');
-      if (rest.length > MAX_QUEUE - this.#queue.length) {
+      if (rest.length > MAX_PASTED - this.#queue.length) {
         this.#effect({ type: 'bell' });
         this.#insert(text);
         return true;

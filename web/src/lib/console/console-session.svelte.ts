@@ -98,6 +98,10 @@ export class ConsoleSession {
   get isController(): boolean {
     return this.link.kind === 'attached' && this.link.role === 'controller';
   }
+  /** It goes on at its target, and can be picked up. */
+  get isLeft(): boolean {
+    return this.link.kind === 'ended' && this.link.end.isLeft === true;
+  }
   get name(): string {
     return this.facts?.targetName ?? 'Opening';
   }
