@@ -585,7 +585,7 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
     const applicationArguments = [{ name: 'Site', value: 'Zürich <1>' }];
     const wsman = WsManSettings.parse({ trust: { skipCaCheck: true }, isTrustedForNtlm: true, applicationArguments });
     const { credentialId } = target;
-    const place = { name: 'outlives', host: '127.0.0.1', port: real.port };
+    const place = { name: 'outlives', host: '127.0.0.1', port: real.port, files: 'read' } as const;
     session = await ann.post<Target>('/api/targets', bodyOf({ ...place, credentialId, wsman }));
   });
   afterAll(() => real.stop());
@@ -625,10 +625,17 @@ describe.skipIf(shells.length === 0)('a session that outlives its gateway', () =
     expect(await first.untilClosed()).toMatchObject({ reason: 'draining' });
     const second = await comeBack(first);
     await second.until(() => numbersIn(first.text() + second.text()).at(-1) === HALF, 'the half of it', 60_000);
+    // The shell of its files is one that nobody goes on with.
+    const listed = await ann.request(
+      'GET',
+      `/api/sessions/${first.sessionId}/files?path=${encodeURIComponent(dataDir)}`,
+    );
+    expect([listed.status, real.shells.size]).toEqual([200, 2]);
     await gateway.kill();
     await second.untilClosed();
     writeFileSync(go, '');
     const third = await comeBack(second);
+    await expect.poll(() => real.shells.size, { timeout: 60_000 }).toBe(1);
     await third.untilMessage('prompt', 1, 120_000);
     const seen = [first, second, third].map((page) => page.text()).join('');
     expect(numbersIn(seen)).toEqual(Array.from({ length: COUNT }, (_, i) => i + 1));

@@ -89,7 +89,7 @@ async function deleteAt(
   place: Place,
   identity: Parameters<typeof reach>[1],
   opening: Opening,
-  { shellId, at }: LeftTerminal,
+  { shellId, filesShellId, at }: LeftTerminal,
 ): Promise<boolean> {
   const { signal } = opening;
   const way = await reach(place, identity, opening, at ?? null);
@@ -99,7 +99,9 @@ async function deleteAt(
   try {
     signal.throwIfAborted();
     if (way.shells === null) throw new SallyportError('internal', 'no shells over WinRM');
-    return await way.shells.deleteShell(shellId);
+    const isDeleted = await way.shells.deleteShell(shellId);
+    await way.endFilesShell(filesShellId);
+    return isDeleted;
   } finally {
     signal.removeEventListener('abort', close);
     await way.close();

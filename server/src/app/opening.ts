@@ -157,7 +157,7 @@ async function checkHostKey(
 /** One opening, on its way. */
 export interface Opening {
   readonly caller: Caller;
-  readonly port: Pick<OpeningPort, 'sessionId' | 'ask' | 'notice' | 'step' | 'facts'>;
+  readonly port: Pick<OpeningPort, 'sessionId' | 'ask' | 'notice' | 'step' | 'facts' | 'filesShell'>;
   readonly signal: AbortSignal;
   readonly deps: OpeningDeps;
   /** Of the person; '' = none is known. */
@@ -231,6 +231,8 @@ export interface Reachable {
   /** WinRM; null over SSH. */
   readonly shells: Pick<WsManConnection, 'listShells' | 'deleteShell'> | null;
   readonly files: FilesWay;
+  /** Ends the shell of files that a gateway left which was killed; what the target does not confirm is audited. */
+  endFilesShell(shellId: string | undefined): Promise<void>;
   readonly protection: string;
   readonly weakened: readonly string[];
   readonly reached: readonly Reached[];
@@ -306,7 +308,7 @@ export async function reach(
     const files = sshFiles(connection, { subsystem: place.subsystem, hasPowerShell }, opening.deps.clock);
     const redirection = () => Promise.resolve(null);
     const close = (): Promise<void> => connection.close();
-    const none = { limits: null, shells: null };
+    const none = { limits: null, shells: null, endFilesShell: () => Promise.resolve() };
     return { connection, openPool, ...none, files, protection, weakened: weak, reached, redirection, close };
   }
   const last = legs.at(-1);
@@ -326,7 +328,7 @@ export async function reach(
   });
   const notDeleted = noteNotDeleted(at, opening);
   const openPool = bounded(poolOf(connection, port, notDeleted), maxObjectBytes);
-  const told = { shellCreated: () => undefined, retrying: () => undefined, notDeleted };
+  const told = { shellCreated: (id: string) => port.filesShell(id), retrying: () => undefined, notDeleted };
   const files = new WinRmFiles(bounded(connection.openPool(told, 'files'), maxObjectBytes), opening.deps.clock);
   return {
     connection: null,
@@ -334,6 +336,9 @@ export async function reach(
     limits: consoleLimits(connection),
     shells: connection,
     files,
+    endFilesShell: async (shellId) => {
+      if (shellId !== undefined) await connection.deleteShell(shellId).catch(() => notDeleted(shellId));
+    },
     protection: connection.protection,
     weakened: [...weak, ...connection.weakened],
     reached: [...(hops?.reached ?? []), { ip: connection.ip, port: connection.port, isBeyond: last.via !== '' }],

@@ -21,8 +21,11 @@ export async function planPickUp(
     body,
     caller,
     deps,
-    (kind, way, place, port, now, signal, clock) =>
-      startTerminal(kind, way, place, port, now, signal, clock, waiting.left),
+    async (kind, way, place, port, now, signal, clock) => {
+      const terminal = await startTerminal(kind, way, place, port, now, signal, clock, waiting.left);
+      void way.endFilesShell(waiting.left?.filesShellId);
+      return terminal;
+    },
     () => waiting.left?.at ?? null,
   );
   return {

@@ -11,19 +11,14 @@ import { probeWinRm, winRmSteps, type WinRmProbeRequest } from '../transports/ws
 import { type ProbeRequest, failedOnTheWay, hopStations, probe } from '../transports/probe.ts';
 import { connectChain, hopLabel, legsOf } from './chain.ts';
 import { type Opening, type OpeningDeps, type Place, chainDeps, placeOf, timeoutsOf } from './opening.ts';
+import { nobodyAt } from './shells.ts';
 import { must } from './target-identity.ts';
 
 /** Stands for the session in events and in the key id of a certificate. */
 const TEST_ID = 'connection-test';
 
 /** Nobody is asked: a hop whose key nobody accepted, or that has no credential in the vault, ends the test there. */
-const NOBODY: Opening['port'] = {
-  sessionId: TEST_ID,
-  ask: () => Promise.resolve({ kind: 'cancel' }),
-  notice: () => undefined,
-  step: () => undefined,
-  facts: () => undefined,
-};
+const NOBODY = nobodyAt(TEST_ID);
 
 async function placeToTest(body: ProbeBody, caller: Caller, deps: OpeningDeps): Promise<Place> {
   if ('targetId' in body) {

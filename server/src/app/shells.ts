@@ -17,6 +17,7 @@ export const nobodyAt = (sessionId: string): Opening['port'] => ({
   notice: () => undefined,
   step: () => undefined,
   facts: () => undefined,
+  filesShell: () => undefined,
 });
 
 async function toRow(shell: TargetShell, userId: string, broker: Pick<Broker, 'ofShell'>): Promise<TargetShellRow> {

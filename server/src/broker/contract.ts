@@ -62,6 +62,8 @@ export interface OpeningPort extends TerminalEvents {
   step(name: string): void;
   /** Facts learnt while connecting; shown in the facts bar and kept with the session. */
   facts(change: Partial<Pick<SessionFacts, 'address' | 'identity' | 'protection' | 'remote' | 'weakened'>>): void;
+  /** Files of the session have a shell of their own at the target, which is to be ended there after a kill too. */
+  filesShell(shellId: string): void;
 }
 /**
  * Connects to the target and starts its terminal. A rejection ends the session with the code of the SallyportError

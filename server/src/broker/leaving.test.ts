@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { place } from '../../../test/contracts/left-fixture.ts';
+import type { Terminal } from '../terminals/contract.ts';
 import { Leaving } from './leaving.ts';
 
 describe('the place of a session at its target', () => {
@@ -30,6 +31,25 @@ describe('the place of a session at its target', () => {
       await at.settled();
     }
     expect(saved).toEqual([null, place(), { ...place(), calls }, place(), null]);
+  });
+
+  it('names the shell of its files until it is left, which ends that', async () => {
+    const saved: unknown[] = [];
+    const { at } = leaving((left) => {
+      saved.push(JSON.parse(left ?? 'null'));
+      return Promise.resolve();
+    });
+    at.filesShell('F1');
+    at.offer(place());
+    await at.settled();
+    at.filesShell('F2');
+    await at.settled();
+    expect(saved).toEqual([
+      { ...place(), filesShellId: 'F1' },
+      { ...place(), filesShellId: 'F2' },
+    ]);
+    await at.ask({ leave: () => Promise.resolve(place()) } as unknown as Terminal);
+    expect(at.left).toEqual(place());
   });
 
   it('is written again after a write that failed, with the next line', async () => {

@@ -54,6 +54,7 @@ export class Leaving {
   readonly #keeper: LeftKeeper;
   #left: LeftTerminal | null;
   #shellId: string | null;
+  #filesShellId: string | undefined;
   #asked: Promise<LeftTerminal> | null = null;
   #isDraining = false;
 
@@ -66,6 +67,7 @@ export class Leaving {
   ) {
     this.#left = left;
     this.#shellId = left?.shellId ?? shell;
+    this.#filesShellId = left?.filesShellId;
     this.#keeper = new LeftKeeper((kept) => save(kept, this.shellId), failed);
   }
 
@@ -86,9 +88,15 @@ export class Leaving {
   /** What there is to go on with, from now on. */
   offer(left: LeftTerminal | null): void {
     if (this.#asked !== null) return;
-    this.#left = left;
+    const filesShellId = this.#filesShellId;
+    this.#left = left === null || filesShellId === undefined ? left : { ...left, filesShellId };
     this.#shellId = left?.shellId ?? this.#shellId;
-    this.#keeper.keep(left);
+    this.#keeper.keep(this.#left);
+  }
+  /** The newest one: kept with what there is to go on with, so that it is ended after a kill. Who leaves has ended it. */
+  filesShell(shellId: string): void {
+    this.#filesShellId = shellId;
+    if (this.#left !== null) this.offer(this.#left);
   }
 
   /** @throws SallyportError session_not_leavable, and why the target would not; it goes on then */

@@ -118,6 +118,17 @@ describe('a session that ends while it waits', () => {
     expect(told(at)).toEqual([[outcome, { shell: 'SHELL', ...detail }]]);
   });
 
+  it('is told with the shell of its files, which a gateway left that was killed', async () => {
+    const at = gateway();
+    const sessionId = await left(at);
+    const row = at.rows.get(sessionId);
+    if (row === undefined) throw new Error('no row');
+    at.rows.set(sessionId, { ...row, left: JSON.stringify({ ...place(), filesShellId: 'FILES' }) });
+    await at.broker.terminate(ann, sessionId);
+    await untilTold(at);
+    expect(told(at)).toEqual([['ok', { shell: 'SHELL', files: 'FILES', is: 'deleted' }]]);
+  });
+
   it('is not ended by a wall clock that was set wrong, nor by one that a gateway started with', async () => {
     const at = gateway();
     const sessionId = await left(at);

@@ -172,13 +172,15 @@ export class LeftEnds {
 
   async #endShell(row: LeftRow, left: LeftTerminal): Promise<void> {
     const { leftShells, audit } = this.#deps;
+    const { shellId: shell, filesShellId: files } = left;
+    const which = { shell, ...(files === undefined ? {} : { files }) };
     let told: { readonly outcome: 'ok' | 'failed'; readonly detail: AuditDetail };
     try {
       const what = await leftShells.end(row, left, this.#stop.signal);
       const { outcome, is } = TOLD[what];
-      told = { outcome, detail: { shell: left.shellId, is, ...(is === 'kept' ? { why: what } : {}) } };
+      told = { outcome, detail: { ...which, is, ...(is === 'kept' ? { why: what } : {}) } };
     } catch (error) {
-      told = { outcome: 'failed', detail: { shell: left.shellId, is: 'kept', why: codeOf(error) } };
+      told = { outcome: 'failed', detail: { ...which, is: 'kept', why: codeOf(error) } };
     }
     const subject = `session:${row.id}`;
     await audit.append({ type: 'session.shellEnded', actor: GATEWAY_ACTOR, subject, ...told });

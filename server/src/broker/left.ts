@@ -22,6 +22,7 @@ const Left: z.ZodType<LeftTerminal> = z.object({
   pipelineId: z.string().nullable(),
   remote: z.string(),
   calls: z.array(call),
+  filesShellId: z.string().optional(),
 });
 
 /** Of a recording that is opened only to be put aside or closed: that tells its failures itself. */

@@ -31,6 +31,7 @@ export interface PortHost {
   /** How long the target keeps it when it is left; null = as its own settings say. */
   readonly keptMs: number | null;
   leavable(left: LeftTerminal | null): void;
+  filesShell(shellId: string): void;
   output(bytes: Uint8Array, lineId: number | null): void;
   broadcast(message: ServerMessage): void;
   finish(end: TerminalEnd): void;
@@ -132,6 +133,7 @@ export function openingPort(session: PortHost): OpeningPort {
       if ((left === null) === (shown.facts.leavable === undefined)) return;
       changeFacts({ leavable: left === null ? undefined : { keptMs: session.keptMs } });
     },
+    filesShell: (shellId) => session.filesShell(shellId),
     ask: (question, signal) => session.questions.ask(question, signal, session.phase === 'opening'),
     ...displayEvents(session),
     ended: (end) => {

@@ -334,6 +334,10 @@ export class Session implements PageHost {
     if (this.isEnding || this.request.reopen === null || (left === null && this.#terminal === null)) return;
     this.#leaving.offer(left);
   }
+  /** Its files have a shell of their own at the target. */
+  filesShell(shellId: string): void {
+    if (!this.isEnding) this.#leaving.filesShell(shellId);
+  }
 
   /** Leaves it running at its target. @throws SallyportError session_not_leavable, and why it could not; it goes on then */
   async leave(): Promise<void> {

@@ -38,6 +38,8 @@ export interface LeftTerminal extends LeftPool {
   readonly remote: string;
   /** Questions of the target without an answer; they are asked anew. */
   readonly calls: readonly LeftCall[];
+  /** A shell of the session's files beside it, which nobody goes on with; it may be gone. Absent = there was none. */
+  readonly filesShellId?: string | undefined;
 }
 
 export interface TerminalEnd {
