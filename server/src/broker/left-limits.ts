@@ -1,6 +1,8 @@
 /** How many sessions of one person may wait at their targets: they count like live ones, and at one machine there are but a few. */
 import { SessionFacts } from '@sallyport/shared/wire/control';
+import { WSMAN_PORTS } from '@sallyport/shared/winrm';
 import { SallyportError } from '../errors.ts';
+import { formatIp, parseIp } from '../targets/ip.ts';
 import type { BrokerDeps } from './deps.ts';
 import { isLeft, type LeftSession } from './left.ts';
 import type { Session } from './session.ts';
@@ -28,7 +30,8 @@ export class LeftLimits {
   async leaving({ ownerId, shown }: Pick<Session, 'ownerId' | 'shown'>, leave: () => Promise<void>): Promise<void> {
     const before = this.#turns.get(ownerId) ?? Promise.resolve();
     const mine = before.then(async () => {
-      const there = (await this.waitingOf(ownerId)).filter((row) => addressOf(row) === shown.facts.address);
+      const here = machineOf(shown.facts.address);
+      const there = (await this.waitingOf(ownerId)).filter((row) => machineOf(addressOf(row)) === here);
       if (there.length >= this.#deps.limits.leftPerTarget)
         throw new SallyportError('too_many_left_sessions', 'too many sessions of one user wait at this target');
       await leave();
@@ -43,5 +46,17 @@ export class LeftLimits {
   }
 }
 
-/** The machine, whichever entry of the inventory led there. */
+/**
+ * The machine of an address, whichever entry of the inventory led there: one name for an IP address however it is written, and
+ * the two ports of WinRM are doors of one machine, where any other may lead to another. Names are not resolved.
+ * @param address `host:port`, IPv6 in brackets
+ */
+export function machineOf(address: string): string {
+  const [, host = address, port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  const ip = parseIp(host);
+  const name = ip === null ? host.toLowerCase() : formatIp(ip);
+  return USUAL_PORTS.has(Number(port)) ? name : `${name} ${port}`;
+}
+const USUAL_PORTS: ReadonlySet<number> = new Set(Object.values(WSMAN_PORTS));
+
 const addressOf = ({ facts }: LeftSession): string => SessionFacts.parse(JSON.parse(facts)).address;

@@ -15,6 +15,7 @@ import {
   running,
 } from '../../../test/contracts/left-fixture.ts';
 import { all } from '../../../test/contracts/recording-fixture.ts';
+import { machineOf } from './left-limits.ts';
 
 const HOUR_MS = 3_600_000;
 const { gateway, journalOf } = leftGateways();
@@ -272,6 +273,19 @@ describe('sessions of one person that wait', () => {
     const back = await pickUp(at, all[0]?.sessionId ?? '');
     expect(await code(at.broker.leave(ann, third))).toBe('none');
     await ended(at, all[0]?.sessionId ?? '', back.terminal);
+  });
+
+  it.each([
+    ['web01:5985', 'web01:5986', true],
+    ['WEB01:5985', 'web01:5985', true],
+    ['[2001:db8::7]:5986', '[2001:DB8:0:0::0:7]:5985', true],
+    ['[::ffff:192.0.2.7]:5986', '192.0.2.7:5986', true],
+    ['web01:15985', 'web01:25985', false],
+    ['web01:15985', 'web01:5985', false],
+    ['web01:5985', 'web01.corp.example:5985', false],
+    ['[2001:db8::7]:5986', '[2001:db8::8]:5986', false],
+  ])('are at one machine, or not: %s, %s', (one, other, isSame) => {
+    expect(machineOf(one) === machineOf(other)).toBe(isSame);
   });
 
   it('are not refused to a gateway that stops, and count then', async () => {
