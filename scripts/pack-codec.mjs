@@ -22,7 +22,7 @@ const source = path.join(root, 'server', codec);
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
+const compiler = path.join(root, 'node_modules/typescript-native/bin/tsc');
 const project = path.join(source, 'tsconfig.package.json');
 const args = [compiler, '-p', project, '--outDir', path.join(out, 'lib')];
 const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
