@@ -76,6 +76,9 @@ export function winRmRemedies(
       return [PUBLIC_NETWORK, ENABLE, HTTPS_LISTENER];
     case 'wsman_not_winrm':
       return [LOOK, ENABLE];
+    case 'wsman_malformed':
+    case 'wsman_server_unproven':
+      return [LOOK];
     case 'tls_failed':
     case 'tls_certificate_untrusted':
       return [HTTPS_LISTENER, readFingerprint('Read the fingerprint of the certificate at the machine, and compare')];

@@ -28,6 +28,8 @@ const LATE: Record<Limit, string> = {
   login: 'sign-in did not end in time',
 };
 
+/** What somebody who does not speak HTTP is first taken for. */
+const SPEAKS_ELSE: ReadonlySet<string> = new Set(['target_lost', 'wsman_malformed']);
 /** What the certificate of the target is taken for, once that is decided. */
 interface Trusted {
   readonly fingerprint: string;
@@ -231,10 +233,10 @@ export class Way {
     const limits = { timeoutMs: timeouts.loginMs, signal, path };
     const signedIn = signInOn(http, this.#signIn, place, this.#rules, limits);
     if (clock === null) return signedIn;
-    // Whoever hangs up on the very first request speaks something else, TLS for example.
+    // Whoever hangs up on the very first request, or says what is no HTTP, speaks something else: TLS or SSH for example.
     return signedIn.catch((error: unknown) => {
-      if (http.hasAnswered || !(error instanceof SallyportError) || error.code !== 'target_lost') throw error;
-      throw new SallyportError('wsman_not_winrm', 'the connection ended before any answer', { cause: error });
+      if (http.hasAnswered || !(error instanceof SallyportError) || !SPEAKS_ELSE.has(error.code)) throw error;
+      throw new SallyportError('wsman_not_winrm', `no answer of HTTP came: ${error.message}`, { cause: error });
     });
   }
 
