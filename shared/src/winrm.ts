@@ -76,9 +76,6 @@ export function winRmRemedies(
       return [PUBLIC_NETWORK, ENABLE, HTTPS_LISTENER];
     case 'wsman_not_winrm':
       return [LOOK, ENABLE];
-    case 'wsman_malformed':
-    case 'wsman_server_unproven':
-      return [LOOK];
     case 'tls_failed':
     case 'tls_certificate_untrusted':
       return [HTTPS_LISTENER, readFingerprint('Read the fingerprint of the certificate at the machine, and compare')];
@@ -144,9 +141,11 @@ export function winRmRemedies(
     case 'ntlm_not_trusted':
       return [HTTPS_LISTENER];
     default:
-      return [];
+      return SOMEBODY_ELSE.has(code) ? [LOOK] : [];
   }
 }
+/** Refusals of whoever answers there, who may be no WinRM at all. */
+const SOMEBODY_ELSE: ReadonlySet<string> = new Set(['wsman_malformed', 'wsman_server_unproven']);
 
 const ACCESS: Remedy[] = [
   windows(

@@ -195,7 +195,8 @@ describe('PowerShell in the page', () => {
     await phone.page.getByRole('button', { name: /^PowerShell +at lab/ }).click();
     await phone.seen(PS_PROMPT);
     const field = phone.page.getByRole('textbox', { name: 'Line at lab' });
-    await field.click();
+    // A finger on the grid unfolds the keyboard: what is typed then must not be lost.
+    await phone.page.getByRole('region', { name: 'Terminal, lab' }).click();
     await phone.page.keyboard.type("'phone-' + (6*7)");
     await phone.page.getByRole('button', { name: 'Run', exact: true }).click();
     await phone.seen(/^phone-42$/m);
