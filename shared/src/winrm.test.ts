@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { winRmRemedies } from './winrm.ts';
+import { fitsTarget, winRmRemedies } from './winrm.ts';
 
 const text = (code: string, schemes?: readonly string[]): string => JSON.stringify(winRmRemedies(code, schemes));
 
@@ -36,4 +36,17 @@ it('names the switch of the method that was refused', () => {
   expect(lines('certificate', [])).toContain('Auth\\Certificate');
   expect(lines('kerberos', ['Basic'])).not.toContain('Negotiate');
   expect(lines('digest', [])).toBe('');
+});
+
+it.each([
+  [null, 'privateKey', true],
+  [null, 'certificate', false],
+  [{ method: 'default', certificateThumbprint: '' }, 'password', true],
+  [{ method: 'default', certificateThumbprint: '' }, 'privateKey', false],
+  [{ method: 'certificate', certificateThumbprint: '' }, 'password', false],
+  // Nobody uses what is stored.
+  [{ method: 'certificate', certificateThumbprint: 'AB' }, 'password', true],
+  [{ method: 'negotiate-implicit', certificateThumbprint: '' }, 'privateKey', true],
+] as const)('knows a stored credential that the target cannot use: %j, %s', (wsman, kind, fits) => {
+  expect(fitsTarget(wsman, kind)).toBe(fits);
 });

@@ -1,7 +1,7 @@
 /** What browser and server both say of WinRM. Free of schemas, so that the page can use it. */
 
 import type { CredentialKind } from './api/targets.ts';
-import type { WsManMethod } from './api/wsman.ts';
+import type { WsManMethod, WsManSettings } from './api/wsman.ts';
 
 /** Ports of WinRM. */
 export const WSMAN_PORTS = { https: 5986, http: 5985 } as const;
@@ -11,6 +11,16 @@ export function canUse(method: WsManMethod | null, kind: CredentialKind): boolea
   if (method === null) return kind !== 'certificate';
   if (method === 'negotiate-implicit') return false;
   return kind === (method === 'certificate' ? 'certificate' : 'password');
+}
+
+/** Whether a target can sign in with the credential that is stored with it, or never does. @param wsman null = SSH */
+export function fitsTarget(
+  wsman: Pick<WsManSettings, 'method' | 'certificateThumbprint'> | null,
+  kind: CredentialKind,
+): boolean {
+  // The gateway itself signs in there, or the certificate that is named.
+  if (wsman?.method === 'negotiate-implicit' || (wsman?.certificateThumbprint ?? '') !== '') return true;
+  return canUse(wsman?.method ?? null, kind);
 }
 
 /** The usual doors of a machine, the better way first. */

@@ -1,6 +1,6 @@
 import { FileGrant, MAX_HOPS, Relaxation, type Target, type TargetBody } from '@sallyport/shared/api/targets';
 import { WsManSettings } from '@sallyport/shared/api/wsman';
-import { canUse } from '@sallyport/shared/winrm';
+import { fitsTarget } from '@sallyport/shared/winrm';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { SallyportError } from '../errors.ts';
@@ -96,9 +96,7 @@ export interface Inventory {
 
 /** What would be refused whenever the target is opened. @throws SallyportError target_auth_unsupported */
 function checkFits({ wsman }: TargetBody, { kind }: Pick<CredentialRecord, 'kind'>): void {
-  // Neither signs in: the gateway itself does, or the certificate that is named.
-  if (wsman?.method === 'negotiate-implicit' || (wsman?.certificateThumbprint ?? '') !== '') return;
-  if (!canUse(wsman?.method ?? null, kind))
+  if (!fitsTarget(wsman, kind))
     throw new SallyportError('target_auth_unsupported', `${kind} is no credential for ${wsman?.method ?? 'SSH'}`);
 }
 
