@@ -1,5 +1,5 @@
 /**
- * The import law (CONTRIBUTING.md "Who may import whom"). One row per room; a room may import itself, the rooms
+ * The import law (CONTRIBUTING.md "Where things are"). One row per room; a room may import itself, the rooms
  * in its row, and the rooms open to all. Anything else, and any cycle, fails `npm run check`.
  */
 const LAW = {

@@ -1,6 +1,6 @@
 /** The audit log: append-only, hash-chained, checkpoints signed. security.md T8 and section 3 "Recording and audit". */
 
-/** Closed list of event types; add a row here and in docs/audit.md. */
+/** Closed list of event types. */
 export const AUDIT_TYPES = [
   'gateway.start',
   'gateway.stop',
