@@ -31,7 +31,6 @@ import { sessionCipher } from '../../server/src/terminals/powershell/session-key
 
 /** What its prompt function gives. */
 export const STAND_IN_PROMPT = 'PS /home/alice> ';
-export const STAND_IN_VERSION = '7.4.0';
 
 /** One pipeline that runs. */
 class Run {

@@ -48,7 +48,6 @@ export const AUDIT_TYPES = [
   'session.end',
   'session.terminate',
   'session.targetOpened',
-  'command.refused',
   'file.listed',
   'file.download',
   'file.upload',
@@ -64,7 +63,6 @@ export const AUDIT_TYPES = [
   'settings.changed',
   'policy.refused',
   'secret.unreadable',
-  'backup.made',
   'migration.done',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];

@@ -6,8 +6,6 @@ export const ErrorBody = z.object({
 });
 export type ErrorBody = z.infer<typeof ErrorBody>;
 
-/** UTC milliseconds. */
-export const Millis = z.number().int().nonnegative();
 export const Role = z.enum(['administrator', 'operator', 'auditor']);
 export type Role = z.infer<typeof Role>;
 

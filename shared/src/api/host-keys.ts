@@ -17,7 +17,6 @@ export const KnownHostRow = z.object({
   importedAt: z.number(),
 });
 export type KnownHostRow = z.infer<typeof KnownHostRow>;
-export const KnownHostList = z.object({ lines: z.array(KnownHostRow) });
 
 /** `POST /api/host-keys/known-hosts` (step-up): a whole file, or a part of it that ends at a line. */
 export const ImportKnownHosts = z.strictObject({ text: z.string().max(200 * 1024) });

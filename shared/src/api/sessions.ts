@@ -45,8 +45,6 @@ export type OpenSession = z.infer<typeof OpenSession>;
 /** `ticket` opens the session's socket once within 30 s (`attach`). */
 export const OpenedSession = z.object({ sessionId: z.string(), ticket: z.string() });
 export type OpenedSession = z.infer<typeof OpenedSession>;
-/** `POST /api/sessions/:id/tickets`. */
-export const SocketTicket = z.object({ ticket: z.string() });
 
 export const SessionRow = z.object({
   id: z.string(),
@@ -69,7 +67,6 @@ export const SessionRow = z.object({
   leftUntil: z.number().optional(),
 });
 export type SessionRow = z.infer<typeof SessionRow>;
-export const SessionList = z.object({ sessions: z.array(SessionRow) });
 
 /** One event of a replay, as sent by `GET /api/recordings/:id/events` (JSON lines). `data`: output bytes, base64. */
 export const ReplayEvent = z.object({

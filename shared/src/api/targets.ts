@@ -126,7 +126,6 @@ export const Credential = z.object({
   createdAt: z.number(),
 });
 export type Credential = z.infer<typeof Credential>;
-export const CredentialList = z.object({ credentials: z.array(Credential) });
 const secretIsGiven = ({ kind, secret }: { kind: CredentialKind; secret: string }): boolean =>
   kind === 'signed' ? secret === '' : secret !== '';
 /**
@@ -158,7 +157,6 @@ export const HostKeyPin = z.object({
   acceptedAt: z.number(),
 });
 export type HostKeyPin = z.infer<typeof HostKeyPin>;
-export const HostKeyList = z.object({ hostKeys: z.array(HostKeyPin) });
 
 /** `POST /api/where-to`: reads one line ("web01", "ann@web01:2222", "Enter-PSSession -HostName ..."). Connects to nothing. */
 export const WhereToBody = z.strictObject({ line: z.string().trim().min(1).max(1024) });
@@ -241,4 +239,3 @@ export const TargetShellRow = z.object({
   sessionId: z.string().nullable(),
 });
 export type TargetShellRow = z.infer<typeof TargetShellRow>;
-export const TargetShellList = z.object({ shells: z.array(TargetShellRow) });

@@ -1,4 +1,3 @@
-import { cleanPrompt } from './marks.ts';
 import type { FieldValue, HostAnswer, HostField, HostQuestion, Mode } from './types.ts';
 
 /** Longest answer in characters; the wire's own limits are in shared/wire/questions.ts. */
@@ -175,6 +174,3 @@ export class SecretInput {
     this.#chars = [];
   }
 }
-
-/** The target's words before an input: colours only. */
-export const askedText = (prompt: string): string => cleanPrompt(prompt);

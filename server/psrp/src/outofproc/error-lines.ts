@@ -26,5 +26,3 @@ export function sortLine(line: Uint8Array): TextLine {
 
 /** A fatal error for the line of a server. */
 export const errorLine = (text: string): string => `${PREFIX}${text}\n`;
-/** A refusal for the line of a server. */
-export const refusalLine = (text: string): string => `${PREFIX}${REFUSED} ${text}\n`;

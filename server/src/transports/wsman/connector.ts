@@ -33,9 +33,7 @@ export function createWsManConnector(options: WsManConnectorOptions): WsManConne
         try {
           const first = await way.first(signal);
           port.step('opening');
-          options.counted?.(1);
-          const closed = () => options.counted?.(-1);
-          return connectionOf(way, first, { ...request, redirects: hops }, port, options.clock, closed);
+          return connectionOf(way, first, { ...request, redirects: hops }, port, options.clock);
         } catch (error) {
           await way.leave();
           request = await orRefuse(redirected(error, request, hops, port), asked);
@@ -44,13 +42,13 @@ export function createWsManConnector(options: WsManConnectorOptions): WsManConne
     },
   };
 }
+
 function connectionOf(
   way: Way,
   first: SignedConnection,
   request: WsManConnectRequest,
   port: WsManPort,
   clock: Clock,
-  closed: () => void,
 ): WsManConnection {
   const { endpoint, settings } = request;
   const { options } = way;
@@ -67,7 +65,6 @@ function connectionOf(
   const close = async (): Promise<void> => {
     connections.close();
     await way.close();
-    closed();
   };
   const shells = (): TargetShells => {
     const waitMs = options.operationTimeoutMs + LATER_MS;

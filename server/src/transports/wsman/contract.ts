@@ -104,6 +104,4 @@ export interface WsManConnectorOptions {
   readonly kerberos: Kerberos | null;
   /** The gateway's own account; null without. */
   readonly gateway?: GatewayAccount | null;
-  /** Sessions that are open now went up or down by one. */
-  readonly counted?: (change: 1 | -1) => void;
 }

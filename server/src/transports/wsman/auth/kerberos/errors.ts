@@ -62,12 +62,6 @@ export class KerberosError extends SallyportError {
   }
 }
 
-/** After these a way that is not Kerberos may be tried, where policy allows one. winrm-auth.md section 2. */
-export const MAY_FALL_BACK: readonly ErrorCode[] = [
-  'kerberos_unavailable',
-  'kerberos_no_kdc',
-  'kerberos_unknown_target',
-];
 /** The KDC has judged the credential: asking again would count as another try. */
 export const IS_FINAL: readonly ErrorCode[] = [
   'target_auth_failed',
