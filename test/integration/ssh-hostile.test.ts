@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../contracts/fake-clock.ts';
+import { noteTargetOpened } from '../../server/src/app/chain.ts';
+import type { AuditEvent, NewAuditEvent } from '../../server/src/audit/contract.ts';
 import { systemClock } from '../../server/src/clock.ts';
 import { SallyportError } from '../../server/src/errors.ts';
 import { Secret } from '../../server/src/secret.ts';
@@ -472,7 +474,8 @@ describe('after the sign-in', () => {
     'session',
     'direct-tcpip',
   ])('refuses and reports a channel of type %s that the target opens', async (type) => {
-    const opened: string[] = [];
+    const audited: NewAuditEvent[] = [];
+    const append = (event: NewAuditEvent) => Promise.reject<AuditEvent>(new Error(String(audited.push(event))));
     let refuse: (reason: number) => void;
     const refused = new Promise<number>((resolve) => (refuse = resolve));
     await start({
@@ -492,9 +495,12 @@ describe('after the sign-in', () => {
         );
       },
     });
-    await connect({ connector: { targetOpened: (name, host) => void opened.push(`${name} ${host}`) } });
+    await connect({ connector: { targetOpened: noteTargetOpened({ append }) } });
     expect(await refused).toBeGreaterThan(0);
-    expect(opened).toEqual([`${type} 127.0.0.1`]);
+    const subject = `127.0.0.1:${String(target.port)}`;
+    expect(audited).toMatchObject([
+      { type: 'session.targetOpened', subject, outcome: 'refused', detail: { channel: type } },
+    ]);
   });
 
   it('reports at most 16 of them', async () => {

@@ -3,7 +3,7 @@
  * (under the way that leads to it), its own credential from the vault and its own time limits.
  */
 import type { Target } from '@sallyport/shared/api/targets';
-import type { Actor, AuditLog } from '../audit/contract.ts';
+import { type Actor, type AuditLog, GATEWAY_ACTOR } from '../audit/contract.ts';
 import { SallyportError } from '../errors.ts';
 import type { Caller } from '../http/route.ts';
 import type { CheckedEndpoint } from '../targets/address-policy.ts';
@@ -74,6 +74,15 @@ export async function noteAlgorithms(
     },
   });
 }
+
+/** A channel that a target or a jump host opened by itself (agent, X11, forward): it was refused. */
+export const noteTargetOpened =
+  (audit: Pick<AuditLog, 'append'>) =>
+  (channel: string, host: string, port: number): void => {
+    const event = { type: 'session.targetOpened', actor: GATEWAY_ACTOR, subject: addressOf(host, port) } as const;
+    // An audit log that cannot be written raises its own alarm.
+    audit.append({ ...event, outcome: 'refused', detail: { channel } }).catch(() => undefined);
+  };
 
 export interface ChainDeps {
   readonly connector: Connector;

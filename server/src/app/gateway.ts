@@ -48,6 +48,7 @@ import { openVault } from '../vault/open.ts';
 import { prepareSockets, serveSockets } from '../ws/plugin.ts';
 import { hostKeyAdmin, openSettings, recordingAdmin } from './admin.ts';
 import { createAlerts } from './alerts.ts';
+import { noteTargetOpened } from './chain.ts';
 import { createAuthority } from './authority.ts';
 import { type Certificate, type CertificateFiles, readCertificate, watchCertificate } from './certificate.ts';
 import { invokeScript } from './invoke.ts';
@@ -270,7 +271,7 @@ async function serveDoor(config: Config, options: GatewayOptions, rooms: Rooms) 
     prepare: prepareSockets,
   });
   const { endpoint, mayReach } = gateOf(rooms, config, options, () => portOf(app) ?? listen.port);
-  const connector = createSshConnector({ clock });
+  const connector = createSshConnector({ clock, targetOpened: noteTargetOpened(rooms.audit) });
   const winrm = createWsManConnector({ clock, kerberos: rooms.kerberos, gateway: rooms.gatewayAccount });
   const opening = {
     ...rooms,
