@@ -273,6 +273,11 @@ describe('the server role', () => {
     expect(requests.read(question, new TextEncoder().encode(text))).toEqual(response);
   }
 
+  it.each(['a b', 'a\nb', 'a\u202eb', 'a\u200bb', '\u0131'])('takes no id that may look like another: %j', (id) => {
+    const given = { shellId: id, selectors: [{ name: 'ShellId', value: id }], resourceUri: null, address: null, shell: null };
+    expect(() => roundTrip(O.create, creation, given)).toThrow(expect.objectContaining({ code: 'wsman_malformed' }) as Error);
+  }); // prettier-ignore
+
   it('is held to ids and names of a length: they go into every later request, and into logs', () => {
     const long = 'A'.repeat(5000);
     const answered = (given: Partial<typeof good>): void => roundTrip(O.create, creation, { ...good, ...given });

@@ -55,6 +55,15 @@ describe('the shells of a target', () => {
     expect(found.map(({ shellId }) => shellId)).toEqual([`${GUID}1`, `${GUID}2`]);
     expect(asked).toEqual(['Enumerate', 'Pull', 'Pull', 'commands', 'commands']);
   });
+  it('are each there once, in words that hide nothing', async () => {
+    const odd = { ...shell(`${GUID}1`, 'ann'), name: 'a\u202eb\nc', clientIp: '\u200b1' };
+    const { shells } = listing([[odd], [odd, shell(`${GUID}2`, 'ann')]]);
+    const found = await shells.list('');
+    expect(found.map(({ shellId, name, clientIp }) => [shellId, name, clientIp])).toEqual([
+      [`${GUID}1`, 'a<202E>b^Jc', '<200B>1'],
+      [`${GUID}2`, null, null],
+    ]);
+  });
   it('are not asked for without end', async () => {
     const { shells, asked } = listing(Array.from({ length: 100 }, () => []));
     expect(await shells.list('')).toEqual([]);

@@ -15,6 +15,7 @@ import type {
   RequestTarget,
   ShellInfo,
 } from '@sallyport/wsman';
+import { visibleText } from '@sallyport/shared/terminal-output/visible-text';
 import { SallyportError } from '../../errors.ts';
 import { type EnvelopeSize, isSizeRefused } from './envelope-size.ts';
 import { toWsManTransportError } from './errors.ts';
@@ -23,6 +24,8 @@ import { toWsManTransportError } from './errors.ts';
 const MAX_PULLS = 20;
 /** Shells of one list: a user has 30 at the most where nobody has changed that. Each is asked about. */
 const MAX_SHELLS = 200;
+/** Characters of one text of a list. */
+const MAX_SHOWN = 256;
 
 /** A PowerShell shell that the target keeps for the user. */
 export interface TargetShell {
@@ -63,7 +66,9 @@ export class TargetShells {
   /** @param user only shells of this name; '' = of whoever signed in */
   async list(user: string): Promise<TargetShell[]> {
     const shells = (await this.#all(SHELL_RESOURCE, null)).flatMap(({ shells: some }) => some);
-    const own = shells.filter(
+    // A shell that comes and goes while the parts are asked for may be in two of them.
+    const once = new Map(shells.map((shell) => [shell.shellId, shell]));
+    const own = [...once.values()].filter(
       ({ resourceUri, owner }) =>
         resourceUri?.startsWith(POWERSHELL_RESOURCE) === true &&
         (user === '' || owner === null || bareName(owner) === bareName(user)),
@@ -140,12 +145,15 @@ export class TargetShells {
   }
 }
 
+/** In the target's words, for a list. */
+const shown = (text: string | null): string | null => (text === null ? null : visibleText(text, MAX_SHOWN, false));
+
 function toTargetShell(shell: ShellInfo, commands: readonly CommandInfo[] | null): TargetShell {
   const { shellId, name, owner, clientIp, idleTimeoutMs, inactivityMs, runTimeMs, memoryUsed } = shell;
   return {
-    ...{ shellId, poolId: shellId.toLowerCase(), name, owner, clientIp, idleTimeoutMs, inactivityMs, runTimeMs },
-    ...{ memoryUsed, commands },
-    configurationName: (shell.resourceUri ?? '').slice(POWERSHELL_RESOURCE.length),
+    ...{ shellId, poolId: shellId.toLowerCase(), idleTimeoutMs, inactivityMs, runTimeMs, memoryUsed, commands },
+    ...{ name: shown(name), owner: shown(owner), clientIp: shown(clientIp) },
+    configurationName: visibleText((shell.resourceUri ?? '').slice(POWERSHELL_RESOURCE.length), MAX_SHOWN, false),
     state: shell.state === 'Disconnected' ? 'Disconnected' : 'Connected',
   };
 }

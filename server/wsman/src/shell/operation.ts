@@ -51,11 +51,14 @@ export function requiredText(parent: XmlElement, namespace: string, name: string
   return text === '' ? malformed(`${name} is missing or empty`, section) : text;
 }
 
-/** Ids of shells and commands: GUIDs, but for what a server makes up. They go into every later request, and into logs. */
-const MAX_ID = 256;
+/**
+ * Ids of shells and commands: GUIDs, but for what a server makes up. They go into every later request, into logs and
+ * ledgers: nothing in them may be unseen, or turn what stands beside it.
+ */
+const ID = /^[!-~]{1,256}$/;
 /** @throws WsManProtocolError */
 export const checkedId = (id: string, section: string): string =>
-  id.length > MAX_ID ? malformed('an id of more than 256 characters', section) : id.toUpperCase();
+  ID.test(id) ? id.toUpperCase() : malformed('an id that is none, or of more than 256 characters', section);
 
 /** Text of a child that is an id, in upper case. @throws WsManProtocolError */
 export const requiredId = (parent: XmlElement, name: string, section: string): string =>
