@@ -142,6 +142,31 @@ describe('a session that is left', () => {
     abandon(first);
   });
 
+  it('whose line had ended when its client was killed says that no end of it is known', async () => {
+    const first = await open();
+    // What has ended is not freed: it is there still when somebody comes back.
+    const waits = new Promise<void>((resolve) => {
+      lab.intercept = (_request, _response, body) => {
+        const isSignal = Buffer.from(body).includes('/Signal');
+        if (isSignal) resolve();
+        return isSignal;
+      };
+    });
+    expect(await first.run('1+1')).toBe('2\r\n');
+    await waits;
+    lab.intercept = () => false;
+    const pipelineId = [...(shell()?.commands.keys() ?? [])].at(-2) ?? '';
+    const { left } = first;
+    if (left === null || left === undefined) throw new Error('cannot be left');
+    const second = await goOn({ ...left, pipelineId });
+    await second.until(() => second.lineId === 1);
+    expect(second.continued).toEqual([pipelineId]);
+    expect(second.ends).toMatchObject([{ state: 'lost' }]);
+    expect(second.text).toContain('How this line ended is not known');
+    expect(await second.run('1+1')).toBe('2\r\n');
+    abandon(first);
+  });
+
   it('is not taken from somebody who is there, and is found by who looks for it', async () => {
     const { console: first, pipelineId } = await running('Start-Sleep 100');
     const connection = await connectWsMan(lab);

@@ -1,4 +1,5 @@
 /** A typed line under way: its row in the ledger, its errors, and how long it takes to stop. */
+import type { ClientEvent } from '@sallyport/psrp';
 import type { Clock } from '../../clock.ts';
 import type { CommandEnd, RunningCommand, TerminalEvents } from '../contract.ts';
 
@@ -9,6 +10,8 @@ import type { CommandEnd, RunningCommand, TerminalEvents } from '../contract.ts'
 const STOP_AFTER_MS = 250;
 const STOPPING_MS = 5_000;
 const STUCK_MS = 60_000;
+
+type PipelineState = Extract<ClientEvent, { type: 'pipelineState' }>;
 
 /** What a running line is made of. */
 export interface RunningLineOptions {
@@ -23,6 +26,9 @@ export interface RunningLineOptions {
   readonly cancel?: { readonly ms: number; readonly late: () => void };
 }
 
+/** In the output of a line that is gone at the target, with no word of its end: its last output went with the one who had it. */
+export const UNTOLD =
+  'How this line ended is not known: the target has no more of it. Its last output may be missing here.';
 const NOT_CANCELLED =
   'The target did not end the line in time after it was stopped (CancelTimeout). The session was ended there, with what ran in it.';
 
@@ -52,6 +58,15 @@ export class RunningLine {
     this.#startedAt = options.clock.monotonic();
   }
 
+  /**
+   * What its last state says. A target says why it stops what nobody here has stopped: where it does not, it knows no end.
+   * @param isOver the session ends, and stops what runs
+   */
+  endOf({ state, error }: Pick<PipelineState, 'state' | 'error'>, isOver: boolean): CommandEnd['state'] {
+    if (state === 'Completed') return 'completed';
+    if (state !== 'Stopped') return 'failed';
+    return error !== null || isOver || this.#timers !== null ? 'stopped' : 'lost';
+  }
   /** @param stop stops its pipeline; called when that is safe @returns false when it is being stopped already */
   stop(stop: () => void): boolean {
     if (this.#timers !== null) return false;

@@ -21,14 +21,13 @@ import { closeOthers, leftTerminal } from './left-terminal.ts';
 import { PoolLink } from './pool-link.ts';
 import { BUSY_MS, BUSY_TRIES, FALLBACK_PROMPT, promptText, startPrompt } from './prompt-job.ts';
 import type { PowerShellTerminalOptions } from './terminal-options.ts';
-
 import { CONTINUE, DEBUGGER_NOTICE, isDebuggerStop } from './debugger.ts';
 import { examineEndpoint } from './endpoint.ts';
 import { ENTERS, NOT_ENTERED } from './entering.ts';
 import { hostPort } from './host-port.ts';
 import { Jobs } from './jobs.ts';
 import type { PipelineEvent } from './jobs.ts';
-import { cancelLimit, RunningLine } from './running-line.ts';
+import { cancelLimit, RunningLine, UNTOLD } from './running-line.ts';
 import { refusalText, VaultValues, withParameter } from './using.ts';
 import { warnings } from './warnings.ts';
 
@@ -361,8 +360,7 @@ class PowerShellTerminal implements Terminal {
   }
 
   #lineDone(running: RunningLine, { state, error }: Extract<ClientEvent, { type: 'pipelineState' }>): void {
-    const isLost = this.#link.isBroken && error?.reason === 'PSRemotingTransportException';
-    if (isLost) return;
+    if (this.#link.isBroken && error?.reason === 'PSRemotingTransportException') return;
     this.#progress.clear();
     if (state === 'Failed' && error?.reason === 'IncompleteParseException' && running.text !== '')
       this.#incomplete = running.text;
@@ -370,7 +368,9 @@ class PowerShellTerminal implements Terminal {
       running.errorCount += 1;
       this.#output.write(errorLine(error?.message ?? 'The command failed.'));
     }
-    this.#commandEnded(state === 'Completed' ? 'completed' : state === 'Stopped' ? 'stopped' : 'failed');
+    const end = running.endOf({ state, error }, this.#isOver());
+    if (end === 'lost') this.#output.write(errorLine(UNTOLD));
+    this.#commandEnded(end);
     if (running.exitCode !== null) this.#finish({ reason: 'exited', exitCode: running.exitCode }, CLOSE_MS);
     else this.#askPrompt(state === 'Stopped' ? BUSY_TRIES : 0);
   }
