@@ -20,6 +20,8 @@ export default defineConfig({
           ],
           exclude: ['**/node_modules/**'],
           ...PATIENCE,
+          // No test leaves anything in its process: files share one, and what they import is read once.
+          isolate: false,
           // One less than there are, as it is by itself, leaves the half of a machine of two idle.
           maxWorkers: availableParallelism(),
         },
