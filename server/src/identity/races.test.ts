@@ -1,43 +1,22 @@
 /** What ends or changes while somebody's act waits for its audit event. The event is held, the other act runs, then it goes on. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeClock } from '../../../test/contracts/fake-clock.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FROM, identityWorld, PASSWORD as OLD } from '../../../test/contracts/identity-fixture.ts';
 import type { AuditType, NewAuditEvent } from '../audit/contract.ts';
 import { GATEWAY_ACTOR } from '../audit/contract.ts';
-import { openAuditLog } from '../audit/log.ts';
-import type { OpenAuditLog } from '../audit/log.ts';
-import type { Storage } from '../storage/contract.ts';
-import { openStorage } from '../storage/sqlite/open.ts';
-import type { Principal, RequestOrigin } from './contract.ts';
-import { openIdentity } from './identity.ts';
+import type { Principal } from './contract.ts';
 import type { OpenIdentity } from './identity.ts';
 
-const FROM: RequestOrigin = { address: '192.0.2.7', agent: 'test browser' };
-const OLD = 'correct horse battery';
 const NEW = 'another good password';
 const BY = { actor: GATEWAY_ACTOR };
 
-let directory: string;
-let storage: Storage;
-let audit: OpenAuditLog;
+const { at, start } = identityWorld();
 let room: OpenIdentity;
 let hold: { type: AuditType; reached: () => void; until: Promise<void> } | null;
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sallyport-races-'));
-  const clock = new FakeClock();
-  storage = await openStorage({ file: join(directory, 'sallyport.db') });
-  audit = await openAuditLog({
-    storage,
-    clock,
-    keyDirectory: join(directory, 'keys'),
-    spoolFile: join(directory, 'x'),
-  });
   hold = null;
   const append = async (event: NewAuditEvent) => {
-    const written = await audit.append(event);
+    const written = await at.audit.append(event);
     if (hold?.type !== event.type) return written;
     const { reached, until } = hold;
     hold = null;
@@ -45,15 +24,8 @@ beforeEach(async () => {
     await until;
     return written;
   };
-  const passwordCost = { memoryKiB: 64, passes: 1 };
-  room = await openIdentity({ storage, clock, passwordCost, audit: { append } });
+  room = await start({ audit: { append } });
   await room.identity.setUp((await room.identity.issueSetupToken()) ?? '', 'ann', OLD, FROM);
-});
-afterEach(async () => {
-  room.close();
-  await audit.close();
-  await storage.close();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 /** Runs `act` up to its event `type`, then `meanwhile` as a whole, then the rest of `act`. */
@@ -77,7 +49,7 @@ async function bob(): Promise<{ id: string; cookie: string; principal: Principal
   const { id } = await room.users.create({ name: 'bob', role: 'administrator', password: OLD }, BY);
   return { id, ...(await room.identity.login('bob', OLD, FROM)) };
 }
-const loginsOf = async (id: string): Promise<number> => (await storage.logins.countByUser()).get(id) ?? 0;
+const loginsOf = async (id: string): Promise<number> => (await at.storage.logins.countByUser()).get(id) ?? 0;
 const stepUp = (principal: Principal) => () => room.identity.stepUp(principal, OLD, FROM);
 
 describe('a step-up held at its event', () => {
@@ -117,7 +89,7 @@ describe('a sign-in held at its event', () => {
       const change = () => room.users.change(id, patch, BY);
       await expect(held('login.ok', login, change)).rejects.toMatchObject({ code: 'bad_credentials' });
       expect(await loginsOf(id)).toBe(0);
-      expect((await storage.audit.last())?.body).toContain('not made: bad_credentials');
+      expect((await at.storage.audit.last())?.body).toContain('not made: bad_credentials');
     },
   );
 
@@ -166,9 +138,9 @@ describe('a change of password by its owner, held at its event', () => {
       else if (how === 'endLogins') await room.users.endLogins(id, BY);
       else await room.users.change(id, { disabled: true }, BY);
     };
-    const before = await storage.users.byId(id);
+    const before = await at.storage.users.byId(id);
     await expect(held('user.changed', change(principal), end)).rejects.toMatchObject({ code: 'unauthenticated' });
-    expect((await storage.users.byId(id))?.passwordHash).toBe(before?.passwordHash);
+    expect((await at.storage.users.byId(id))?.passwordHash).toBe(before?.passwordHash);
   });
 });
 
@@ -183,7 +155,7 @@ describe('a new API token, held at its event', () => {
       else await room.users.change(id, how === 'disable' ? { disabled: true } : { role: 'operator' }, BY);
     };
     await expect(held('token.created', create(principal), end)).rejects.toMatchObject({ code: 'unauthenticated' });
-    expect(await storage.tokens.list(id)).toEqual([]);
+    expect(await at.storage.tokens.list(id)).toEqual([]);
   });
 
   it('is not made with a token that was deleted', async () => {
@@ -193,22 +165,22 @@ describe('a new API token, held at its event', () => {
     if (holder === null) throw new Error('no token');
     const end = () => room.tokens.delete(entry.id, BY);
     await expect(held('token.created', create(holder), end)).rejects.toMatchObject({ code: 'unauthenticated' });
-    expect(await storage.tokens.list(id)).toEqual([]);
+    expect(await at.storage.tokens.list(id)).toEqual([]);
   });
 
   it('is made when a step-up only renewed the login', async () => {
     const { id, principal } = await bob();
     await held('token.created', create(principal), stepUp(principal));
-    expect(await storage.tokens.list(id)).toHaveLength(1);
+    expect(await at.storage.tokens.list(id)).toHaveLength(1);
   });
 
   it('counts against the limit with those made meanwhile', async () => {
     const { id, principal } = await bob();
-    while ((await storage.tokens.list(id)).length < 99) await create(principal)();
+    while ((await at.storage.tokens.list(id)).length < 99) await create(principal)();
     await expect(held('token.created', create(principal), create(principal))).rejects.toMatchObject({
       code: 'conflict',
     });
-    expect(await storage.tokens.list(id)).toHaveLength(100);
+    expect(await at.storage.tokens.list(id)).toHaveLength(100);
   });
 });
 
@@ -219,7 +191,7 @@ describe('a change of a person, held at its event', () => {
     const change = () => room.users.change(target.id, { role: 'administrator' }, principal);
     const demote = () => room.users.change(id, { role: 'operator' }, BY);
     await expect(held('user.changed', change, demote)).rejects.toMatchObject({ code: 'unauthenticated' });
-    expect((await storage.users.byId(target.id))?.role).toBe('operator');
+    expect((await at.storage.users.byId(target.id))?.role).toBe('operator');
   });
 
   it('so is a new person', async () => {
@@ -227,18 +199,18 @@ describe('a change of a person, held at its event', () => {
     const create = () => room.users.create({ name: 'cat', role: 'administrator', password: OLD }, principal);
     const demote = () => room.users.change(id, { disabled: true }, BY);
     await expect(held('user.created', create, demote)).rejects.toMatchObject({ code: 'unauthenticated' });
-    expect(await storage.users.byName('cat')).toBeNull();
+    expect(await at.storage.users.byName('cat')).toBeNull();
   });
 });
 
 describe('a set-up link, held at its event', () => {
   it('makes nobody when a newer link replaced it', async () => {
-    await storage.users.update((await storage.users.byName('ann'))?.id ?? '', { disabled: true });
+    await at.storage.users.update((await at.storage.users.byName('ann'))?.id ?? '', { disabled: true });
     const token = (await room.identity.issueSetupToken()) ?? '';
     const use = () => room.identity.setUp(token, 'eve', OLD, FROM);
     await expect(held('setup.done', use, () => room.identity.issueSetupToken())).rejects.toMatchObject({
       code: 'setup_token_invalid',
     });
-    expect(await storage.users.byName('eve')).toBeNull();
+    expect(await at.storage.users.byName('eve')).toBeNull();
   });
 });
