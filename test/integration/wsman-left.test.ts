@@ -198,6 +198,7 @@ describe('a session that is left', () => {
     const second = await goOn({ ...left, pipelineId });
     await second.until(() => second.lineId === 1);
     expect([second.continued, second.ends]).toEqual([[pipelineId], [{ state: 'lost', errorCount: 0, outputBytes: 0 }]]);
+    expect(second.text).toContain('whether it ran to its end, or at all, is not known');
     await second.terminal?.leave(null);
     shell()?.kill();
     await lab.until(() => lab.shells.size === 0);

@@ -1,5 +1,6 @@
 /** A console that is left, and what is found of it when somebody comes back. */
-import type { LeftTerminal } from '../contract.ts';
+import { errorLine, type VtOutput } from '../../host/vt.ts';
+import type { LeftTerminal, RunningCommand } from '../contract.ts';
 import type { Jobs } from './jobs.ts';
 import type { PoolLink } from './pool-link.ts';
 
@@ -33,4 +34,12 @@ export function closeOthers(
     link.closePipeline(other);
   }
   return { line, isThere: line !== null && (pipelines === null || pipelines.includes(line)) };
+}
+
+const ABSENT =
+  'The target has nothing of the line that ran here any more: whether it ran to its end, or at all, is not known.';
+/** The line that somebody comes back for is not there. */
+export function lostLine(command: RunningCommand, output: VtOutput): void {
+  output.write(errorLine(ABSENT));
+  command.ended({ state: 'lost', errorCount: 0, outputBytes: 0 });
 }

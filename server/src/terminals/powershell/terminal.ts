@@ -17,7 +17,7 @@ import type { Completion } from './completion.ts';
 import { Ending } from './ending.ts';
 import { parseSimpleCommands } from './simple-commands.ts';
 import type { CommandTable } from './simple-commands.ts';
-import { closeOthers, leftTerminal } from './left-terminal.ts';
+import { closeOthers, leftTerminal, lostLine } from './left-terminal.ts';
 import { PoolLink } from './pool-link.ts';
 import { BUSY_MS, BUSY_TRIES, FALLBACK_PROMPT, promptText, startPrompt } from './prompt-job.ts';
 import type { PowerShellTerminalOptions } from './terminal-options.ts';
@@ -401,7 +401,7 @@ class PowerShellTerminal implements Terminal {
     if (line !== null) {
       const command = this.#events.commandContinuing({ runspacePoolId: this.#link.poolId, pipelineId: line });
       if (isThere) this.#isRunning('', line, command);
-      else command.ended({ state: 'lost', errorCount: 0, outputBytes: 0 });
+      else lostLine(command, this.#output);
     }
     if (line !== null && isThere) {
       this.#jobs.adopt(line, (event) => this.#lineEvent(event));
