@@ -200,6 +200,37 @@ describe('paste', () => {
     await e.do({ type: 'echo', lineId: 1 }, prompt(2), { type: 'echo', lineId: 2 }, prompt(3));
     expect(e.sent()).toEqual(['1', '2', '3']);
   });
+  it('stops line by line at the first that fails, and loses none', async () => {
+    const d = await desk({ type: 'pasteAs', how: 'lines', text: '1\n2\n3\n4' });
+    await d.do({ type: 'echo', lineId: 1 }, prompt(2), { type: 'echo', lineId: 2 }, { type: 'failed' }, prompt(3));
+    expect(d.sent()).toEqual(['1', '2']);
+    expect(d.editor.snapshot()).toMatchObject({ mode: 'line', text: '3\n4', queued: [] });
+    expect(d.effects).toContainEqual({ type: 'announce', text: 'A line failed: 2 lines were not run.', polite: false });
+    // What somebody typed ahead goes on, as at any console.
+    const e = await desk();
+    await e.do(
+      type('x'),
+      key('Enter'),
+      { type: 'echo', lineId: 1 },
+      type('y'),
+      key('Enter'),
+      { type: 'failed' },
+      prompt(2),
+    );
+    expect(e.sent()).toEqual(['x', 'y']);
+  });
+  it('runs line by line in its order when a command runs still', async () => {
+    const d = await desk();
+    await d.do(
+      type('x'),
+      key('Enter'),
+      { type: 'echo', lineId: 1 },
+      { type: 'pasteAs', how: 'lines', text: '1\n2\n3' },
+    );
+    expect(d.editor.snapshot()).toMatchObject({ text: '', queued: ['1', '2', '3'] });
+    for (const n of [2, 3, 4]) await d.do(prompt(n), { type: 'echo', lineId: n });
+    expect(d.sent()).toEqual(['x', '1', '2', '3']);
+  });
   it('runs more lines one after the other than somebody types ahead', async () => {
     const lines = Array.from({ length: 40 }, (_, i) => String(i));
     const d = await desk({ type: 'pasteAs', how: 'lines', text: lines.join('\n') });

@@ -7,16 +7,10 @@ import { type Command, INERT_KEYS, chordOf, commandOf, isPrintable, keyInfo } fr
 import { type Picture, layout } from './layout.ts';
 import { verdictOf } from './lexer.ts';
 import { Renderer } from './render.ts';
-import { cleanText, lineStart } from './text.ts';
+import { LineQueue } from './line-queue.ts';
+import { cleanText, lineStart, pasted } from './text.ts';
 import type { EditorEvent, EditorOptions, Effect, KeyEvent, Mode, Result, Snapshot } from './types.ts';
 import { widthProvider } from './width.ts';
-
-/** Lines that are typed while a command runs, and wait. */
-const MAX_QUEUE = 16;
-/** Lines that were shown and are to run one after the other. */
-const MAX_PASTED = 10_000;
-/** A paste above this asks first, as does one of several lines. */
-const MAX_SILENT_PASTE = 5 * 1024;
 
 /** The line editor. One instance per terminal; the same events give the same result. */
 export interface Editor {
@@ -39,7 +33,7 @@ class LineEditor implements Editor {
   #startCol = 0;
   /** Text of the line that was sent and not yet echoed. */
   #sent = '';
-  #queue: string[] = [];
+  readonly #queue = new LineQueue();
   #ask: Ask | null = null;
   /** The question that a dialog of the page asks. */
   #dialogId: number | null = null;
@@ -67,7 +61,7 @@ class LineEditor implements Editor {
       mode: this.#mode,
       text,
       cursor: isSecret ? 0 : this.#buffer.cursor,
-      queued: [...this.#queue],
+      queued: [...this.#queue.lines],
       verdict: verdictOf(text),
     };
   }
@@ -103,6 +97,8 @@ class LineEditor implements Editor {
         this.#mode = 'block';
         this.#buffer.reset(`${event.text}\n`);
         return true;
+      case 'failed':
+        return this.#onFailed();
       case 'completion':
         return this.#onCompletion(event);
       case 'hostCall':
@@ -134,17 +130,14 @@ class LineEditor implements Editor {
   #picture(): Picture | null {
     const base = { startCol: this.#startCol, selection: [0, 0] as const };
     switch (this.#mode) {
-      case 'line':
-      case 'block': {
-        const { text, cursor, selection } = this.#buffer;
-        return { ...base, prompt: this.#prompt, text, cursor, selection };
-      }
       case 'sent':
         return { ...base, prompt: this.#prompt, text: this.#sent, cursor: this.#sent.length };
+      case 'line':
+      case 'block':
       case 'answer':
       case 'choice': {
         const { text, cursor, selection } = this.#buffer;
-        return { ...base, prompt: this.#ask?.prompt ?? '', text, cursor, selection };
+        return { ...base, prompt: this.#ask?.prompt ?? this.#prompt, text, cursor, selection };
       }
       case 'secure': {
         const { mask } = this.#secret;
@@ -184,9 +177,21 @@ class LineEditor implements Editor {
     this.#startCol = 0;
     this.#mode = 'line';
     this.#effect({ type: 'announce', text, polite: true });
-    const next = this.#queue.shift();
+    const next = this.#queue.next();
     if (next !== undefined) this.#submit(next);
     return erased + this.#draw();
+  }
+  /** What waits is a draft again. */
+  #unqueue(): void {
+    const lines = this.#queue.takeAll();
+    if (lines.length > 0) this.#buffer.put([...lines, this.#buffer.text].join('\n').trimEnd());
+  }
+  #onFailed(): boolean {
+    if (!this.#queue.isPasted) return true;
+    this.#effect({ type: 'announce', text: this.#queue.notRun, polite: false });
+    this.#effect({ type: 'bell' });
+    this.#unqueue();
+    return true;
   }
   #onRefused(lineId: number, message: string): boolean {
     if (lineId !== this.#lineId || this.#mode !== 'sent') return true;
@@ -252,7 +257,6 @@ class LineEditor implements Editor {
     }
     return true;
   }
-
   #answerKey(event: KeyEvent): boolean {
     const info = keyInfo(event);
     if (info === null || this.#ask === null) return false;
@@ -293,8 +297,7 @@ class LineEditor implements Editor {
     }
     if (!this.#isEditing) {
       this.#secret.wipe();
-      if (this.#queue.length > 0) this.#buffer.put([...this.#queue, this.#buffer.text].join('\n').trimEnd());
-      this.#queue = [];
+      this.#unqueue();
       this.#effect({ type: 'stop' });
       return true;
     }
@@ -374,10 +377,8 @@ class LineEditor implements Editor {
     if (this.#isEditing) {
       this.#buffer.reset();
       this.#submit(this.#mode === 'block' ? text.replace(/\n\s*$/, '') : text);
-    } else if (this.#queue.length < MAX_QUEUE) {
-      this.#queue.push(text);
-      this.#buffer.reset();
-    } else this.#effect({ type: 'bell' });
+    } else if (this.#queue.type(text)) this.#buffer.reset();
+    else this.#effect({ type: 'bell' });
     return true;
   }
   #submit(text: string): void {
@@ -427,14 +428,11 @@ class LineEditor implements Editor {
   // ---- paste
 
   #paste(raw: string): boolean {
-    const { text, hadControls } = cleanText(raw);
+    const { text, lines, hadControls, isAsked } = pasted(raw);
     if (this.#mode === 'key' || this.#mode === 'dialog') return false;
-    const one = text.endsWith('\n') && !text.slice(0, -1).includes('\n') ? text.slice(0, -1) : text;
-    if (this.#mode === 'secure') return this.#type(one.split('\n')[0] ?? '');
-    const lines = one.split('\n').length;
-    if (lines > 1 || one.length > MAX_SILENT_PASTE || hadControls)
-      this.#effect({ type: 'askPaste', text: one, lines, hadControls });
-    else this.#insert(one);
+    if (this.#mode === 'secure') return this.#type(text.split('\n')[0] ?? '');
+    if (isAsked) this.#effect({ type: 'askPaste', text, lines, hadControls });
+    else this.#insert(text);
     return true;
   }
   #insert(text: string): void {
@@ -448,14 +446,14 @@ class LineEditor implements Editor {
     if (how === 'cancel' || this.#mode === 'key' || this.#mode === 'dialog' || this.#mode === 'secure') return true;
     if (how === 'lines' && this.#ask === null) {
       const [first = '', ...rest] = text.split('\n').filter((line) => line.trim() !== '');
-      if (rest.length > MAX_PASTED - this.#queue.length) {
-        this.#effect({ type: 'bell' });
-        this.#insert(text);
-        return true;
-      }
       this.#insert(first);
-      this.#queue.push(...rest);
-      return this.#accept(true);
+      const isEditing = this.#isEditing;
+      if (!this.#queue.paste(isEditing ? rest : [this.#buffer.text, ...rest])) {
+        this.#insert(rest.map((line) => `\n${line}`).join(''));
+        this.#effect({ type: 'bell' });
+      } else if (isEditing) this.#accept(true);
+      else this.#buffer.reset();
+      return true;
     }
     this.#insert(text);
     return how === 'block' && this.#ask === null ? this.#accept(true) : true;

@@ -52,3 +52,18 @@ export function cleanText(text: string): { readonly text: string; readonly hadCo
   const clean = lines.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '');
   return { text: clean, hadControls: clean.length !== lines.length };
 }
+
+/** A paste above this asks first, as does one of several lines. */
+const MAX_SILENT_PASTE = 5 * 1024;
+/** What is pasted, without the line end of a single line, and whether it is asked about. */
+export function pasted(raw: string): {
+  readonly text: string;
+  readonly lines: number;
+  readonly hadControls: boolean;
+  readonly isAsked: boolean;
+} {
+  const { text: clean, hadControls } = cleanText(raw);
+  const text = /^[^\n]*\n$/.test(clean) ? clean.slice(0, -1) : clean;
+  const lines = text.split('\n').length;
+  return { text, lines, hadControls, isAsked: lines > 1 || text.length > MAX_SILENT_PASTE || hadControls };
+}

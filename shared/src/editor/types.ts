@@ -86,6 +86,8 @@ export type EditorEvent =
       readonly length: number;
       readonly matches: readonly Match[];
     }
+  /** The line that ran has failed: what was pasted to run after it is not run. */
+  | { readonly type: 'failed' }
   /** `column`: where the terminal's cursor stands; the question is drawn from there. */
   | { readonly type: 'hostCall'; readonly question: HostQuestion; readonly column: number }
   | { readonly type: 'hostCallEnded'; readonly id: number }

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { FakeClock } from '../../../../test/contracts/fake-clock.ts';
 import { Connections } from './connections.ts';
 import type { Lane } from './shell.ts';
+import { SignedOutError } from './signed-connection.ts';
 
 /** Answers when it is told to. */
 class Connection {
@@ -122,4 +123,19 @@ it('has eight connections at most, and polls take no more than six of them', asy
   await answer('poll 1');
   expect(carried()).toEqual([...POLLS.slice(1), 'poll 7', 'send c']);
   expect(made).toHaveLength(8);
+});
+
+it('sends nothing over a connection that is signed in anew when it was closed meanwhile', async () => {
+  const signedOut = new Connection();
+  signedOut.post = () => Promise.reject(new SignedOutError(true));
+  const fresh = new Connection();
+  let signedIn: () => void = () => undefined;
+  const open = (): Promise<Connection> => new Promise((resolve) => (signedIn = () => resolve(fresh)));
+  const connections = new Connections(signedOut, open, new FakeClock());
+  const failure = connections.post('control', Buffer.from('stop'), 1000).catch((error: unknown) => error);
+  await settled();
+  connections.close();
+  signedIn();
+  expect(await failure).toMatchObject({ code: 'target_lost' });
+  expect(fresh).toMatchObject({ carries: '', isClosed: true });
 });

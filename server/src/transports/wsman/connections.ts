@@ -68,9 +68,17 @@ export class Connections {
       if (!error.isProven && lane !== 'poll')
         throw new SallyportError('target_lost', 'an answer that is not sealed, HTTP status 401', { cause: error });
       // Once, over a connection that is signed in anew; a second time it is the account that is refused.
-      return this.#post(lane, envelope, timeoutMs, await this.#open());
+      return this.#post(lane, envelope, timeoutMs, await this.#signedInAnew());
     }
   }
+
+  async #signedInAnew(): Promise<Connection> {
+    const fresh = await this.#open();
+    if (!this.#isClosed) return fresh;
+    fresh.close();
+    throw this.#closed();
+  }
+  #closed = (): SallyportError => new SallyportError('target_lost', 'the session was closed');
 
   async #post(
     lane: Lane,
@@ -97,7 +105,7 @@ export class Connections {
     for (const { cancel } of this.#free.splice(0)) cancel();
     for (const connection of this.#all) connection.close();
     this.#all.clear();
-    for (const { fail } of this.#waiting.splice(0)) fail(new SallyportError('target_lost', 'the session was closed'));
+    for (const { fail } of this.#waiting.splice(0)) fail(this.#closed());
   }
 
   #take(lane: Lane): Promise<Connection> {

@@ -140,6 +140,7 @@ export class TerminalController {
         });
         return;
       case 'command':
+        if (message.command.state === 'failed') this.edit({ type: 'failed' });
         this.#push((next) => {
           this.gutter.put(message.command);
           this.#ports.changed();
