@@ -355,7 +355,8 @@ export class LabWsMan {
         const shell = this.#heldShellOf(received);
         // One after the other: pwsh takes each line in a thread of its own, and loses Data that comes before its Command.
         await shell.command(commandId, '');
-        await shell.data(commandId, 'default', request.arguments);
+        // That is not waited for, as over SSH: what comes later for the command waits its turn, and a process that ends is told.
+        shell.data(commandId, 'default', request.arguments).catch(() => undefined);
         return writeAnswer(O.command, ids, { commandId });
       }
       case 'Send': {
